@@ -1,0 +1,1 @@
+"""Acoustic features: each module turns a waveform into (num_frames, feature_dim)."""

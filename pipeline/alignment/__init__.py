@@ -1,0 +1,1 @@
+"""Forced aligners: each module places the words of utterances in time."""

@@ -1,0 +1,105 @@
+"""A padded batch, the one thing networks read, and its collation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths a network is built for; `vocabulary_size` counts word ids, 0 (unknown word) included."""
+
+    feature_dim: int = 0
+    word_dim: int = 0
+    vocabulary_size: int = 0
+    num_classes: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance as tensors; a modality that the network does not read is None.
+
+    frames: (num_frames, feature_dim). words: (num_words, word_dim). word_ids: (num_words,).
+    segments: (num_words, 2) first frame and one past the last of each word. label: class index.
+    """
+
+    utterance_id: str
+    frames: Tensor | None = None
+    words: Tensor | None = None
+    word_ids: Tensor | None = None
+    segments: Tensor | None = None
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples padded with zeros at the end to the longest of the batch.
+
+    frames: Tensor[B, T, F]; frame_lengths: Tensor[B]. words: Tensor[B, W, D]; word_ids: Tensor[B, W];
+    word_lengths: Tensor[B]. segments: Tensor[B, W, 2], frames [start, end) of each word, (0, 0) in padding.
+    labels: Tensor[B], None where they are not to be seen (test rows).
+    """
+
+    frames: Tensor | None = None
+    frame_lengths: Tensor | None = None
+    words: Tensor | None = None
+    word_ids: Tensor | None = None
+    word_lengths: Tensor | None = None
+    segments: Tensor | None = None
+    labels: Tensor | None = None
+
+    @property
+    def frame_mask(self) -> Tensor:
+        """Tensor[B, T], True where a frame is valid."""
+        if self.frames is None or self.frame_lengths is None:
+            raise ValueError("the batch has no frames, expected a corpus with audio for this network row")
+        return length_mask(self.frame_lengths, self.frames.shape[1])
+
+    @property
+    def word_mask(self) -> Tensor:
+        """Tensor[B, W], True where a word is valid."""
+        if self.words is None or self.word_lengths is None:
+            raise ValueError("the batch has no words, expected a corpus with transcripts for this network row")
+        return length_mask(self.word_lengths, self.words.shape[1])
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        moved = {item.name: getattr(self, item.name) for item in fields(self)}
+        return Batch(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """Tensor[B, size], True at positions below each length."""
+    return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Pads examples to one Batch."""
+    frames, frame_lengths = _pad([example.frames for example in examples])
+    words, word_lengths = _pad([example.words for example in examples])
+    word_ids, _ = _pad([example.word_ids for example in examples])
+    segments, _ = _pad([example.segments for example in examples])
+    labels = [example.label for example in examples]
+    return Batch(
+        frames,
+        frame_lengths,
+        words,
+        word_ids,
+        word_lengths,
+        segments,
+        None if None in labels else torch.tensor(labels),
+    )
+
+
+def _pad(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None]:
+    present = [tensor for tensor in tensors if tensor is not None]
+    if not present:
+        return None, None
+    if len(present) != len(tensors):
+        raise ValueError(f"{len(present)} of {len(tensors)} examples have this input, expected all or none")
+    padded = torch.nn.utils.rnn.pad_sequence(list(present), batch_first=True)
+    return padded, torch.tensor([tensor.shape[0] for tensor in present])

@@ -1,0 +1,1 @@
+"""Corpus readers: each module yields the utterances of one corpus layout."""

@@ -1,0 +1,1 @@
+"""The published systems: one module per paper, one function per model row."""

@@ -1,0 +1,1 @@
+"""The pages people open: results, tables of the papers, plots."""

@@ -1,0 +1,72 @@
+"""What flows between the stages: utterances, word spans, rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One labelled stretch of speech and its words; times in seconds.
+
+    A corpus reader fills what the corpus states. `prepare` adds `words`, `audio_sha256`,
+    `duration` and `duplicate_of`. `start` and `end` bound the utterance inside `audio_path`;
+    None means the whole file. `alignment_path` is a file of word times that came with the corpus.
+    """
+
+    utterance_id: str
+    corpus: str
+    emotion: str
+    audio_path: str | None = None
+    start: float | None = None
+    end: float | None = None
+    transcript: str | None = None
+    words: tuple[str, ...] = ()
+    language: str = "en"
+    speaker: str | None = None
+    session: str | None = None
+    dialogue: str | None = None
+    style: str | None = None
+    subset: str | None = None
+    alignment_path: str | None = None
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    votes: tuple[str, ...] = ()
+    audio_sha256: str | None = None
+    duration: float | None = None
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True)
+class WordSpan:
+    """Where one word of an utterance was placed; `start` and `end` in seconds from the utterance's start."""
+
+    utterance_id: str
+    word_index: int
+    word: str
+    start: float
+    end: float
+    confidence: float | None
+    aligner: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An utterance that a stage could not use, and why."""
+
+    utterance_id: str
+    stage: str
+    reason: str
+    detail: str = ""
+
+
+class AlignmentError(Exception):
+    """Why an utterance could not be aligned; `reason` is a short fixed phrase, `detail` the particulars."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[AlignmentError], tuple[str, str]]:
+        return AlignmentError, (self.reason, self.detail)

@@ -1,0 +1,1 @@
+"""Word and token embeddings: each module turns words into vectors."""
