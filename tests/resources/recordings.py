@@ -1,0 +1,56 @@
+"""Short recordings for tests: sound, silence, and every way in which a file can be broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+
+def tone(seconds: float = 0.3, sampling_rate: int = 16000, seed: int = 0) -> np.ndarray:
+    """A hum with noise, (num_samples,) float64 below full scale; another seed gives other samples."""
+    generator = np.random.default_rng(seed)
+    time = np.arange(round(seconds * sampling_rate)) / sampling_rate
+    pitch = 100 + 200 * generator.random()
+    return 0.3 * np.sin(2 * np.pi * pitch * time) + 0.02 * generator.standard_normal(len(time))
+
+
+def write(path: Path, seconds: float = 0.3, sampling_rate: int = 16000, seed: int = 0, channels: int = 1) -> Path:
+    """Writes `tone` to a wav or flac file, 16 bit; a second channel carries other samples."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signal = np.stack([tone(seconds, sampling_rate, seed + 1000 * channel) for channel in range(channels)], axis=1)
+    # Whole numbers: libsndfile rounds floats differently for wav and flac.
+    soundfile.write(path, np.round(signal * 32767).astype(np.int16), sampling_rate, subtype="PCM_16")
+    return path
+
+
+def write_silent(path: Path, seconds: float = 0.3, sampling_rate: int = 16000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(round(seconds * sampling_rate)), sampling_rate, subtype="PCM_16")
+    return path
+
+
+def write_without_samples(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(0), 16000, subtype="PCM_16")
+    return path
+
+
+def write_empty(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def write_corrupt(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(range(256)) * 8)
+    return path
+
+
+def write_truncated(path: Path, seconds: float = 0.3) -> Path:
+    """A wav file whose header declares twice the samples that follow."""
+    whole = write(path, seconds).read_bytes()
+    path.write_bytes(whole[: 44 + (len(whole) - 44) // 2])
+    return path
