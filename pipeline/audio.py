@@ -99,6 +99,15 @@ def load(utterance: Utterance, sampling_rate: int) -> NDArray[np.float32]:
     return resample(waveform, rate, sampling_rate)
 
 
+def require_samples(num_samples: int, least: int, sampling_rate: int) -> None:
+    """Raises AudioError("audio too short") when a waveform has fewer samples than one frame needs."""
+    if num_samples < least:
+        raise AudioError(
+            "audio too short",
+            f"{num_samples} samples at {sampling_rate} Hz, expected at least {least} ({least / sampling_rate:.4g} s)",
+        )
+
+
 def content_hash(waveform: NDArray[np.float32], rate: int) -> str:
     """Hash of the samples and their rate: equal recordings share it, whatever their file's name or container."""
     return hashlib.sha256(f"{rate}\0".encode() + np.ascontiguousarray(waveform).tobytes()).hexdigest()

@@ -1,0 +1,84 @@
+"""Log mel filterbank energies, with Kaldi's or librosa's conventions.
+
+`kaldi` (the default): whole frames only, mean removed and pre-emphasis 0.97 inside each frame, 1127 ln(1 + f / 700)
+from 20 Hz to the Nyquist frequency, natural log floored at the float32 epsilon, samples on the scale of 16-bit
+integers; what `compute-fbank-feats --dither=0` and kaldi-native-fbank compute.
+`librosa`: centred frames, no pre-emphasis, Slaney's mel scale with unit-area filters, natural log floored at 1e-10,
+samples in [-1, 1]: log(max(librosa.feature.melspectrogram(...), 1e-10)).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import audio, frames, mel
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """Log mel filterbank; frame_length and frame_shift in seconds, sampling_rate and frequencies in Hz.
+
+    `low_frequency` and `preemphasis` of None stand for the convention's own (kaldi 20 Hz and 0.97, librosa 0 Hz and 0);
+    `high_frequency` of None for half the sampling rate. `differences` appends that many orders of deltas
+    (regression over two frames to each side).
+    """
+
+    sampling_rate: int = Field(default=16000, gt=0)
+    frame_length: float = Field(default=0.025, gt=0)
+    frame_shift: float = Field(default=0.010, gt=0)
+    num_mel_bins: int = Field(default=40, ge=1)
+    window: frames.Window = "hamming"
+    convention: Literal["kaldi", "librosa"] = "kaldi"
+    low_frequency: float | None = Field(default=None, ge=0)
+    high_frequency: float | None = Field(default=None, gt=0)
+    preemphasis: float | None = Field(default=None, ge=0, lt=1)
+    differences: Literal[0, 1, 2] = 0
+    max_frames: int | None = Field(default=None, ge=1)
+
+
+def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
+    """Natural-log mel energies of a waveform (num_samples,) in [-1, 1].
+
+    Returns (num_frames, num_mel_bins * (1 + differences)), computed in float64. Raises AudioError when the waveform is
+    shorter than one frame, ValueError when a mel filter would lie between two FFT bins.
+    """
+    length, shift = (
+        frames.samples(config.frame_length, sampling_rate),
+        frames.samples(config.frame_shift, sampling_rate),
+    )
+    audio.require_samples(len(waveform), length, sampling_rate)
+    kaldi, num_fft = config.convention == "kaldi", mel.fft_length(length)
+    low = config.low_frequency if config.low_frequency is not None else (20.0 if kaldi else 0.0)
+    high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
+    preemphasis = config.preemphasis if config.preemphasis is not None else (0.97 if kaldi else 0.0)
+    signal = waveform.astype(np.float64)
+    if kaldi:
+        signal *= 32768.0
+    energies = mel.power_spectra(
+        frames.frames(signal, length, shift) if kaldi else mel.centred(signal, length, num_fft, shift),
+        frames.window(config.window, length, periodic=not kaldi),
+        num_fft,
+        preemphasis,
+        remove_mean=kaldi,
+        weights=mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high),
+    )
+    np.maximum(energies, mel.KALDI_FLOOR if kaldi else mel.LIBROSA_FLOOR, out=energies)
+    np.log(energies, out=energies)
+    return frames.with_deltas(energies, config.differences).astype(np.float32)
+
+
+def feature_names(config: Config) -> list[str]:
+    """`mel_1` .. `mel_40`, then `delta mel_1` .., then `delta delta mel_1` .. as configured."""
+    names = [f"mel_{i}" for i in range(1, config.num_mel_bins + 1)]
+    return [prefix + name for prefix in ("", "delta ", "delta delta ")[: config.differences + 1] for name in names]
+
+
+def timing(config: Config) -> frames.FrameTiming:
+    """Kaldi's first frame begins at 0, librosa's is centred there."""
+    first = config.frame_length / 2 if config.convention == "kaldi" else 0.0
+    return frames.FrameTiming(config.frame_length, config.frame_shift, first)

@@ -1,0 +1,124 @@
+"""Power spectra of framed utterances and mel filters: the one kernel under fbank, mfcc and spectrogram."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import frames
+
+Convention = Literal["kaldi", "librosa"]
+KALDI_FLOOR = float(np.finfo(np.float32).eps)  # kaldi: log(max(energy, epsilon of a float32))
+LIBROSA_FLOOR = 1e-10  # librosa.power_to_db's amin
+
+
+def fft_length(length: int) -> int:
+    """The power of two at or above a frame's length, as Kaldi pads its frames: 400 samples -> 512."""
+    return int(1 << (length - 1).bit_length())
+
+
+@lru_cache(maxsize=16)
+def filters(
+    convention: Convention, num_mel_bins: int, num_fft: int, sampling_rate: int, low: float, high: float
+) -> NDArray[np.float64]:
+    """Triangular mel filters (num_fft // 2 + 1, num_mel_bins) over `low` to `high` Hz.
+
+    `kaldi`: mel = 1127 ln(1 + f / 700), triangles straight in mel, peak 1 (feat/mel-computations.cc).
+    `librosa`: Slaney's scale (linear below 1 kHz, logarithmic above), triangles straight in Hz, each of area 1 Hz
+    (librosa.filters.mel with its defaults). Raises ValueError when a filter would contain no FFT bin.
+    """
+    if not 0 <= low < high <= sampling_rate / 2:
+        raise ValueError(f"mel filters over {low}-{high} Hz, expected 0 <= low < high <= {sampling_rate / 2} Hz")
+    bins: NDArray[np.float64] = np.arange(num_fft // 2 + 1, dtype=np.float64) * (sampling_rate / num_fft)
+    if convention == "kaldi":
+        position = _kaldi_mel(bins)
+        edges = np.linspace(_kaldi_mel(np.array(low)), _kaldi_mel(np.array(high)), num_mel_bins + 2)
+        area = np.ones(num_mel_bins)
+    else:
+        position = bins
+        ends = _slaney_mel(np.array([low, high]))
+        edges = _slaney_hertz(np.linspace(ends[0], ends[1], num_mel_bins + 2))
+        area = 2 / (edges[2:] - edges[:-2])
+    rise = (position[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - position[:, None]) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0, np.minimum(rise, fall)) * area
+    if convention == "kaldi":
+        weights[-1] = 0  # Kaldi leaves the Nyquist bin out
+    empty = np.flatnonzero(weights.max(axis=0) <= 0)
+    if len(empty):
+        raise ValueError(
+            f"{len(empty)} of {num_mel_bins} mel filters contain none of the {num_fft // 2 + 1} FFT bins at "
+            f"{sampling_rate} Hz, expected fewer filters or longer frames"
+        )
+    weights.flags.writeable = False
+    return weights
+
+
+def _kaldi_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1127.0 * np.log1p(hertz / 700.0))
+
+
+def _slaney_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(hertz < 1000, hertz * 3 / 200, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4))
+
+
+def _slaney_hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.maximum(mel - 15, 0) * np.log(6.4) / 27))
+
+
+def centred(signal: NDArray[np.float64], length: int, num_fft: int, shift: int) -> NDArray[np.float64]:
+    """Frames (1 + num_samples // shift, length): frame i around sample i * shift, zeros beyond both ends.
+
+    These are the samples under a window of `length` that librosa centres inside `num_fft` samples: the zeros that it
+    puts around the window turn the phase of the spectrum only, so they are left out here.
+    """
+    count = 1 + len(signal) // shift
+    before = num_fft // 2 - (num_fft - length) // 2
+    after = max((count - 1) * shift - before + length - len(signal), 0)
+    return frames.frames(np.pad(signal, (before, after)), length, shift)[:count]
+
+
+def power_spectra(
+    framed: NDArray[np.float64],
+    window: NDArray[np.float64],
+    num_fft: int,
+    preemphasis: float = 0.0,
+    remove_mean: bool = False,
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """|DFT|^2 of windowed frames: (num_frames, length) -> (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
+
+    `weights` (num_fft // 2 + 1, num_mel_bins) turns each block of spectra into (num_frames, num_mel_bins) while it is
+    in the cache. `remove_mean` and `preemphasis` act inside each frame, in this order, as in Kaldi (its first sample is
+    its own predecessor).
+    """
+    from scipy import fft
+
+    count, length = framed.shape
+    result = np.empty((count, num_fft // 2 + 1 if weights is None else weights.shape[1]))
+    buffer: NDArray[np.float64] | None = None
+    for block in frames.blocks(count, num_fft):
+        if buffer is None:
+            buffer = np.zeros((block.stop - block.start, num_fft))
+        padded = buffer[: block.stop - block.start]
+        part = padded[:, :length]
+        if remove_mean:
+            np.subtract(framed[block], framed[block].mean(axis=1, keepdims=True), out=part)
+        else:
+            part[...] = framed[block]
+        if preemphasis:
+            first = part[:, 0] * (1 - preemphasis)
+            part[:, 1:] -= preemphasis * part[:, :-1]
+            part[:, 0] = first
+        part *= window
+        spectrum = fft.rfft(padded, axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        if weights is None:
+            result[block] = power
+        else:
+            np.matmul(power, weights, out=result[block])
+    return result
