@@ -53,6 +53,12 @@ class Batch:
     labels: Tensor | None = None
 
     @property
+    def size(self) -> int:
+        """Number of utterances."""
+        lengths = self.frame_lengths if self.frame_lengths is not None else self.word_lengths
+        return 0 if lengths is None else len(lengths)
+
+    @property
     def frame_mask(self) -> Tensor:
         """Tensor[B, T], True where a frame is valid."""
         if self.frames is None or self.frame_lengths is None:

@@ -75,7 +75,7 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
 
 @cache
 def reachable(module: str) -> frozenset[Path]:
-    """Source files of this project that importing `module` can reach, itself included, read from its import statements."""
+    """Source files of this project that importing `module` reaches, itself included, read from import statements."""
     pending, found = [module], set()
     while pending:
         name = pending.pop()

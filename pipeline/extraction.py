@@ -1,0 +1,62 @@
+"""Acoustic features of a corpus into shards: one utterance at a time in each worker, whatever the corpus's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline import audio, lookup, shards
+from pipeline.experiment import component_config
+from pipeline.schema import Rejection, Utterance
+from pipeline.shards import Built, Rows, key_of
+
+
+def extract_corpus(utterances: Sequence[Utterance], feature: str, values: Mapping[str, Any], folder: Path) -> Built:
+    """Brings `folder` to hold the feature of every utterance; only utterances whose audio, settings or code changed cost."""
+    module = lookup.component("acoustic", feature)
+    config = component_config("acoustic", feature, values)
+    code = lookup.fingerprint(module.__name__, __name__)
+    settings = asdict(config)
+    keys = {
+        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, feature, settings, code)
+        for item in utterances
+    }
+    names = list(module.feature_names(config))
+    attributes = {
+        "feature": feature,
+        "config": settings,
+        "feature_names": names,
+        "feature_dim": len(names),
+        "sampling_rate": config.sampling_rate,
+        "max_frames": config.max_frames,
+        "timing": asdict(module.timing(config)),
+    }
+    by_id = {item.utterance_id: item for item in utterances}
+    return shards.build(
+        folder, keys, partial(_produce, by_id, feature, dict(values)), attributes, f"acoustic {feature}"
+    )
+
+
+def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
+    """Share of frames that are padding when every utterance is padded to `max_frames`, or to the longest."""
+    longest = max_frames or max(lengths, default=0)
+    return 1 - sum(lengths) / (longest * len(lengths)) if longest and lengths else 0.0
+
+
+def _produce(
+    utterances: Mapping[str, Utterance], feature: str, values: Mapping[str, Any], wanted: Sequence[str]
+) -> Iterator[Rows | Rejection]:
+    module = lookup.component("acoustic", feature)
+    config = component_config("acoustic", feature, values)
+    for utterance_id in wanted:
+        try:
+            waveform = audio.load(utterances[utterance_id], config.sampling_rate)
+            frames = module.extract(waveform, config.sampling_rate, config)
+        except audio.AudioError as error:
+            yield Rejection(utterance_id, "acoustic", error.reason, error.detail)
+            continue
+        kept = frames if config.max_frames is None else frames[: config.max_frames]
+        yield Rows(utterance_id, kept, len(frames) - len(kept))
