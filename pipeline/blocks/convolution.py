@@ -1,0 +1,97 @@
+"""Convolution and max pooling over time in layout (batch, time, channels), untouched by padding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.batch import length_mask
+
+
+class Conv1d(nn.Module):
+    """Convolution over time that keeps the length (stride 1) or divides it by the stride, rounded up.
+
+    Output step i reads the input steps from i * stride - (kernel_size - 1) // 2 on, so an even kernel leans to the
+    future. Steps outside the sequence count as zeros, whether or not the batch holds padding there.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        left = (kernel_size - 1) // 2
+        self.padding = (left, kernel_size - 1 - left)
+        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, groups=groups, bias=bias)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, ceil(T / stride), out_channels], zeros in padding."""
+        x = x * length_mask(lengths, x.shape[1])[..., None]
+        y = self.conv(F.pad(x.transpose(1, 2), self.padding)).transpose(1, 2)
+        return y * length_mask(self.output_lengths(lengths), y.shape[1])[..., None]  # type: ignore[no-any-return]
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Valid steps after the layer: ceil(lengths / stride)."""
+        return _ceil_divide(lengths, self.stride)
+
+
+class SeparableConv1d(nn.Module):
+    """Depthwise-separable convolution: each channel alone over time, then a kernel-1 mix of the channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
+        super().__init__()
+        self.depthwise = Conv1d(in_channels, in_channels, kernel_size, stride, groups=in_channels, bias=False)
+        self.pointwise = Conv1d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Tensor[B, T, in_channels] to Tensor[B, ceil(T / stride), out_channels], zeros in padding."""
+        y: Tensor = self.pointwise(self.depthwise(x, lengths), self.output_lengths(lengths))
+        return y
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Valid steps after the layer: ceil(lengths / stride)."""
+        return self.depthwise.output_lengths(lengths)
+
+
+class MaxPool1d(nn.Module):
+    """Maximum over windows of valid steps; ceil(T / stride) steps remain, so the shortest sequence keeps one.
+
+    Step i pools the input from i * stride - (kernel_size - stride) // 2 on (kernel_size = stride: disjoint windows,
+    stride 1: centred windows that keep the length).
+    """
+
+    def __init__(self, kernel_size: int, stride: int | None = None) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        if self.stride > kernel_size:
+            raise ValueError(f"stride {self.stride} skips steps, expected at most kernel_size {kernel_size}")
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Tensor[B, T, C] and Tensor[B] to Tensor[B, ceil(T / stride), C], zeros in padding."""
+        length = x.shape[1]
+        steps = -(-length // self.stride)
+        left = (self.kernel_size - self.stride) // 2
+        right = max(0, (steps - 1) * self.stride + self.kernel_size - left - length)
+        mask = length_mask(lengths, length)[..., None]
+        # The lowest finite number, not -inf: a window of padding only must not turn gradients into NaN.
+        floor = torch.finfo(x.dtype).min
+        y = F.pad(x.masked_fill(~mask, floor).transpose(1, 2), (left, right), value=floor)
+        pooled = F.max_pool1d(y, self.kernel_size, self.stride)[..., :steps].transpose(1, 2)
+        kept = length_mask(self.output_lengths(lengths), steps)[..., None]
+        return pooled.masked_fill(~kept, 0.0)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Valid steps after the layer: ceil(lengths / stride)."""
+        return _ceil_divide(lengths, self.stride)
+
+
+def _ceil_divide(lengths: Tensor, stride: int) -> Tensor:
+    return lengths if stride == 1 else torch.div(lengths + stride - 1, stride, rounding_mode="floor")
