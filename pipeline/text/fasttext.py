@@ -1,0 +1,36 @@
+"""fastText vectors from a .vec or .bin file; a .bin also composes words it never saw from their sub-words.
+
+Bojanowski et al. 2017; the public files are described in Grave et al. 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline import word_vectors
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """`path`: a .vec or .bin; `subwords`: whether a .bin's sub-words stand in for a missing word before `unknown`."""
+
+    path: Path
+    subwords: bool = True
+    unknown: Literal["zero", "mean", "random"] = "zero"
+
+
+def kind(config: Config) -> Literal["static"]:
+    """Vectors come from a file and depend on no corpus."""
+    return "static"
+
+
+def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Table float32 (V, D) in the vocabulary's order, and which words the file knows, if by sub-words (V,)."""
+    return word_vectors.look_up(vocabulary, config.path, config.unknown, config.subwords)

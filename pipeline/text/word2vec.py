@@ -1,0 +1,86 @@
+"""word2vec (Mikolov et al. 2013): CBOW fitted on the training text, or a pretrained file.
+
+Without `path` the vectors are fitted by gensim; with it they are read from a word2vec .bin (GoogleNews) or text file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from pipeline import vocabulary as vocabularies
+from pipeline import word_vectors
+from pipeline.lookup import ConfigurationError
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """Pretrained: `path`. Fitted: the rest; `fit` on each fold's training rows, or once on the corpus (transductive).
+
+    `unknown` is the vector of a word that the file or the training text lacks; `window` counts words on each
+    side; `sample` is the share above which a word's occurrences are thinned out (0: never).
+    """
+
+    path: Path | None = None
+    unknown: Literal["zero", "mean", "random"] = "zero"
+    fit: Literal["fold", "corpus"] = "fold"
+    vector_size: PositiveInt = 100
+    window: PositiveInt = 5
+    epochs: PositiveInt = 20
+    negative: PositiveInt = 5
+    min_count: PositiveInt = 1
+    sample: NonNegativeFloat = 1e-3
+    skip_gram: bool = False
+    seed: NonNegativeInt = 0
+
+
+def kind(config: Config) -> Literal["static", "fitted"]:
+    """Static with a file, fitted without one."""
+    return "fitted" if config.path is None else "static"
+
+
+def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Table float32 (V, D) in the vocabulary's order, and the words the file knows (V,): `word_vectors.look_up`."""
+    if config.path is None:
+        raise ConfigurationError("word2vec: nothing to look up in, expected `path` of a word2vec .bin or text file")
+    return word_vectors.look_up(vocabulary, config.path, config.unknown)
+
+
+def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], NDArray[np.float32]]:
+    """Vocabulary by frequency, then alphabet, and its vectors float32 (V, vector_size).
+
+    The same sentences in the same order give the same numbers in every process on a machine.
+    """
+    from gensim.models import Word2Vec
+
+    words = vocabularies.build(sentences, min_count=config.min_count)
+    if not words:
+        raise ConfigurationError(
+            f"word2vec: no words in {len(sentences)} sentences, expected one that occurs {config.min_count} times"
+        )
+    model = Word2Vec(
+        [list(sentence) for sentence in sentences if sentence],
+        vector_size=config.vector_size,
+        window=config.window,
+        epochs=config.epochs,
+        negative=config.negative,
+        min_count=config.min_count,
+        sample=config.sample,
+        sg=int(config.skip_gram),
+        seed=config.seed,
+        # More workers race for the weights, and Python's own hash differs between processes.
+        workers=1,
+        hashfxn=_hash,
+    )
+    return words, np.stack([model.wv[word] for word in words]).astype(np.float32)
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode())
