@@ -1,0 +1,76 @@
+"""demo: synthetic English in the structure of IEMOCAP; its scores say that the machinery works, and nothing else.
+
+Licence: made here by `python -m stages.synthesise demo` with espeak-ng; free to use.
+Citation: none.
+
+Layout: `utterances.csv` (one row an utterance), `words.csv` (the true word times: utterance_id, word_index, word,
+start, end in seconds) and `wav/<utterance_id>.wav`. Five sessions of one woman and one man each, improvised and
+scripted; the sessions perform the same script, so scripted sentences recur in all of them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline import listing
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection, Utterance
+from pipeline.totals import Count, Totals, per_value
+
+SPEAKERS = tuple(f"Ses{session:02d}_{part}" for session in range(1, 6) for part in "FM")
+TOTALS = Totals(
+    part="speaker",
+    parts=SPEAKERS,
+    counts=(
+        Count("utterances", 480),
+        *per_value("emotion", {"angry": 110, "excited": 70, "happy": 60, "neutral": 130, "sad": 110}),
+        *per_value("speaker", dict.fromkeys(SPEAKERS, 48)),
+        *per_value("style", {"improvised": 280, "scripted": 200}),
+    ),
+)
+COLUMNS = ("utterance_id", "audio", "transcript", "speaker", "session", "dialogue", "style", "emotion", "sentiment")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """`language` is the language of the transcripts, as an ISO 639 code."""
+
+    language: str = "en"
+
+
+def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
+    """Yields the utterances of the synthetic corpus in `root`, sorted by id; ConfigurationError where it is not there."""
+    yield from synthetic(root, "demo", config.language)
+
+
+def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
+    """The utterances of a synthetic corpus; a row with a sentiment gets it as `ratings["sentiment"]` in [-1, 1]."""
+    command = f"`python -m stages.synthesise {corpus} --out {root}`"
+    table = listing.require_file(root / "utterances.csv", f"the table that {command} writes")
+    words = listing.require_file(root / "words.csv", f"the word times that {command} writes")
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
+        if missing:
+            raise ConfigurationError(f"{table} lacks the columns {missing}, expected {list(COLUMNS)}")
+        rows = sorted(reader, key=lambda row: row["utterance_id"])
+    for row in rows:
+        yield Utterance(
+            utterance_id=row["utterance_id"],
+            corpus=corpus,
+            emotion=row["emotion"],
+            audio_path=(root / row["audio"]).as_posix(),
+            transcript=row["transcript"],
+            language=language,
+            speaker=row["speaker"] or None,
+            session=row["session"] or None,
+            dialogue=row["dialogue"] or None,
+            style=row["style"] or None,
+            alignment_path=words.as_posix(),
+            ratings={"sentiment": float(row["sentiment"])} if row["sentiment"] else {},
+        )

@@ -1,0 +1,43 @@
+"""demo_zh: synthetic Mandarin in the structure of CH-SIMS; its scores say that the machinery works, and nothing else.
+
+Licence: made here by `python -m stages.synthesise demo_zh` with espeak-ng; free to use.
+Citation: none.
+
+Layout: that of `demo`. Fourteen videos of one speaker each; `emotion` is negative, neutral or positive and
+`ratings["sentiment"]` its strength in [-1, 1]. A word of words.csv is a word of jieba, as in the tokenised transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline.corpora.demo import synthetic
+from pipeline.schema import Rejection, Utterance
+from pipeline.totals import Count, Totals, per_value
+
+VIDEOS = tuple(f"video{number:02d}" for number in range(1, 15))
+TOTALS = Totals(
+    part="dialogue",
+    parts=VIDEOS,
+    counts=(
+        Count("utterances", 224),
+        *per_value("emotion", {"negative": 84, "neutral": 70, "positive": 70}),
+        *per_value("dialogue", dict.fromkeys(VIDEOS, 16)),
+    ),
+)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """`language` is the language of the transcripts, as an ISO 639 code."""
+
+    language: str = "zh"
+
+
+def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
+    """Yields the utterances of the synthetic corpus in `root`, sorted by id; ConfigurationError where it is not there."""
+    yield from synthetic(root, "demo_zh", config.language)
