@@ -26,7 +26,7 @@ class AudioError(Exception):
 
 
 def read(path: str | Path, start: float | None = None, end: float | None = None) -> tuple[NDArray[np.float32], int]:
-    """Reads a recording, or its part from `start` to `end` seconds, mixed down to mono: (num_samples,) in [-1, 1], rate in Hz.
+    """Reads a recording, or its part from `start` to `end` seconds, as mono: (num_samples,) in [-1, 1], rate in Hz.
 
     Raises AudioError for a missing, unreadable, truncated, empty or silent recording.
     """
@@ -39,17 +39,16 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
             rate = int(file.samplerate)
             first = 0 if start is None else round(start * rate)
             last = file.frames if end is None else round(end * rate)
-            if not 0 <= first <= last or first > file.frames:
-                raise AudioError("segment outside the recording", f"{path}: {start}-{end} s of {file.frames / rate:.3f} s")
             # A rounded last time may name a few samples past the end; more than that is a wrong segment.
-            if last > file.frames + 0.05 * rate:
-                raise AudioError("segment outside the recording", f"{path}: {start}-{end} s of {file.frames / rate:.3f} s")
+            if not 0 <= first <= last or first > file.frames or last > file.frames + 0.05 * rate:
+                detail = f"{path}: {start}-{end} s of {file.frames / rate:.3f} s"
+                raise AudioError("segment outside the recording", detail)
             expected = min(last, file.frames) - first
             file.seek(first)
             waveform = file.read(expected, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError("audio unreadable", f"{path}: {error}") from error
-    if len(waveform) < expected or _declares_more(path, rate, last if end is None else None):
+    if len(waveform) < expected or (end is None and _declares_more(Path(path))):
         raise AudioError("audio truncated", f"{path}: fewer samples than its header declares")
     if len(waveform) == 0:
         raise AudioError("audio empty", f"{path}: no samples")
@@ -61,12 +60,12 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
     return np.ascontiguousarray(mono, dtype=np.float32), rate
 
 
-def _declares_more(path: str | Path, rate: int, frames: int | None) -> bool:
-    """Whether a RIFF file's data chunk declares more bytes than the file has: libsndfile reads such a file without a word."""
-    if frames is None or Path(path).suffix.lower() != ".wav":
+def _declares_more(path: Path) -> bool:
+    """Whether a RIFF file's data chunk declares more bytes than the file has; libsndfile reads it without a word."""
+    if path.suffix.lower() != ".wav":
         return False
-    size = Path(path).stat().st_size
-    with open(path, "rb") as file:
+    size = path.stat().st_size
+    with path.open("rb") as file:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
             return False

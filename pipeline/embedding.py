@@ -1,4 +1,4 @@
-"""Word or token vectors of a corpus: a vocabulary with word ids, and a table, shards, or nothing when folds fit their own."""
+"""Word or token vectors of a corpus: vocabulary, word ids, and a table or shards unless folds fit their own."""
 
 from __future__ import annotations
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # One thread per process: faster for these sizes, and sums do not change with the machine's core count.
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def processes(workers: int | None = None) -> Executor:
     """A pool of single-threaded processes, as many as cores unless told; SERFLOW_WORKERS overrides."""
-    os.environ.update(ONE_THREAD)
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return ProcessPoolExecutor(workers or worker_count(), mp_context=multiprocessing.get_context("spawn"))
@@ -39,13 +36,21 @@ def worker_count() -> int:
 def run(
     function: Callable[[Item], Result], items: Iterable[Item], description: str, workers: int | None = None
 ) -> Iterator[Result]:
-    """Results of `function` over `items` in the order of the items, with a progress bar; a few items are under way at a time."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    """Results of `function` over `items` in their order, with a progress bar; a few are under way at a time."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     work = list(items)
     count = min(workers or worker_count(), max(1, len(work)))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=False) as progress, processes(count) as pool:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress, processes(count) as pool:
         task = progress.add_task(description, total=len(work))
         pending: dict[Future[Result], int] = {}
         done: dict[int, Result] = {}

@@ -121,7 +121,9 @@ def check(document: Mapping[str, Any]) -> Params:
         for aligner, values in chain.chain.items():
             configure(lookup.component("alignment", aligner).Config, values, f"alignment.{name}.chain.{aligner}")
     for name, values in params.splits.items():
-        splits.check(name, configure(splits.Config, values, f"splits.{name}"))
+        configure(splits.Config, values, f"splits.{name}")
+        if name.split("-", 1)[0] not in splits.PROTOCOLS:
+            raise ConfigurationError(f"unknown split {name!r}, expected one of {list(splits.PROTOCOLS)} or a variant")
     for name, experiment in params.experiments.items():
         _check_experiment(name, experiment, params)
     _check_build(params)
@@ -131,6 +133,28 @@ def check(document: Mapping[str, Any]) -> Params:
 def component_config(kind: str, name: str, values: Mapping[str, Any] | None) -> Any:
     """The Config of an acoustic or text component from its params section."""
     return configure(lookup.component(kind, name).Config, values, f"{kind}.{name}")
+
+
+def named(params: Params, name: str) -> Experiment:
+    """The experiment of that name."""
+    if name not in params.experiments:
+        raise ConfigurationError(f"unknown experiment {name!r}, expected one of {sorted(params.experiments)}")
+    return params.experiments[name]
+
+
+def corpus(params: Params, name: str) -> Corpus:
+    """The corpus of that name."""
+    if name not in params.corpora:
+        raise ConfigurationError(f"unknown corpus {name!r}, expected one of {sorted(params.corpora)}")
+    return params.corpora[name]
+
+
+def section(params: Params, kind: Literal["acoustic", "text", "splits"], name: str) -> dict[str, Any]:
+    """The settings under a name of params.acoustic, params.text or params.splits."""
+    known: dict[str, dict[str, Any]] = getattr(params, kind)
+    if name not in known:
+        raise ConfigurationError(f"unknown name {name!r} in {kind}, expected one of {sorted(known)}")
+    return known[name]
 
 
 def root_of(corpus: Corpus) -> Path:

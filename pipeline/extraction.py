@@ -15,7 +15,7 @@ from pipeline.shards import Built, Rows, key_of
 
 
 def extract_corpus(utterances: Sequence[Utterance], feature: str, values: Mapping[str, Any], folder: Path) -> Built:
-    """Brings `folder` to hold the feature of every utterance; only utterances whose audio, settings or code changed cost."""
+    """Brings `folder` to hold the feature of every utterance; only changed audio, settings or code cost anything."""
     module = lookup.component("acoustic", feature)
     config = component_config("acoustic", feature, values)
     code = lookup.fingerprint(module.__name__, __name__)

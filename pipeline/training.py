@@ -154,6 +154,20 @@ def train_fold(task: Task) -> Outcome:
     return outcome
 
 
+def log_curves(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """Writes the mean curve over folds and seeds with DVCLive, so that `dvc plots` draws and compares it."""
+    from dvclive import Live  # type: ignore[attr-defined]
+
+    shutil.rmtree(folder, ignore_errors=True)
+    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None, monitor_system=False) as live:
+        for epoch in range(max(len(outcome.history) for outcome in outcomes)):
+            curves = [outcome.history[epoch] for outcome in outcomes if epoch < len(outcome.history)]
+            for name in curves[0]:
+                if name != "epoch":
+                    live.log_metric(name.replace("_", "/", 1), float(np.mean([curve[name] for curve in curves])))
+            live.next_step()
+
+
 def read_fold(path: Path, fold: int) -> dict[str, list[tuple[str, str | None]]]:
     """(utterance_id, label) of each subset of one fold; a label on a test row is an error."""
     table = pq.read_table(path, filters=[("fold", "=", fold)])
