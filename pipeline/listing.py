@@ -1,7 +1,10 @@
-"""Files of a published corpus tree, in one order on every file system."""
+"""Files of a published corpus tree: listed in one order everywhere, decoded from whatever encoding they have."""
 
 from __future__ import annotations
 
+import codecs
+import csv
+import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -44,3 +47,36 @@ def require_file(path: Path, expected: str) -> Path:
 def hidden_metadata(root: Path) -> Iterator[Path]:
     """macOS `._*` files below `root`, sorted: left out by every reader, named by the corpus check."""
     yield from sorted(path for path in root.rglob("._*") if path.is_file())
+
+
+def read_text(path: Path, legacy: str = "cp1252") -> str:
+    """The text of a file in UTF-8 or UTF-16 (by its mark), otherwise in the `legacy` encoding of the corpus.
+
+    Raises ConfigurationError where the file is none of them: a wrong guess would put wrong words into training.
+    """
+    content = require_file(path, "a text file of the corpus").read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", legacy):
+        try:
+            return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError:
+            continue
+    raise ConfigurationError(f"{path} cannot be decoded, expected UTF-8, UTF-16 with its mark, or {legacy}")
+
+
+def lines(text: str) -> io.StringIO:
+    """The lines of a text for the csv module: str.splitlines would also break at U+0085, which MELD's cells hold."""
+    return io.StringIO(text, newline="")
+
+
+def read_csv(path: Path, columns: Collection[str], legacy: str = "cp1252") -> list[dict[str, str]]:
+    """The rows of a CSV file with a header, cells as stripped strings (`0001` stays `0001`), '' where one is missing.
+
+    Raises ConfigurationError where one of `columns` is missing.
+    """
+    rows = csv.DictReader(lines(read_text(path, legacy)))
+    header = [name.strip() for name in rows.fieldnames or ()]
+    missing = sorted(set(columns) - set(header))
+    if missing:
+        raise ConfigurationError(f"{path} has columns {header}, expected {missing} among them")
+    return [{name.strip(): (value or "").strip() for name, value in row.items() if name is not None} for row in rows]

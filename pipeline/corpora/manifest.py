@@ -1,0 +1,198 @@
+"""Your own corpus: a table (CSV, TSV or parquet) with one row per utterance.
+
+Licence: yours.
+Citation: yours.
+
+Layout: `manifest.csv` in the corpus folder, or the file that `Config.file` names. Columns, in any order:
+
+- `utterance_id`, `emotion`: required. Labels are lower-cased.
+- `audio_path`, `transcript`: at least one of the two columns. An empty cell says that this utterance lacks it:
+  text-only and audio-only corpora are legal.
+- `start`, `end`: seconds, where the utterance is a part of its recording.
+- `speaker`, `session`, `dialogue`, `language`, `style` (improvised/scripted), `subset` (train/valid/test): optional.
+- `alignment_path`: word times that you have already (TextGrid, CTM, CSV), read by the aligner `given`.
+- `votes`: annotators' labels, separated by semicolons. `rating_<name>`: a number, as many such columns as you like.
+- `x_<name>`: anything else; ignored.
+
+Relative paths start at the table's folder; no path may leave it.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline import listing
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection, Utterance
+
+REQUIRED = ("utterance_id", "emotion")
+EITHER = ("audio_path", "transcript")
+SEGMENT = ("start", "end")
+OPTIONAL = (*SEGMENT, "speaker", "session", "dialogue", "language", "style", "subset", "alignment_path", "votes")
+RATING_PREFIX, IGNORED_PREFIX = "rating_", "x_"
+SUBSETS = {"train": "train", "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
+TOTALS = None
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """Which table to read; `language` is for rows that name none.
+
+    `follow_links` lets a symbolic link inside the folder lead out of it, for data that DVC links to its cache.
+    """
+
+    file: str = "manifest.csv"
+    corpus: str = "manifest"
+    language: str = "en"
+    follow_links: bool = False
+
+
+class _RowError(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
+    """Yields the rows of the table in `root` (or of the table `root` itself), in their order.
+
+    A row that cannot be used becomes a Rejection; a missing or unknown column raises ConfigurationError.
+    """
+    table = root if root.is_file() else root / config.file
+    listing.require_file(table, "a table with a row per utterance (CSV, TSV or parquet)")
+    seen: set[str] = set()
+    for number, row in enumerate(_rows(table), start=1):
+        name = _text(row, "utterance_id") or f"row {number}"
+        try:
+            if name in seen:
+                raise _RowError("listed twice", f"row {number}")
+            seen.add(name)
+            yield _utterance(name, row, table.parent, config)
+        except _RowError as error:
+            yield Rejection(name, "prepare", error.reason, f"{table}: {error.detail}")
+
+
+def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) -> Utterance:
+    if _text(row, "utterance_id") is None:
+        raise _RowError("no utterance id", "expected a name that no other row has")
+    if row.get("", None) is not None:
+        raise _RowError("unparsable row", f"{row['']!r} beyond the last column, expected quotes around commas")
+    emotion = _text(row, "emotion")
+    if emotion is None:
+        raise _RowError("no label", "expected a word in the column emotion")
+    start, end = _seconds(row, "start"), _seconds(row, "end")
+    if end is not None and end <= (start or 0.0):
+        raise _RowError("impossible segment", f"{start}-{end} s, expected an end after the start")
+    subset = _text(row, "subset")
+    if subset is not None and subset.lower() not in SUBSETS:
+        raise _RowError("unknown subset", f"{subset!r}, expected one of train, valid, test")
+    ratings = {
+        column.removeprefix(RATING_PREFIX): value
+        for column in row
+        if column.startswith(RATING_PREFIX) and (value := _number(row, column)) is not None
+    }
+    return Utterance(
+        utterance_id=name,
+        corpus=config.corpus,
+        emotion=emotion.lower(),
+        audio_path=_path(row, "audio_path", folder, config.follow_links),
+        start=start,
+        end=end,
+        transcript=_text(row, "transcript"),
+        speaker=_text(row, "speaker"),
+        session=_text(row, "session"),
+        dialogue=_text(row, "dialogue"),
+        style=_text(row, "style"),
+        language=_text(row, "language") or config.language,
+        subset=None if subset is None else SUBSETS[subset.lower()],
+        alignment_path=_path(row, "alignment_path", folder, config.follow_links),
+        ratings=ratings,
+        votes=tuple(vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()),
+    )
+
+
+def _rows(table: Path) -> Iterator[dict[str, Any]]:
+    """Rows as dictionaries; cells beyond the header of a text table stand under ''."""
+    if table.suffix.lower() == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            content = pq.read_table(table)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ConfigurationError(f"{table}: {error}, expected a parquet table") from error
+        _require_columns(table, content.column_names)
+        yield from content.to_pylist()
+        return
+    lines = listing.lines(listing.read_text(table))
+    delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
+    reader = csv.DictReader(lines, restkey="", delimiter=delimiter, skipinitialspace=True)
+    reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+    _require_columns(table, reader.fieldnames)
+    yield from reader
+
+
+def _require_columns(table: Path, columns: list[str]) -> None:
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        raise ConfigurationError(f"{table} lacks the column {', '.join(missing)}, expected {', '.join(REQUIRED)}")
+    if not set(EITHER) & set(columns):
+        raise ConfigurationError(f"{table} has neither recordings nor words, expected a column {' or '.join(EITHER)}")
+    known = {*REQUIRED, *EITHER, *OPTIONAL}
+    unknown = sorted(
+        column for column in columns if column not in known and not column.startswith((RATING_PREFIX, IGNORED_PREFIX))
+    )
+    if unknown:
+        expected = f"{sorted(known)}, {RATING_PREFIX}*, or {IGNORED_PREFIX}* for columns to ignore"
+        raise ConfigurationError(f"{table}: unknown column {', '.join(map(repr, unknown))}, expected {expected}")
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated:
+        raise ConfigurationError(f"{table}: column {', '.join(repeated)} stands twice, expected distinct columns")
+
+
+def _text(row: Mapping[str, Any], column: str) -> str | None:
+    value = row.get(column)
+    return None if value is None else str(value).strip() or None
+
+
+def _number(row: Mapping[str, Any], column: str) -> float | None:
+    text = _text(row, column)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise _RowError("not a number", f"{column} is {text!r}, expected a number")
+    return value
+
+
+def _seconds(row: Mapping[str, Any], column: str) -> float | None:
+    value = _number(row, column)
+    if value is not None and value < 0:
+        raise _RowError("impossible segment", f"{column} is {value} s, expected a time from 0")
+    return value
+
+
+def _path(row: Mapping[str, Any], column: str, folder: Path, follow_links: bool) -> str | None:
+    text = _text(row, column)
+    if text is None:
+        return None
+    if "\0" in text:
+        raise _RowError("unparsable path", f"{column} {text!r}, expected a path without null characters")
+    path = folder / text
+    # Without resolving, only the spelling of the path is judged: links may lead anywhere.
+    spelled = Path(os.path.normpath(path.absolute())), Path(os.path.normpath(folder.absolute()))
+    place, root = spelled if follow_links else (path.resolve(), folder.resolve())
+    if not place.is_relative_to(root):
+        raise _RowError("path leaves the corpus folder", f"{column} {text!r}, expected a path inside {folder}")
+    return path.as_posix()
