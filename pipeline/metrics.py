@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-CLUSTERS_NEEDED = 5  # fewer speakers than this say nothing about the spread between speakers
+from pipeline import bootstrap
+
 SELECTIONS = ("validation", "test_selected", "last_epoch")
 
 
@@ -115,7 +116,7 @@ def evaluate_experiment(
         "last_epoch": [len(fold.epochs) - 1 for fold in order],
     }
     names = sorted({name for fold in order for name in fold.utterance_ids})
-    clusters, resampled = _clusters(names, speakers)
+    clusters, resampled = bootstrap.units_of(names, speakers)
     metrics: dict[str, Any] = {}
     details: dict[str, list[dict[str, Any]]] = {}
     confusions: dict[str, NDArray[np.int64]] = {}
@@ -182,16 +183,6 @@ def _summary(folds: Sequence[Fold], details: Sequence[Mapping[str, Any]], classe
     return found
 
 
-def _clusters(names: Sequence[str], speakers: Mapping[str, str | None] | None) -> tuple[NDArray[np.int64], str]:
-    """The resampling unit of each utterance, (N,), and what the units are."""
-    known = [None if speakers is None else speakers.get(name) for name in names]
-    units = sorted({speaker for speaker in known if speaker is not None})
-    if None in known or len(units) < CLUSTERS_NEEDED:
-        return np.arange(len(names)), "utterances"
-    place = {speaker: i for i, speaker in enumerate(units)}
-    return np.array([place[str(speaker)] for speaker in known]), "speakers"
-
-
 def _intervals(
     folds: Sequence[Fold],
     truths: Sequence[NDArray[np.int64]],
@@ -218,13 +209,9 @@ def _intervals(
         for counts, cells in ((total, cell), (right, cell[guess == own])):
             counts[:, number] = np.bincount(cells, minlength=units * num_classes).reshape(units, num_classes)
     size = total.sum(axis=(0, 2))
-    generator = np.random.default_rng(seed)
     drawn_wa, drawn_ua = [], []
-    step = max(1, min(resamples, 2_000_000 // units))
-    for start in range(0, resamples, step):
-        count = min(step, resamples - start)
-        picks = generator.integers(0, units, (count, units)) + np.arange(count)[:, None] * units
-        weights = np.bincount(picks.ravel(), minlength=count * units).reshape(count, units).astype(np.float32)
+    for weights in bootstrap.weights(units, resamples, seed):
+        count = len(weights)
         n = (weights @ total.reshape(units, -1)).reshape(count, len(folds), num_classes)
         k = (weights @ right.reshape(units, -1)).reshape(count, len(folds), num_classes)
         present = n > 0
