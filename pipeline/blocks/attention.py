@@ -1,0 +1,80 @@
+"""Multi-head scaled dot-product attention from one sequence to another, and the pre-norm block around it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.batch import length_mask
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor, dropout: nn.Module | None = None) -> Tensor:
+    """softmax(Q K^T / sqrt(d)) V over the keys where key_mask is True (Vaswani et al. 2017, eq. 1).
+
+    query: Tensor[..., N, d]; key: Tensor[..., M, d]; value: Tensor[..., M, e]; key_mask: Tensor[..., 1 or N, M].
+    Returns Tensor[..., N, e]; zeros where no key is valid. Written out, because the fused kernels have no
+    deterministic gradient on every device.
+    """
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)) * key_mask
+    weights = weights.to(value.dtype)
+    attended: Tensor = (weights if dropout is None else dropout(weights)) @ value
+    return attended
+
+
+class MultiHeadAttention(nn.Module):
+    """Attention of each query step over a memory, in `num_heads` subspaces of size / num_heads channels."""
+
+    def __init__(self, size: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if size % num_heads:
+            raise ValueError(f"size {size} is not divisible by num_heads {num_heads}, expected equal heads")
+        self.num_heads = num_heads
+        self.query = nn.Linear(size, size)
+        self.key = nn.Linear(size, size)
+        self.value = nn.Linear(size, size)
+        self.output = nn.Linear(size, size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
+        """Tensor[B, N, size], Tensor[B, M, size] and the memory's lengths Tensor[B] to Tensor[B, N, size]."""
+        mask = length_mask(memory_lengths, memory.shape[1])[:, None, None, :]
+        heads = attend(
+            self._split(self.query(query)),
+            self._split(self.key(memory)),
+            self._split(self.value(memory)),
+            mask,
+            self.dropout,
+        )
+        joined: Tensor = self.output(heads.transpose(1, 2).flatten(2))
+        return joined
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm transformer block: layer norm, attention over a memory, layer norm, feed-forward, each with a residual.
+
+    With `memory` = the query sequence itself it is self attention.
+    """
+
+    def __init__(self, size: int, num_heads: int, feed_forward_size: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.query_norm = nn.LayerNorm(size)
+        self.memory_norm = nn.LayerNorm(size)
+        self.attention = MultiHeadAttention(size, num_heads, dropout)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(size),
+            nn.Linear(size, feed_forward_size),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(feed_forward_size, size),
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
+        """x: Tensor[B, N, size]; memory: Tensor[B, M, size]; memory_lengths: Tensor[B]. Returns Tensor[B, N, size]."""
+        x = x + self.dropout(self.attention(self.query_norm(x), self.memory_norm(memory), memory_lengths))
+        return x + self.dropout(self.feed_forward(x))  # type: ignore[no-any-return]

@@ -1,0 +1,62 @@
+"""Cross modality excitation: each modality scales the other's channels, word by word (FG-CME section 3.3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Form = Literal["paper", "residual"]
+
+
+class CrossModalityExcitation(nn.Module):
+    """Gates E^a = sigmoid(W^a Z^s) and E^s = sigmoid(W^s Z^a), applied to the words of the other modality.
+
+    form "paper": Z' = E * Z, as printed. form "residual": Z' = E * Z + Z, and E^a is looked up by word id instead of
+    computed from Z^s, as the authors' released code has it. W are projections without bias, as printed.
+    """
+
+    def __init__(
+        self,
+        acoustic_size: int,
+        semantic_size: int,
+        *,
+        acoustic: bool = True,
+        semantic: bool = True,
+        form: Form = "paper",
+        vocabulary_size: int = 0,
+    ) -> None:
+        super().__init__()
+        if form not in ("paper", "residual"):
+            raise ValueError(f"unknown excitation {form!r}, expected one of ['paper', 'residual']")
+        if form == "residual" and acoustic and vocabulary_size < 1:
+            raise ValueError(
+                f"excitation 'residual' looks up one gate per word, but vocabulary_size is {vocabulary_size}: "
+                "expected a text embedding with a vocabulary (static or fitted)"
+            )
+        self.form = form
+        self.acoustic_gate: nn.Module | None = None
+        self.semantic_gate: nn.Module | None = None
+        if acoustic and form == "paper":
+            self.acoustic_gate = nn.Linear(semantic_size, acoustic_size, bias=False)
+        elif acoustic:
+            self.acoustic_gate = nn.Embedding(vocabulary_size, acoustic_size)
+        if semantic:
+            self.semantic_gate = nn.Linear(acoustic_size, semantic_size, bias=False)
+
+    def forward(self, acoustic: Tensor, semantic: Tensor, word_ids: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Z^a: Tensor[B, W, q] and Z^s: Tensor[B, W, t], same shapes out; word_ids: Tensor[B, W] for "residual"."""
+        excited_acoustic, excited_semantic = acoustic, semantic
+        if self.acoustic_gate is not None:
+            key = semantic if self.form == "paper" else word_ids
+            if key is None:
+                raise ValueError("the batch has no word ids, expected a text embedding with a vocabulary")
+            excited_acoustic = self._excite(acoustic, self.acoustic_gate(key))
+        if self.semantic_gate is not None:
+            excited_semantic = self._excite(semantic, self.semantic_gate(acoustic))
+        return excited_acoustic, excited_semantic
+
+    def _excite(self, values: Tensor, gate: Tensor) -> Tensor:
+        excited = torch.sigmoid(gate) * values
+        return excited if self.form == "paper" else excited + values
