@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import lookup, shards
-from pipeline.experiment import component_config
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Rows, key_of
 
@@ -28,7 +27,7 @@ def embed_corpus(
     Returns counts for the stage's metrics and a rejection for each utterance without words.
     """
     module = lookup.component("text", name)
-    config = component_config("text", name, values)
+    config = lookup.component_config("text", name, values)
     kind = module.kind(config)
     folder.mkdir(parents=True, exist_ok=True)
     spoken = [item for item in utterances if item.words]
@@ -80,8 +79,8 @@ def _contextual(
     spoken: Sequence[Utterance], name: str, values: Mapping[str, Any], folder: Path
 ) -> tuple[shards.Built, str]:
     module = lookup.component("text", name)
-    config = component_config("text", name, values)
-    code = lookup.fingerprint(module.__name__, __name__)
+    config = lookup.component_config("text", name, values)
+    code = lookup.fingerprint(module.__name__)
     keys = {item.utterance_id: key_of(item.words, name, asdict(config), code) for item in spoken}
     unit = getattr(config, "pooling", "word")
     attributes = {"embedding": name, "config": asdict(config), "feature_dim": module.word_dim(config), "unit": unit}
@@ -93,7 +92,7 @@ def _produce(
     utterances: Mapping[str, Utterance], name: str, values: Mapping[str, Any], wanted: Sequence[str]
 ) -> Iterator[Rows | Rejection]:
     module = lookup.component("text", name)
-    config = component_config("text", name, values)
+    config = lookup.component_config("text", name, values)
     if wanted:
         for utterance_id, vectors in module.embed([utterances[item] for item in wanted], config):
             yield Rows(utterance_id, vectors)

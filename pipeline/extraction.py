@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import audio, lookup, shards
-from pipeline.experiment import component_config
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Built, Rows, key_of
 
@@ -17,8 +16,8 @@ from pipeline.shards import Built, Rows, key_of
 def extract_corpus(utterances: Sequence[Utterance], feature: str, values: Mapping[str, Any], folder: Path) -> Built:
     """Brings `folder` to hold the feature of every utterance; only changed audio, settings or code cost anything."""
     module = lookup.component("acoustic", feature)
-    config = component_config("acoustic", feature, values)
-    code = lookup.fingerprint(module.__name__, __name__)
+    config = lookup.component_config("acoustic", feature, values)
+    code = lookup.fingerprint(module.__name__, "pipeline.audio")
     settings = asdict(config)
     keys = {
         item.utterance_id: key_of(item.audio_sha256, item.start, item.end, feature, settings, code)
@@ -50,7 +49,7 @@ def _produce(
     utterances: Mapping[str, Utterance], feature: str, values: Mapping[str, Any], wanted: Sequence[str]
 ) -> Iterator[Rows | Rejection]:
     module = lookup.component("acoustic", feature)
-    config = component_config("acoustic", feature, values)
+    config = lookup.component_config("acoustic", feature, values)
     for utterance_id in wanted:
         try:
             waveform = audio.load(utterances[utterance_id], config.sampling_rate)

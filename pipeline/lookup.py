@@ -73,6 +73,11 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
         raise ConfigurationError(f"{where}: {mistakes}") from None
 
 
+def component_config(kind: str, name: str, values: Mapping[str, Any] | None) -> Any:
+    """The Config of an acoustic or text component from its params section."""
+    return configure(component(kind, name).Config, values, f"{kind}.{name}")
+
+
 @cache
 def reachable(module: str) -> frozenset[Path]:
     """Source files of this project that importing `module` reaches, itself included, read from import statements."""

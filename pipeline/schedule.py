@@ -10,15 +10,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import experiment, lookup
-from pipeline.experiment import Params
+from pipeline import lookup
+from pipeline import params as parameters
+from pipeline.params import Params
 from pipeline.shards import key_of
 from pipeline.training import Folders, Task
 
 
 def tasks(params: Params, name: str, data: Path, models: Path, scratch: Path) -> list[Task]:
     """Tasks of an experiment, seeds outermost; their scratch folders follow from settings, inputs and code."""
-    chosen = experiment.named(params, name)
+    chosen = parameters.named(params, name)
     folders = Folders.of(chosen, data)
     classes = tuple(dict.fromkeys(params.splits[chosen.split]["labels"].values()))
     folds = sorted(set(pq.read_table(folders.split / "folds.parquet", columns=["fold"])["fold"].to_pylist()))
@@ -43,7 +44,7 @@ def tasks(params: Params, name: str, data: Path, models: Path, scratch: Path) ->
 
 def describe(params: Params, name: str) -> dict[str, Any]:
     """What turns a new recording into this experiment's inputs: the settings of every component it names."""
-    chosen = experiment.named(params, name)
+    chosen = parameters.named(params, name)
     return {
         "name": name,
         "experiment": asdict(chosen),

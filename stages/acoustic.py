@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import experiment
+from pipeline import params as parameters
 from pipeline.extraction import extract_corpus, padding_share
 from pipeline.preparation import read_utterances
 from pipeline.shards import Shards
@@ -11,8 +11,8 @@ from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
 def main(corpus: str, feature: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Extracts FEATURE (a name under `acoustic` in params.yaml) of every utterance of CORPUS."""
-    params = experiment.load(params_file)
-    values = experiment.section(params, "acoustic", feature)
+    params = parameters.load(params_file)
+    values = parameters.section(params, "acoustic", feature)
     utterances = read_utterances(data / "utterances" / corpus / "utterances.parquet")
     folder = data / "acoustic" / corpus / feature
     built = extract_corpus(utterances, feature, values, folder)

@@ -26,8 +26,10 @@ console = Console(stderr=True, soft_wrap=True)
 def run(command: Callable[..., None]) -> None:
     """Runs a stage's command; a configuration mistake ends it with one line and exit code 2."""
 
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
     try:
-        typer.run(command)
+        app()
     except ConfigurationError as error:
         console.print(f"[bold red]error:[/] {error}", highlight=False)
         raise SystemExit(2) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from pipeline import executor, experiment, lookup
+from pipeline import executor, lookup
+from pipeline import params as parameters
 from pipeline.preparation import flag_duplicates, prepare_utterance, write_utterances
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
@@ -14,11 +15,11 @@ from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Reads CORPUS (a name under `corpora` in params.yaml), decodes, hashes and tokenises every utterance."""
-    params = experiment.load(params_file)
-    settings = experiment.corpus(params, corpus)
+    params = parameters.load(params_file)
+    settings = parameters.corpus(params, corpus)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
-    found = list(module.read(experiment.root_of(settings), config))
+    found = list(module.read(parameters.root_of(settings), config))
     read = [dataclasses.replace(item, corpus=corpus) for item in found if isinstance(item, Utterance)]
     work = partial(prepare_utterance, config=lookup.configure(TokensConfig, params.tokens, "tokens"))
     prepared = list(executor.run(work, read, f"prepare {corpus}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import experiment
+from pipeline import params as parameters
 from pipeline.embedding import embed_corpus
 from pipeline.preparation import read_utterances
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
@@ -10,8 +10,8 @@ from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
 def main(corpus: str, embedding: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Embeds the words of every utterance of CORPUS with EMBEDDING (a name under `text` in params.yaml)."""
-    params = experiment.load(params_file)
-    values = experiment.section(params, "text", embedding)
+    params = parameters.load(params_file)
+    values = parameters.section(params, "text", embedding)
     utterances = read_utterances(data / "utterances" / corpus / "utterances.parquet")
     folder = data / "text" / corpus / embedding
     summary, rejections = embed_corpus(utterances, embedding, values, folder)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline import executor, experiment, training
+from pipeline import executor, training
+from pipeline import params as parameters
 from pipeline.preparation import write_rejections
 from pipeline.schedule import folds_of, tasks
 from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run, write_json
@@ -24,7 +25,7 @@ def main(
     scratch: ScratchFolder = Path(".scratch"),
 ) -> None:
     """Trains the experiment NAME of params.yaml on every fold and seed; a killed run goes on where it stopped."""
-    params = experiment.load(params_file)
+    params = parameters.load(params_file)
     work = tasks(params, name, data, models, scratch)
     console.print(f"{name}: {len(folds_of(work))} folds × {len(work) // len(folds_of(work))} seeds", highlight=False)
     outcomes = list(executor.run(training.train_fold, work, f"train {name}"))

@@ -1,0 +1,167 @@
+"""The `serflow` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.audio import AudioError
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import AlignmentError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Speech emotion recognition from recordings to reproducible results. `dvc repro` builds it all.",
+)
+corpus_app = typer.Typer(no_args_is_help=True, help="Corpora: what is there, and whether it is fit to train on.")
+app.add_typer(corpus_app, name="corpus")
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
+ModelsFolder = Annotated[Path, typer.Option("--models", help="Folder of trained models and metrics.")]
+PARAMS, MODELS = Path("params.yaml"), Path("models")
+
+
+@app.command(
+    epilog="Example: serflow predict clip.wav --text 'kids are talking by the door' --model models/fg_cme-demo"
+)
+def predict(
+    audio: Annotated[Path | None, typer.Argument(help="A recording (wav, flac, ogg, mp3).", exists=True)] = None,
+    text: Annotated[str | None, typer.Option(help="What is said, for networks that read words.")] = None,
+    model: Annotated[Path, typer.Option(help="models/<experiment>")] = Path("models/fg_cme-demo"),
+    language: Annotated[str, typer.Option(help="Language of the text: en, zh, de …")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Probabilities of each emotion for one recording; aligns and embeds by itself."""
+    from pipeline import prediction
+
+    with _one_line():
+        found = prediction.predict(audio, text, model, language)
+    if as_json:
+        print(json.dumps({"probabilities": found.probabilities, "networks": found.networks, "aligner": found.aligner}))
+        return
+    table = Table("emotion", "probability", title=f"mean of {found.networks} networks")
+    for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{value:.3f}")
+    Console().print(table)
+
+
+@app.command(epilog="Example: serflow doctor")
+def doctor(params_file: ParamsFile = PARAMS) -> None:
+    """Versions, devices, optional tools, corpora: what is there, what is missing, and the command that gets it."""
+    from pipeline.doctor import examine
+
+    table = Table("", "state", "found", "to get it")
+    findings = list(examine(params_file))
+    colours = {"ok": "green", "absent": "yellow", "missing": "red"}
+    for item in findings:
+        table.add_row(item.subject, f"[{colours[item.state]}]{item.state}[/]", item.detail, item.remedy)
+    Console().print(table)
+    raise typer.Exit(int(any(item.state == "missing" for item in findings)))
+
+
+@app.command(epilog="Example: serflow results")
+def results(models: ModelsFolder = MODELS, data: Path = Path("data")) -> None:
+    """The table of all evaluated experiments, and where the report is."""
+    from pipeline.report import terminal
+
+    with _one_line():
+        terminal.show(models, data)
+
+
+@app.command(epilog="Example: serflow use fg_cme-ravdess --root /corpora/RAVDESS && dvc repro")
+def use(
+    recipe: Annotated[str, typer.Argument(help="A file of recipes/, e.g. fg_cme-ravdess.")],
+    root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
+    params_file: ParamsFile = PARAMS,
+) -> None:
+    """Adds a published recipe to params.yaml; `dvc repro` then builds it."""
+    from pipeline import recipes
+
+    with _one_line():
+        added = recipes.use(params_file, recipes.read(recipe), root)
+    for name in added:
+        print(f"added experiment {name}: dvc repro evaluate@{name}")
+
+
+@app.command(epilog="Example: serflow sync")
+def sync(params_file: ParamsFile = PARAMS) -> None:
+    """Brings the `build` section of params.yaml in step with its experiments."""
+    from pipeline import recipes
+
+    with _one_line():
+        recipes.sync(params_file)
+
+
+@app.command(epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2")
+def table(
+    paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
+    corpus: Annotated[str, typer.Option(help="The corpus part of the recipe's name, e.g. ravdess, iemocap, demo.")],
+    root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
+    rows: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
+    build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")] = Path("report/tables"),
+    params_file: ParamsFile = PARAMS,
+    models: ModelsFolder = MODELS,
+) -> None:
+    """A paper's table: published figures beside ours, validation-selected with intervals and test-selected."""
+    from pipeline import paper_tables
+
+    with _one_line():
+        chosen = rows.split(",") if rows else None
+        numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
+        paper_tables.regenerate(paper, corpus, root, chosen, numbers, build, out, params_file, models)
+
+
+@app.command(epilog="Example: serflow fetch glove.6B")
+def fetch(
+    name: Annotated[str | None, typer.Argument(help="A resource; none lists them.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder for resources.")] = Path("data/resources"),
+) -> None:
+    """Downloads a public resource: resumable, verified, unpacked safely."""
+    from pipeline import fetch as fetching
+
+    with _one_line():
+        if name is None:
+            fetching.show()
+        else:
+            fetching.fetch(name, to)
+
+
+@corpus_app.command(epilog="Example: serflow corpus check demo")
+def check(
+    name: Annotated[str, typer.Argument(help="A name under `corpora` in params.yaml, or a corpus module.")],
+    root: Annotated[str | None, typer.Option(help="Where the corpus lies; default: params.yaml's.")] = None,
+    params_file: ParamsFile = PARAMS,
+) -> None:
+    """Counts against the published totals, missing and suspicious files; exit code 1 when training would be wrong."""
+    from pipeline import corpus_inspection
+
+    with _one_line():
+        fit = corpus_inspection.inspect(name, root, params_file)
+    raise typer.Exit(0 if fit else 1)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigurationError, AudioError, AlignmentError, FileNotFoundError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(2)
+
+
+def main() -> Any:
+    """Runs the command line."""
+    run: Callable[[], Any] = app
+    return run()

@@ -1,0 +1,196 @@
+"""params.yaml as values, checked as a whole before any work starts."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import lookup, splits, tokens
+from pipeline.experiment import STRICT, Experiment
+from pipeline.lookup import ConfigurationError, configure
+from pipeline.recipe import Recipe
+
+SECTIONS = ("corpora", "tokens", "acoustic", "alignment", "text", "splits", "experiments", "build")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corpus:
+    """Where a corpus lies, and what its reader needs. `root` may hold environment variables."""
+
+    root: str
+    reader: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Alignment:
+    """A chain of aligners: each places what the one before could not; the build stops when more than a share fails."""
+
+    chain: dict[str, dict[str, Any] | None]
+    check: dict[str, Any] = field(default_factory=dict)
+    max_failed_share: float = Field(default=0.2, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml."""
+
+    corpora: dict[str, Corpus]
+    tokens: dict[str, Any]
+    acoustic: dict[str, dict[str, Any]]
+    alignment: dict[str, Alignment]
+    text: dict[str, dict[str, Any]]
+    splits: dict[str, dict[str, Any]]
+    experiments: dict[str, Experiment]
+    build: dict[str, dict[str, dict[str, str]]]
+
+
+def load(path: Path) -> Params:
+    """Reads and checks params.yaml; raises ConfigurationError with one line that lists what was expected."""
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is missing, expected to run where params.yaml lies")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path} holds {type(document).__name__}, expected sections {list(SECTIONS)}")
+    return check(document)
+
+
+def check(document: Mapping[str, Any]) -> Params:
+    """Checks every section, name and type of a params document."""
+    unknown = sorted(set(document) - set(SECTIONS))
+    if unknown:
+        raise ConfigurationError(f"unknown section {', '.join(unknown)}, expected one of {list(SECTIONS)}")
+    sections = {name: _section(document, name) for name in SECTIONS}
+    params = Params(
+        corpora={name: configure(Corpus, value, f"corpora.{name}") for name, value in sections["corpora"].items()},
+        tokens=sections["tokens"],
+        acoustic={name: dict(value or {}) for name, value in sections["acoustic"].items()},
+        alignment={n: configure(Alignment, value, f"alignment.{n}") for n, value in sections["alignment"].items()},
+        text={name: dict(value or {}) for name, value in sections["text"].items()},
+        splits={name: dict(value or {}) for name, value in sections["splits"].items()},
+        experiments={
+            name: configure(Experiment, value, f"experiments.{name}") for name, value in sections["experiments"].items()
+        },
+        build={name: dict(value or {}) for name, value in sections["build"].items()},
+    )
+    configure(tokens.Config, params.tokens, "tokens")
+    for name, corpus in params.corpora.items():
+        configure(lookup.component("corpora", name).Config, corpus.reader, f"corpora.{name}.reader")
+    for name in params.acoustic:
+        lookup.component_config("acoustic", name, params.acoustic[name])
+    for name in params.text:
+        lookup.component_config("text", name, params.text[name])
+    for name, chain in params.alignment.items():
+        for aligner, values in chain.chain.items():
+            configure(lookup.component("alignment", aligner).Config, values, f"alignment.{name}.chain.{aligner}")
+    for name, values in params.splits.items():
+        configure(splits.Config, values, f"splits.{name}")
+        if name.split("-", 1)[0] not in splits.PROTOCOLS:
+            raise ConfigurationError(f"unknown split {name!r}, expected one of {list(splits.PROTOCOLS)} or a variant")
+    for name, experiment in params.experiments.items():
+        _check_experiment(name, experiment, params)
+    _check_build(params)
+    return params
+
+
+def named(params: Params, name: str) -> Experiment:
+    """The experiment of that name."""
+    if name not in params.experiments:
+        raise ConfigurationError(f"unknown experiment {name!r}, expected one of {sorted(params.experiments)}")
+    return params.experiments[name]
+
+
+def corpus(params: Params, name: str) -> Corpus:
+    """The corpus of that name."""
+    if name not in params.corpora:
+        raise ConfigurationError(f"unknown corpus {name!r}, expected one of {sorted(params.corpora)}")
+    return params.corpora[name]
+
+
+def section(params: Params, kind: Literal["acoustic", "text", "splits"], name: str) -> dict[str, Any]:
+    """The settings under a name of params.acoustic, params.text or params.splits."""
+    known: dict[str, dict[str, Any]] = getattr(params, kind)
+    if name not in known:
+        raise ConfigurationError(f"unknown name {name!r} in {kind}, expected one of {sorted(known)}")
+    return known[name]
+
+
+def root_of(corpus: Corpus) -> Path:
+    """A corpus's folder, environment variables filled in."""
+    path = os.path.expandvars(corpus.root)
+    if "$" in path:
+        raise ConfigurationError(f"corpus root {corpus.root!r}: the environment variable is not set, expected a folder")
+    return Path(path).expanduser()
+
+
+def needed_builds(experiments: Mapping[str, Experiment]) -> dict[str, dict[str, dict[str, str]]]:
+    """The `build` section that the experiments ask for: which feature, alignment, embedding, split of which corpus."""
+    needed: dict[str, dict[str, dict[str, str]]] = {name: {} for name in ("acoustic", "alignment", "text", "splits")}
+    for experiment in experiments.values():
+        for section, items in needed.items():
+            name = getattr(experiment, "split" if section == "splits" else section)
+            items[f"{experiment.corpus}-{name}"] = {"corpus": experiment.corpus, "name": name}
+    return {section: dict(sorted(items.items())) for section, items in needed.items()}
+
+
+def _section(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = document.get(name) or {}
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"{name}: {section!r}, expected `name: settings` lines")
+    return section
+
+
+def _check_experiment(name: str, experiment: Experiment, params: Params) -> None:
+    where = f"experiments.{name}"
+    for kind in ("corpus", "acoustic", "alignment", "text", "split"):
+        section = {"corpus": "corpora", "split": "splits"}.get(kind, kind)
+        known = sorted(getattr(params, section))
+        if getattr(experiment, kind) not in known:
+            raise ConfigurationError(f"{where}.{kind}: unknown {getattr(experiment, kind)!r}, expected one of {known}")
+    row = lookup.row(experiment.network)
+    keywords = [
+        item.name for item in inspect.signature(row).parameters.values() if item.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    wrong = sorted(set(experiment.hyperparameters) - set(keywords))
+    if wrong:
+        raise ConfigurationError(
+            f"{where}.hyperparameters: {experiment.network} has no {', '.join(wrong)}, expected one of {keywords}"
+        )
+    published: Recipe = row.recipe  # type: ignore[attr-defined]
+    values = {key: getattr(published, key) for key in Recipe.__dataclass_fields__}
+    configure(Recipe, values | experiment.training, f"{where}.training")
+    if not experiment.seeds:
+        raise ConfigurationError(f"{where}.seeds: no seed, expected at least one")
+
+
+def _check_build(params: Params) -> None:
+    needed = needed_builds(params.experiments)
+    unknown = sorted(set(params.build) - set(needed))
+    if unknown:
+        raise ConfigurationError(f"build: unknown section {', '.join(unknown)}, expected one of {sorted(needed)}")
+    for section, items in needed.items():
+        present = params.build.get(section, {})
+        for key, item in items.items():
+            if present.get(key) != item:
+                raise ConfigurationError(
+                    f"build.{section}: an experiment needs `{key}: {item}`, "
+                    "expected it listed (`serflow sync` writes it)"
+                )
+        for key, item in present.items():
+            if set(item) != {"corpus", "name"} or key != f"{item['corpus']}-{item['name']}":
+                raise ConfigurationError(f"build.{section}.{key}: {item!r}, expected {{corpus: C, name: N}} under C-N")
+            for kind, value in (("corpora", item["corpus"]), (section, item["name"])):
+                if value not in getattr(params, kind):
+                    raise ConfigurationError(
+                        f"build.{section}.{key}: unknown {value!r}, expected one of {sorted(getattr(params, kind))}"
+                    )
