@@ -98,7 +98,7 @@ def _prepare(waveform: NDArray[np.float32], config: Config, peak: float | None) 
     return bytes((np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[str, int, int, int]]:
+def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[str, int, int, float]]:
     """Segments (name, first frame, last frame, acoustic score) of one whole-utterance pass; empty when it fails."""
     decoder.set_align_text(" ".join(names))
     decoder.start_utt()
@@ -111,15 +111,18 @@ def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[st
 
 
 def _spans(
-    utterance: Utterance, segments: Sequence[tuple[str, int, int, int]], padding: float, duration: float
+    utterance: Utterance, segments: Sequence[tuple[str, int, int, float]], padding: float, duration: float
 ) -> list[WordSpan]:
     spans = []
-    for index, (word, (_, first, last, _score)) in enumerate(zip(utterance.words, segments, strict=True)):
+    for index, (word, (_, first, last, score)) in enumerate(zip(utterance.words, segments, strict=True)):
         start = min(max(first / FRAMES_PER_SECOND - padding, 0.0), duration)
         end = min(max((last + 1) / FRAMES_PER_SECOND - padding, 0.0), duration)
         if end <= start:
             raise AlignmentError("word outside the recording", f"word {index} {word!r} lies in the padding")
-        spans.append(WordSpan(utterance.utterance_id, index, word, round(start, 6), round(end, 6), None, NAME))
+        # The score is a product over frames, 1 when each frame is in its best state: told per second, so that long
+        # words compare with short ones.
+        confidence = round(float(score) ** (FRAMES_PER_SECOND / (last - first + 1)), 4)
+        spans.append(WordSpan(utterance.utterance_id, index, word, round(start, 6), round(end, 6), confidence, NAME))
     return spans
 
 

@@ -1,0 +1,87 @@
+"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON, named by `alignment_path`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline import audio, word_times
+from pipeline.schema import AlignmentError, Utterance, WordSpan
+from pipeline.word_times import TimedWord
+
+WHOLE_CORPUS = False
+NAME = "given"
+SAMPLING_RATE = 16000  # Hz, only to know the clip's duration
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """times_from: what the times in the file count from, the utterance's start or that of the recording it lies in."""
+
+    times_from: Literal["utterance", "recording"] = "utterance"
+
+
+def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+    for utterance in utterances:
+        try:
+            yield utterance.utterance_id, _align_one(utterance, config)
+        except AlignmentError as error:
+            yield utterance.utterance_id, error
+        except audio.AudioError as error:
+            yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+
+
+def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+    if not utterance.words:
+        raise AlignmentError("empty transcript", "expected at least one word")
+    if utterance.alignment_path is None:
+        raise AlignmentError("no word times", "the corpus gives no alignment_path for this utterance")
+    duration = len(audio.load(utterance, SAMPLING_RATE)) / SAMPLING_RATE
+    path = Path(utterance.alignment_path)
+    if not path.is_file():
+        raise AlignmentError("word times not found", f"{path}, expected a TextGrid, CTM, wdseg, CSV or JSON file")
+    try:
+        timed = _read(path, utterance)
+    except (ValueError, KeyError, TypeError, IndexError, OSError, csv.Error) as error:
+        raise AlignmentError("word times unreadable", str(error)) from error
+    if config.times_from == "recording":
+        timed = _cut(timed, utterance.start or 0.0, duration)
+    return word_times.spans(utterance, timed, duration, NAME)
+
+
+def _read(path: Path, utterance: Utterance) -> list[TimedWord]:
+    match path.suffix.lower():
+        case ".textgrid":
+            return word_times.read_textgrid(path, utterance.speaker)
+        case ".wdseg":
+            return word_times.read_wdseg(path)
+        case ".json":
+            return word_times.read_json(path, utterance.speaker)
+        case ".ctm" | ".csv":
+            return _of(_table(path, path.stat().st_mtime_ns, path.stat().st_size), utterance, path)
+    raise AlignmentError("word times unreadable", f"{path.name}, expected .TextGrid, .ctm, .wdseg, .csv or .json")
+
+
+@lru_cache(maxsize=4)
+def _table(path: Path, modified: int, size: int) -> dict[str, list[TimedWord]]:
+    """One reading serves a whole corpus; a changed file is another key."""
+    return word_times.read_ctm(path) if path.suffix.lower() == ".ctm" else word_times.read_csv(path)
+
+
+def _of(words: dict[str, list[TimedWord]], utterance: Utterance, path: Path) -> list[TimedWord]:
+    for name in (utterance.utterance_id, Path(utterance.audio_path or "").stem):
+        if name in words:
+            return words[name]
+    raise AlignmentError("no word times", f"{path} has no rows for {utterance.utterance_id!r}")
+
+
+def _cut(timed: Sequence[TimedWord], start: float, duration: float) -> list[TimedWord]:
+    inside = [item for item in timed if start <= (item.start + item.end) / 2 < start + duration]
+    return [item._replace(start=item.start - start, end=item.end - start) for item in inside]
