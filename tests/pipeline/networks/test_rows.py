@@ -15,6 +15,7 @@ from pipeline.batch import Batch, Example, Sizes, collate
 ROWS = lookup.rows()
 NUM_CLASSES = 4
 VOCABULARY = 12
+RAW = ("CMA_raw", "SelfAttn_a")
 torch.set_num_threads(1)
 
 
@@ -27,7 +28,7 @@ def make(name: str, seed: int = 0) -> nn.Module:
 def sizes_of(name: str) -> Sizes:
     # A raw waveform is one value per sample; all other rows take any width.
     needs = ROWS[name].needs
-    feature_dim = 1 if name == "CMA_raw" else 6
+    feature_dim = 1 if name in RAW else 6
     return Sizes(
         feature_dim if "audio" in needs else 0,
         5 if "text" in needs else 0,
@@ -39,7 +40,7 @@ def sizes_of(name: str) -> Sizes:
 def examples(name: str, count: int, frames: tuple[int, int] = (17, 40), seed: int = 1) -> list[Example]:
     """Utterances of different lengths whose voice and words both tell the class, when the row reads them."""
     needs, sizes = ROWS[name].needs, sizes_of(name)
-    if name == "CMA_raw":
+    if name in RAW:
         frames = (frames[0] * 160, frames[1] * 160)
     generator = torch.Generator().manual_seed(seed)
     pattern = torch.randn(NUM_CLASSES, max(sizes.feature_dim, 1), generator=generator)
@@ -50,7 +51,7 @@ def examples(name: str, count: int, frames: tuple[int, int] = (17, 40), seed: in
         num_frames = int(torch.randint(frames[0], frames[1], (), generator=generator))
         num_words = int(torch.randint(2, 7, (), generator=generator))
         noise = torch.randn(num_frames, pattern.shape[1], generator=generator)
-        if name == "CMA_raw":
+        if name in RAW:
             voice = torch.sin(torch.arange(num_frames) * (0.05 + 0.2 * label))[:, None] + 0.1 * noise
         else:
             voice = pattern[label] + 0.3 * noise
