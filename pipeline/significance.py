@@ -74,7 +74,7 @@ def compare(
 def compare_all(
     predictions: Mapping[str, pa.Table], speakers: Mapping[str, str | None] | None = None, resamples: int = 5000
 ) -> list[dict[str, Any]]:
-    """Every pair of experiments (`first`, `second`); both p values also as Holm adjusts them for all pairs (`p_holm`)."""
+    """Every pair of experiments (`first`, `second`); p values also as Holm adjusts them for all pairs (`p_holm`)."""
     found = [
         {"first": first, "second": second, **compare(predictions[first], predictions[second], speakers, resamples)}
         for first, second in itertools.combinations(predictions, 2)
