@@ -1,9 +1,9 @@
 """The two synthetic demo corpora: who says what in which manner, and how they are written down.
 
-An utterance is seen twice, and each view is unreliable by itself: with the probability SHOWN the voice has the manner
-of its emotion, and independently of that the words name it; otherwise the view lies between all emotions and tells
-little. So both together are worth clearly more than either alone. Scores on such speech say that the machinery works,
-and nothing about people.
+An emotion has two views, and each is unreliable by itself: in a share of the utterances the voice has the manner of
+the emotion, in a share the words name it, and otherwise the view lies between all emotions and tells little. Seldom do
+both fail at once, so that both together are worth clearly more than either alone. Scores on such speech say that the
+machinery works, and nothing about people.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import csv
 import hashlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import tokens
 from pipeline.demo_sentences import mandarin_sentence, sentence
 from pipeline.synthesis import Manner, Speech, speak
 
-SHOWN = 0.65
+# Shares of the utterances whose words show the emotion, and of those whose voice does where the words do and do not.
+WORDS_SHOW = 0.58
+VOICE_SHOWS = {True: 0.6, False: 0.8}
 CORPORA = ("demo", "demo_zh")
 SAMPLING_RATE = {"demo": 16000, "demo_zh": 22050}  # Hz; the second needs resampling, as most corpora do
 COLUMNS = (
@@ -30,11 +32,11 @@ WORD_COLUMNS = ("utterance_id", "word_index", "word", "start", "end")
 
 # Voice, pitch and words per minute at rest: a woman and a man in each session.
 SPEAKERS = {
-    "Ses01_F": Manner("en-us+f1", 52, 50, 165), "Ses01_M": Manner("en-us+m1", 46, 50, 160),
-    "Ses02_F": Manner("en-us+f2", 46, 50, 175), "Ses02_M": Manner("en-us+m3", 52, 50, 172),
-    "Ses03_F": Manner("en-us+f3", 50, 50, 158), "Ses03_M": Manner("en-us+m7", 48, 50, 225),
-    "Ses04_F": Manner("en-us+f4", 47, 50, 170), "Ses04_M": Manner("en-us+m4", 50, 50, 165),
-    "Ses05_F": Manner("en+f5", 49, 50, 168), "Ses05_M": Manner("en+m8", 52, 50, 174),
+    "Ses01_F": Manner("en-us+f1", 52, 50, 165), "Ses01_M": Manner("en-us+m1", 46, 50, 170),
+    "Ses02_F": Manner("en-us+Annie", 40, 50, 180), "Ses02_M": Manner("en-us+m3", 52, 50, 172),
+    "Ses03_F": Manner("en-us+steph", 55, 50, 166), "Ses03_M": Manner("en-us+m7", 48, 50, 172),
+    "Ses04_F": Manner("en-us+belinda", 44, 50, 170), "Ses04_M": Manner("en-us+m4", 50, 50, 165),
+    "Ses05_F": Manner("en+f3", 49, 50, 168), "Ses05_M": Manner("en+m8", 52, 50, 174),
 }  # fmt: skip
 MANDARIN_SPEAKERS = {
     "speaker1": Manner("cmn+f1", 50, 50, 235), "speaker2": Manner("cmn+m1", 48, 50, 225),
@@ -55,23 +57,23 @@ class Prosody:
 
 
 SHOWING: Mapping[str, Prosody] = {
-    "angry": Prosody(6, 70, 1.17, 7.0),
-    "happy": Prosody(18, 88, 1.05, 1.5),
-    "excited": Prosody(22, 95, 1.15, 3.5),
-    "sad": Prosody(-14, 22, 0.80, -6.5),
-    "neutral": Prosody(-3, 34, 1.02, -1.0),
-    "negative": Prosody(-12, 28, 0.84, -5.0),
+    "angry": Prosody(4, 66, 1.18, 8.0),
+    "happy": Prosody(21, 90, 1.05, 0.5),
+    "excited": Prosody(25, 97, 1.14, 2.0),
+    "sad": Prosody(-15, 22, 0.84, -7.5),
+    "neutral": Prosody(-6, 28, 1.06, -1.5),
+    "negative": Prosody(-12, 28, 0.86, -5.0),
     "positive": Prosody(18, 85, 1.12, 4.0),
 }
 LEVEL = -25.0  # dB of full scale (RMS) at rest
 BETWEEN = Prosody(4, 56, 1.0, 0.5)
 # Standard deviations of the four: within an emotion, and of a voice that shows none.
-SPREAD = Prosody(4, 9, 0.05, 1.5)
-WIDE_SPREAD = Prosody(7, 14, 0.07, 2.5)
+SPREAD = Prosody(3, 7, 0.04, 1.2)
+WIDE_SPREAD = Prosody(6, 12, 0.06, 2.0)
 
-# Per speaker: 28 improvised and 20 scripted utterances.
-IMPROVISED = {"angry": 6, "happy": 4, "excited": 4, "sad": 6, "neutral": 8}
-SCRIPTED = {"angry": 5, "happy": 2, "excited": 3, "sad": 5, "neutral": 5}
+# Per speaker: 30 improvised and 20 scripted utterances.
+IMPROVISED = {"angry": 6, "happy": 5, "excited": 5, "sad": 6, "neutral": 8}
+SCRIPTED = {"angry": 5, "happy": 3, "excited": 3, "sad": 5, "neutral": 4}
 VIDEOS, CLIPS = 14, {"negative": 6, "neutral": 5, "positive": 5}
 
 
@@ -115,7 +117,7 @@ def perform(line: Line, sampling_rate: int) -> tuple[Speech, list[tuple[str, flo
 
 
 def write(corpus: str, lines: Iterable[Line], folder: Path) -> list[float]:
-    """Writes the audio, utterances.csv, words.csv (the true word times) and README.txt; returns durations in seconds."""
+    """Writes audio, utterances.csv, words.csv (the true word times) and README.txt; returns durations in seconds."""
     import soundfile
 
     (folder / "wav").mkdir(parents=True, exist_ok=True)
@@ -157,76 +159,97 @@ def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def _english(seed: int) -> Iterator[Line]:
-    script = {part: _script(_chance(seed, "script", part)) for part in ("F", "M")}
+    scripts = {part: _script(_chance(seed, "script", part)) for part in ("F", "M")}
     for speaker, rest in SPEAKERS.items():
         session, part = speaker.split("_")
         chance = _chance(seed, speaker)
-        improvised = _shuffled(IMPROVISED, chance)
-        for number, emotion in enumerate(improvised):
-            shows = chance.random() < SHOWN
-            text = sentence(emotion if shows else None, chance)
-            dialogue = f"{session}_impro{1 + number % 4:02d}"
-            yield _line(
-                f"{dialogue}_{part}{number // 4:03d}", text, shows, emotion, "improvised", speaker, rest, chance
+        numbers = {"improvised": 0, "scripted": 0}
+        said = [*_improvised(chance), *_performed(scripts[part], chance)]
+        voices = _voices([(emotion, words_show) for _, emotion, words_show, _ in said], chance)
+        for (style, emotion, words_show, text), voice_shows in zip(said, voices, strict=True):
+            kind, dialogues = ("impro", 4) if style == "improvised" else ("script", 2)
+            turn, dialogue = divmod(numbers[style], dialogues)
+            numbers[style] += 1
+            dialogue_id = f"{session}_{kind}{dialogue + 1:02d}"
+            yield Line(
+                utterance_id=f"{dialogue_id}_{part}{turn:03d}",
+                transcript=text,
+                language="en",
+                speaker=speaker,
+                session=session,
+                dialogue=dialogue_id,
+                style=style,
+                emotion=emotion,
+                sentiment=None,
+                voice_shows_emotion=voice_shows,
+                words_show_emotion=words_show,
+                manner=_manner(rest, emotion if voice_shows else None, chance),
             )
-        # Open lines tell nothing by their words: each cast reads them with the emotions that the others leave over.
-        left = _shuffled(SCRIPTED, chance)
-        for written, _ in script[part]:
-            if written is not None:
-                left.remove(written)
-        for number, (written, text) in enumerate(script[part]):
-            emotion = written if written is not None else left.pop()
-            utterance_id = f"{session}_script{1 + number % 2:02d}_{part}{number // 2:03d}"
-            yield _line(utterance_id, text, written is not None, emotion, "scripted", speaker, rest, chance)
+
+
+def _improvised(chance: random.Random) -> Iterator[tuple[str, str, bool, str]]:
+    """Style, emotion, whether the words show it, and the words."""
+    emotions = _shuffled(IMPROVISED, chance)
+    for emotion, shows in zip(emotions, _words(emotions, chance), strict=True):
+        yield "improvised", emotion, shows, sentence(emotion if shows else None, chance)
 
 
 def _script(chance: random.Random) -> list[tuple[str | None, str]]:
-    """A part of the play that all sessions perform: lines and the emotion they were written for, None for open ones."""
+    """A part in the play of all sessions: its lines with the emotion they were written for, None for open ones."""
     emotions = _shuffled(SCRIPTED, chance)
-    written = {index for index, _ in enumerate(emotions[: round(SHOWN * len(emotions))])}
-    cues = [emotion if index in written else None for index, emotion in enumerate(emotions)]
-    chance.shuffle(cues)
+    cues = [
+        emotion if shows else None
+        for emotion, shows in zip(emotions, _deck(len(emotions), WORDS_SHOW, chance), strict=True)
+    ]
     return [(cue, sentence(cue, chance)) for cue in cues]
+
+
+def _performed(script: Sequence[tuple[str | None, str]], chance: random.Random) -> Iterator[tuple[str, str, bool, str]]:
+    """As `_improvised`; each cast reads the open lines with the emotions that the written ones leave over."""
+    left = _shuffled(SCRIPTED, chance)
+    for cue, _ in script:
+        if cue is not None:
+            left.remove(cue)
+    for cue, text in script:
+        yield "scripted", cue or left.pop(), cue is not None, text
 
 
 def _mandarin(seed: int) -> Iterator[Line]:
     casts = list(MANDARIN_SPEAKERS.items())
-    for video in range(VIDEOS):
-        speaker, rest = casts[video % len(casts)]
-        chance = _chance(seed, "video", video)
-        for number, sentiment in enumerate(_shuffled(CLIPS, chance)):
-            shows = chance.random() < SHOWN
-            text = mandarin_sentence(sentiment if shows else None, chance)
+    for number in range(VIDEOS):
+        speaker, rest = casts[number % len(casts)]
+        video = f"video{number + 1:02d}"
+        chance = _chance(seed, video)
+        sentiments = _shuffled(CLIPS, chance)
+        words = _words(sentiments, chance)
+        decks = zip(sentiments, words, _voices(list(zip(sentiments, words, strict=True)), chance), strict=True)
+        for clip, (sentiment, words_show, voice_shows) in enumerate(decks):
             strength = chance.choice((0.2, 0.4, 0.6, 0.8, 1.0))
-            utterance_id = f"video{video + 1:02d}_{number:03d}"
-            line = _line(utterance_id, text, shows, sentiment, "", speaker, rest, chance)
-            rating = {"negative": -strength, "neutral": 0.0, "positive": strength}[sentiment]
-            yield replace(line, language="zh", session="", dialogue=f"video{video + 1:02d}", sentiment=rating)
+            yield Line(
+                utterance_id=f"{video}_{clip:03d}",
+                transcript=mandarin_sentence(sentiment if words_show else None, chance),
+                language="zh",
+                speaker=speaker,
+                session="",
+                dialogue=video,
+                style="",
+                emotion=sentiment,
+                sentiment={"negative": -strength, "neutral": 0.0, "positive": strength}[sentiment],
+                voice_shows_emotion=voice_shows,
+                words_show_emotion=words_show,
+                manner=_manner(rest, sentiment if voice_shows else None, chance),
+            )
 
 
-def _line(
-    utterance_id: str,
-    text: str,
-    words_show: bool,
-    emotion: str,
-    style: str,
-    speaker: str,
-    rest: Manner,
-    chance: random.Random,
-) -> Line:
-    voice_shows = chance.random() < SHOWN
-    centre, spread = (SHOWING[emotion], SPREAD) if voice_shows else (BETWEEN, WIDE_SPREAD)
-    manner = Manner(
+def _manner(rest: Manner, emotion: str | None, chance: random.Random) -> Manner:
+    """A speaker's manner in an emotion; None asks for one between all emotions."""
+    centre, spread = (BETWEEN, WIDE_SPREAD) if emotion is None else (SHOWING[emotion], SPREAD)
+    return Manner(
         voice=rest.voice,
         pitch=_limited(rest.pitch + chance.gauss(centre.pitch, spread.pitch), 5, 99),
         pitch_range=_limited(chance.gauss(centre.pitch_range, spread.pitch_range), 5, 99),
         words_per_minute=_limited(rest.words_per_minute * chance.gauss(centre.rate, spread.rate), 90, 300),
         level=LEVEL + _limited(chance.gauss(centre.gain, spread.gain), -12, 9),
-    )
-    session, _, _ = utterance_id.partition("_")
-    dialogue = utterance_id.rpartition("_")[0]
-    return Line(
-        utterance_id, text, "en", speaker, session, dialogue, style, emotion, None, voice_shows, words_show, manner
     )
 
 
@@ -238,6 +261,25 @@ def _shuffled(counts: Mapping[str, int], chance: random.Random) -> list[str]:
     emotions = [emotion for emotion, count in counts.items() for _ in range(count)]
     chance.shuffle(emotions)
     return emotions
+
+
+def _deck(size: int, share: float, chance: random.Random) -> list[bool]:
+    """True for a fixed share of `size` utterances, in random order, so that speakers do not differ by luck."""
+    deck = [index < round(share * size) for index in range(size)]
+    chance.shuffle(deck)
+    return deck
+
+
+def _words(emotions: Sequence[str], chance: random.Random) -> list[bool]:
+    """Which utterances show their emotion by their words: the same share of each emotion."""
+    decks = {emotion: _deck(emotions.count(emotion), WORDS_SHOW, chance) for emotion in sorted(set(emotions))}
+    return [decks[emotion].pop() for emotion in emotions]
+
+
+def _voices(views: Sequence[tuple[str, bool]], chance: random.Random) -> list[bool]:
+    """Which utterances show their emotion by their voice, given emotion and whether the words show it."""
+    decks = {view: _deck(views.count(view), VOICE_SHOWS[view[1]], chance) for view in sorted(set(views))}
+    return [decks[view].pop() for view in views]
 
 
 def _positions(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ import re
 
 FILLERS = {
     "who": ("my brother", "my sister", "Anna", "my neighbor", "our teacher", "Peter", "my boss", "your cousin"),
-    "thing": ("my car", "our garden", "that letter", "this house", "your phone", "our trip", "that movie", "my job"),
+    "thing": ("my car", "our garden", "that letter", "this house", "your phone", "our trip", "that movie", "our plan"),
     "when": ("yesterday", "last night", "on Monday", "this morning", "before lunch", "after school", "on Friday"),
     "where": ("at school", "at work", "near our house", "down town", "at home", "next door"),
     "very": ("so", "really", "very", "just"),
@@ -35,7 +35,7 @@ CARRIERS = (
     "I saw {who} {when}",
     "{who} asked about {thing}",
     "{who} works {where}",
-    "I left {thing} {where}",
+    "{who} wrote about {thing}",
     "{who} will stay {where}",
     "we spoke {where} {when}",
     "{who} has seen {thing}",
@@ -78,7 +78,7 @@ EMOTIONAL = {
         "I feel {very} {grief}",
         "I miss him badly",
         "I cried all night",
-        "it hurts {very} much",
+        "it hurts so much",
         "I lost everything",
         "it breaks my heart",
         "I feel {grief} and empty",

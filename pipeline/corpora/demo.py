@@ -27,10 +27,10 @@ TOTALS = Totals(
     part="speaker",
     parts=SPEAKERS,
     counts=(
-        Count("utterances", 480),
-        *per_value("emotion", {"angry": 110, "excited": 70, "happy": 60, "neutral": 130, "sad": 110}),
-        *per_value("speaker", dict.fromkeys(SPEAKERS, 48)),
-        *per_value("style", {"improvised": 280, "scripted": 200}),
+        Count("utterances", 500),
+        *per_value("emotion", {"angry": 110, "excited": 80, "happy": 80, "neutral": 120, "sad": 110}),
+        *per_value("speaker", dict.fromkeys(SPEAKERS, 50)),
+        *per_value("style", {"improvised": 300, "scripted": 200}),
     ),
 )
 COLUMNS = ("utterance_id", "audio", "transcript", "speaker", "session", "dialogue", "style", "emotion", "sentiment")
@@ -44,7 +44,7 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the utterances of the synthetic corpus in `root`, sorted by id; ConfigurationError where it is not there."""
+    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError where they are not there."""
     yield from synthetic(root, "demo", config.language)
 
 

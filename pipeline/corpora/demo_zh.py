@@ -39,5 +39,5 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the utterances of the synthetic corpus in `root`, sorted by id; ConfigurationError where it is not there."""
+    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError where they are not there."""
     yield from synthetic(root, "demo_zh", config.language)
