@@ -54,3 +54,30 @@ def write_truncated(path: Path, seconds: float = 0.3) -> Path:
     whole = write(path, seconds).read_bytes()
     path.write_bytes(whole[: 44 + (len(whole) - 44) // 2])
     return path
+
+
+def write_clip(path: Path, seconds: float = 0.5, sampling_rate: int = 44100, channels: int = 2, seed: int = 0) -> Path:
+    """An mp4 clip with a few grey frames and AAC sound; with no channels it is a silent film."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", format="mp4") as container:
+        picture = container.add_stream("mpeg4", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        layout = {0: None, 1: "mono", 2: "stereo"}[channels]
+        sound = container.add_stream("aac", rate=sampling_rate, layout=layout) if layout else None
+        for index in range(max(1, round(10 * seconds))):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 128, np.uint8), format="rgb24")
+            frame.pts = index
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        if sound is not None:
+            signal = tone(seconds, sampling_rate, seed).astype(np.float32)
+            for first in range(0, len(signal), 1024):
+                block = av.AudioFrame.from_ndarray(
+                    np.tile(signal[first : first + 1024], (channels, 1)), format="fltp", layout=layout
+                )
+                block.sample_rate, block.pts = sampling_rate, first
+                container.mux(sound.encode(block))
+            container.mux(sound.encode(None))
+    return path
