@@ -53,9 +53,9 @@ def frames(signal: NDArray[Any], length: int, shift: int) -> NDArray[Any]:
     return np.lib.stride_tricks.sliding_window_view(signal, length)[::shift]
 
 
-def blocks(count: int, width: int) -> Iterator[slice]:
-    """Consecutive slices over `count` frames of `width` samples, each small enough for the processor's cache."""
-    step = max(BLOCK_SAMPLES // width, 1)
+def blocks(count: int, width: int, most: int = BLOCK_SAMPLES) -> Iterator[slice]:
+    """Consecutive slices over `count` frames of `width` samples, each of at most `most` samples or of one frame."""
+    step = max(most // width, 1)
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
 
