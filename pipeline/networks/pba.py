@@ -19,9 +19,10 @@ What the paper leaves open, decided for all rows:
 - Attention (eq. 11-13) scores each BLSTM state with a learnt query, f(Q, K) = Q.K / sqrt(size), and V = K.
 - Fusion is concatenation of the channels.
 - LeNet, AlexNet and VGG are the published stacks (LeNet-5 1998, AlexNet 2012, VGG-16 2015) along the one axis of time,
-  with the kernel sizes, strides, filters, dense widths and dropout of their images. They read frames or words
-  themselves, without the stem; the mean of the steps that remain stands for the images' flattened maps, so any length
-  fits. LeakyReLU as everywhere in this paper, maximum pooling in LeNet too, no local response normalisation.
+  with the kernel sizes, strides, filters and dropout of their images. They read frames or words themselves, without
+  the stem; the mean of the steps that remain stands for the images' flattened maps, so any length fits. AlexNet's and
+  VGG's two dense layers of 4096 read 256 and 512 means here instead of 9216 and 25088 values, and are 512 wide.
+  LeakyReLU as everywhere in this paper, maximum pooling in LeNet too, no local response normalisation.
 """
 
 from __future__ import annotations
@@ -231,29 +232,29 @@ def LeNet_t(sizes: Sizes, *, dense: Sequence[int] = (120, 84), dropout: float = 
 
 @row("audio", **RECIPE)
 def AlexNet_a(
-    sizes: Sizes, *, dense: Sequence[int] = (4096, 4096), dropout: float = 0.5, slope: float = 0.02
+    sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
 ) -> nn.Module:
-    """AlexNet along time on audio (table 4): five convolutions, three poolings; dense 4096, 4096."""
+    """AlexNet along time on audio (table 4): five convolutions, three poolings; dense 512, 512."""
     return _classic(sizes, "audio", _ALEXNET, dense, dropout, slope)
 
 
 @row("text", **RECIPE)
 def AlexNet_t(
-    sizes: Sizes, *, dense: Sequence[int] = (4096, 4096), dropout: float = 0.5, slope: float = 0.02
+    sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
 ) -> nn.Module:
-    """AlexNet along time on text (table 4): five convolutions, three poolings; dense 4096, 4096."""
+    """AlexNet along time on text (table 4): five convolutions, three poolings; dense 512, 512."""
     return _classic(sizes, "text", _ALEXNET, dense, dropout, slope)
 
 
 @row("audio", **RECIPE)
-def VGG_a(sizes: Sizes, *, dense: Sequence[int] = (4096, 4096), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
-    """VGG-16 along time on audio (table 4): thirteen convolutions, five poolings; dense 4096, 4096."""
+def VGG_a(sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
+    """VGG-16 along time on audio (table 4): thirteen convolutions, five poolings; dense 512, 512."""
     return _classic(sizes, "audio", _VGG16, dense, dropout, slope)
 
 
 @row("text", **RECIPE)
-def VGG_t(sizes: Sizes, *, dense: Sequence[int] = (4096, 4096), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
-    """VGG-16 along time on text (table 4): thirteen convolutions, five poolings; dense 4096, 4096."""
+def VGG_t(sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
+    """VGG-16 along time on text (table 4): thirteen convolutions, five poolings; dense 512, 512."""
     return _classic(sizes, "text", _VGG16, dense, dropout, slope)
 
 

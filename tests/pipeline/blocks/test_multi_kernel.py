@@ -8,7 +8,7 @@ from pipeline.blocks.multi_kernel import MultiKernelMax, MultiKernelMean
 def one_by_one(block: nn.Module, x: Tensor) -> Tensor:
     """Every kernel's output at every step of one sequence (T, in) by plain loops: (kernels, T, out)."""
     outputs = []
-    for convolution in block.convolutions:  # type: ignore[union-attr]
+    for convolution in block.convolutions:
         weight, bias = convolution.weight.detach(), convolution.bias.detach()
         half = weight.shape[2] // 2
         steps = []

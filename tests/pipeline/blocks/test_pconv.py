@@ -35,7 +35,7 @@ def test_equation_4_on_an_image_gives_the_published_ratio() -> None:
 @pytest.mark.parametrize("shortcut", ["separable", "full"])
 def test_pconv_is_figure_2_written_with_torch(shortcut: str) -> None:
     torch.manual_seed(0)
-    block = Pconv(6, 10, slope=0.02, shortcut=shortcut).train()  # type: ignore[arg-type]
+    block = Pconv(6, 10, slope=0.02, shortcut=shortcut).train()
     x = torch.randn(4, 9, 6)
     image = x.transpose(1, 2)
 
