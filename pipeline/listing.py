@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.lookup import ConfigurationError
 
 AUDIO_SUFFIXES = (".flac", ".wav")
+BLANKS = " \t\r\n"  # str.strip() alone would also take U+0085, a badly encoded ellipsis
 
 
 def files(folder: Path, suffixes: Collection[str], deep: bool = False) -> list[Path]:
@@ -79,4 +80,6 @@ def read_csv(path: Path, columns: Collection[str], legacy: str = "cp1252") -> li
     missing = sorted(set(columns) - set(header))
     if missing:
         raise ConfigurationError(f"{path} has columns {header}, expected {missing} among them")
-    return [{name.strip(): (value or "").strip() for name, value in row.items() if name is not None} for row in rows]
+    return [
+        {name.strip(): (value or "").strip(BLANKS) for name, value in row.items() if name is not None} for row in rows
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -91,7 +92,8 @@ def _write(target: Path, waveform: NDArray[np.float32], rate: int) -> None:
     import soundfile
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    # Distinct per thread too: a table may name one clip twice, and two threads then decode it at the same time.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
         soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")

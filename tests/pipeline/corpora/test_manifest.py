@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import preparation, tokens
+from pipeline.corpora import manifest
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection, Utterance
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from resources import miniature, recordings
+
+
+def read(root: Path, **values: object) -> tuple[dict[str, Utterance], dict[str, str]]:
+    rows = list(manifest.read(root, manifest.Config(**values)))
+    found = {row.utterance_id: row for row in rows if isinstance(row, Utterance)}
+    return found, {row.utterance_id: row.reason for row in rows if isinstance(row, Rejection)}
+
+
+def test_rows_become_utterances_with_segments_ratings_and_votes(tmp_path: Path) -> None:
+    root = miniature.manifest(tmp_path)
+    found, _ = read(root)
+    assert list(found) == ["0001", "0002", "0003", "0004"]
+    assert found["0001"] == Utterance(
+        utterance_id="0001",
+        corpus="manifest",
+        emotion="angry",
+        audio_path=(root / "long.wav").as_posix(),
+        start=0.0,
+        end=0.75,
+        transcript="Go away",
+        language="en",
+        speaker="s1",
+        subset="train",
+        ratings={"valence": 1.5},
+        votes=("angry", "sad", "angry"),
+    )
+    assert (found["0002"].language, found["0002"].subset) == ("en-gb", "valid")
+    assert (found["0003"].audio_path, found["0004"].transcript) == (None, None)
+    prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
+    assert [row.duration for row in prepared if isinstance(row, Utterance)] == [0.75, 1.25, None, 0.3]
+
+
+def test_rows_that_cannot_be_used_say_why(tmp_path: Path) -> None:
+    _, rejections = read(miniature.manifest(tmp_path))
+    assert rejections == {
+        "up": "path leaves the corpus folder",
+        "absolute": "path leaves the corpus folder",
+        "link": "path leaves the corpus folder",
+        "0001": "listed twice",
+        "row 9": "no utterance id",
+        "unlabelled": "no label",
+        "backwards": "impossible segment",
+        "infinite": "not a number",
+        "subset": "unknown subset",
+        "rating": "not a number",
+        "comma": "unparsable row",
+    }
+
+
+def test_links_may_lead_out_only_when_that_is_allowed(tmp_path: Path) -> None:
+    found, rejections = read(miniature.manifest(tmp_path), follow_links=True)
+    assert "link" in found
+    assert {name for name, reason in rejections.items() if reason.startswith("path leaves")} == {"up", "absolute"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_every_kind_of_table_gives_the_same_rows(tmp_path: Path, suffix: str) -> None:
+    recordings.write(tmp_path / "a.wav")
+    columns = {"utterance_id": ["007", "8"], "emotion": ["sad", "happy"], "audio_path": ["a.wav", None]}
+    columns |= {"transcript": ["it is, well", None], "rating_arousal": [0.5, None]}
+    table = tmp_path / f"mine{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table(columns), table)
+    else:
+        mark = "," if suffix == ".csv" else "\t"
+        lines = [
+            mark.join(columns),
+            mark.join(("007", "sad", "a.wav", '"it is, well"', "0.5")),
+            mark.join(("8", "happy")),
+        ]
+        table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for root, values in ((table, {}), (tmp_path, {"file": table.name})):
+        found, rejections = read(root, **values)
+        assert rejections == {} and list(found) == ["007", "8"]
+        assert (found["007"].transcript, found["007"].ratings) == ("it is, well", {"arousal": 0.5})
+        assert (found["8"].audio_path, found["8"].transcript, found["8"].ratings) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("utterance_id,transcript", "lacks the column emotion, expected utterance_id, emotion"),
+        ("utterance_id,emotion", "neither recordings nor words, expected a column audio_path or transcript"),
+        ("utterance_id,emotion,transcript,gender", "unknown column 'gender', expected .*x_"),
+        ("utterance_id,emotion,emotion,transcript", "column emotion stands twice"),
+        ("", "lacks the column utterance_id, emotion"),
+    ],
+)
+def test_a_wrong_header_stops_before_any_row(tmp_path: Path, header: str, message: str) -> None:
+    (tmp_path / "manifest.csv").write_text(f"{header}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message):
+        read(tmp_path)
+
+
+def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.parquet").write_text("utterance_id\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="expected a parquet table"):
+        read(tmp_path, file="mine.parquet")
+    (tmp_path / "manifest.csv").write_bytes(b"utterance_id,emotion,transcript\n1,sad,\x81\n")
+    with pytest.raises(ConfigurationError, match="expected UTF-8, UTF-16 with its mark, or cp1252"):
+        read(tmp_path)
+
+
+def test_given_word_times_are_a_path_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "words.TextGrid").write_text("", encoding="utf-8")
+    (tmp_path / "manifest.csv").write_text(
+        "utterance_id,emotion,transcript,alignment_path\na,sad,so,words.TextGrid\nb,sad,so,../words.TextGrid\n",
+        encoding="utf-8",
+    )
+    found, rejections = read(tmp_path)
+    assert found["a"].alignment_path == (tmp_path / "words.TextGrid").as_posix()
+    assert rejections == {"b": "path leaves the corpus folder"}
