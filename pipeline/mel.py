@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,27 +69,30 @@ def _slaney_hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.maximum(mel - 15, 0) * np.log(6.4) / 27))
 
 
-def centred(signal: NDArray[np.float64], length: int, num_fft: int, shift: int) -> NDArray[np.float64]:
-    """Frames (1 + num_samples // shift, length): frame i around sample i * shift, zeros beyond both ends.
+def centred(waveform: NDArray[Any], length: int, num_fft: int, shift: int) -> NDArray[np.float64]:
+    """The waveform with zeros at both ends, so that its whole frames are librosa's centred 1 + num_samples // shift.
 
-    These are the samples under a window of `length` that librosa centres inside `num_fft` samples: the zeros that it
-    puts around the window turn the phase of the spectrum only, so they are left out here.
+    Frame i lies around sample i * shift. It holds the samples under a window of `length` that librosa centres inside
+    `num_fft` samples: the zeros that librosa puts around the window turn only the phase of the spectrum.
     """
-    count = 1 + len(signal) // shift
+    count = 1 + len(waveform) // shift
     before = num_fft // 2 - (num_fft - length) // 2
-    after = max((count - 1) * shift - before + length - len(signal), 0)
-    return frames.frames(np.pad(signal, (before, after)), length, shift)[:count]
+    padded = np.zeros((count - 1) * shift + length)
+    inside = padded[before : before + len(waveform)]
+    inside[...] = waveform[: len(inside)]
+    return padded
 
 
 def power_spectra(
-    framed: NDArray[np.float64],
+    signal: NDArray[np.float64],
     window: NDArray[np.float64],
+    shift: int,
     num_fft: int,
     preemphasis: float = 0.0,
     remove_mean: bool = False,
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """|DFT|^2 of windowed frames: (num_frames, length) -> (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
+    """|DFT|^2 of the windowed frames of a signal, (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
 
     `weights` (num_fft // 2 + 1, num_mel_bins) turns each block of spectra into (num_frames, num_mel_bins) while it is
     in the cache. `remove_mean` and `preemphasis` act inside each frame, in this order, as in Kaldi (its first sample is
@@ -97,28 +100,27 @@ def power_spectra(
     """
     from scipy import fft
 
-    count, length = framed.shape
-    result = np.empty((count, num_fft // 2 + 1 if weights is None else weights.shape[1]))
-    buffer: NDArray[np.float64] | None = None
-    for block in frames.blocks(count, num_fft):
-        if buffer is None:
-            buffer = np.zeros((block.stop - block.start, num_fft))
+    length = len(window)
+    framed = frames.frames(signal, length, shift)
+    # Pre-emphasis commutes with framing but for a frame's first sample, and turns the mean m into (1 - preemphasis) m.
+    emphasised = framed
+    if preemphasis:
+        emphasised = frames.frames(np.append(signal[:1], signal[1:] - preemphasis * signal[:-1]), length, shift)
+    result = np.empty((len(framed), num_fft // 2 + 1 if weights is None else weights.shape[1]))
+    buffer = np.zeros((next(frames.blocks(len(framed), num_fft)).stop, num_fft))
+    for block in frames.blocks(len(framed), num_fft):
         padded = buffer[: block.stop - block.start]
         part = padded[:, :length]
         if remove_mean:
-            np.subtract(framed[block], framed[block].mean(axis=1, keepdims=True), out=part)
+            mean = framed[block].mean(axis=1, keepdims=True)
+            np.subtract(emphasised[block], (1 - preemphasis) * mean, out=part)
+            part[:, 0] = (1 - preemphasis) * (framed[block, 0] - mean[:, 0])
+            part *= window
         else:
-            part[...] = framed[block]
-        if preemphasis:
-            first = part[:, 0] * (1 - preemphasis)
-            part[:, 1:] -= preemphasis * part[:, :-1]
-            part[:, 0] = first
-        part *= window
+            np.multiply(emphasised[block], window, out=part)
+            part[:, 0] = (1 - preemphasis) * framed[block, 0] * window[0]
         spectrum = fft.rfft(padded, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
-        if weights is None:
-            result[block] = power
-        else:
-            np.matmul(power, weights, out=result[block])
+        result[block] = power if weights is None else power @ weights
     return result
