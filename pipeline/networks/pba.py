@@ -36,8 +36,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from pipeline.batch import Batch, Sizes
+from pipeline.blocks.classic_stack import ClassicStack
 from pipeline.blocks.convolution import Conv1d
-from pipeline.blocks.convolution_stack import ConvolutionStack
 from pipeline.blocks.equal_parts import equal_parts
 from pipeline.blocks.pconv import Pconv, Shortcut
 from pipeline.blocks.pooling import AttentionPooling, masked_mean
@@ -142,7 +142,7 @@ class Staged(nn.Module):
 class Classic(nn.Module):
     """A stack of convolutions on one modality, and the last dense layer (table 4)."""
 
-    def __init__(self, modality: Modality, stack: ConvolutionStack, num_classes: int) -> None:
+    def __init__(self, modality: Modality, stack: ClassicStack, num_classes: int) -> None:
         super().__init__()
         self.modality, self.stack = modality, stack
         self.classifier = nn.Linear(stack.output_size, num_classes)
@@ -365,7 +365,7 @@ def _classic(
     dropout: float,
     slope: float,
 ) -> nn.Module:
-    stack = ConvolutionStack(_width(sizes, modality), layers, dense, dropout, slope)
+    stack = ClassicStack(_width(sizes, modality), layers, dense, dropout, slope)
     return Classic(modality, stack, sizes.num_classes)
 
 
