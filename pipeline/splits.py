@@ -122,7 +122,7 @@ def split(protocol: str, utterances: Iterable[Utterance], config: Config) -> Spl
         "protocol": name,
         "utterances": len(items) + len(rejections),
         "used": len(items),
-        "rejected": dict(sorted(Counter(rejection.reason for rejection in rejections).items())),
+        "rejected_by_reason": dict(sorted(Counter(rejection.reason for rejection in rejections).items())),
         "classes": {label: counts[label] for label in classes},
         "unknown_in_fold_file": unknown,
         "verdict": _verdict(folds),
