@@ -1,0 +1,56 @@
+"""The last resort: words spread over the voiced part of the clip, each as long as its share of the letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import alignment_check, audio
+from pipeline.schema import AlignmentError, Utterance, WordSpan
+
+WHOLE_CORPUS = False
+SAMPLING_RATE = 16000  # Hz
+NAME = "uniform"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """min_word: seconds of voice a word must have on average. skip_pauses: silence inside takes no word's share."""
+
+    min_word: float = Field(0.03, gt=0)
+    skip_pauses: bool = True
+
+
+def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+    for utterance in utterances:
+        try:
+            yield utterance.utterance_id, _align_one(utterance, config)
+        except AlignmentError as error:
+            yield utterance.utterance_id, error
+        except audio.AudioError as error:
+            yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+
+
+def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+    if not utterance.words:
+        raise AlignmentError("empty transcript", "expected at least one word")
+    heard = alignment_check.voice(audio.load(utterance, SAMPLING_RATE), SAMPLING_RATE)
+    if heard.end - heard.start < config.min_word * len(utterance.words):
+        detail = f"{heard.end - heard.start:.3f} s of voice for {len(utterance.words)} words"
+        raise AlignmentError("audio too short", f"{detail}, expected {config.min_word} s or more for each")
+    letters = np.array([max(1, sum(map(str.isalnum, word))) for word in utterance.words], dtype=float)
+    shares = np.concatenate([[0.0], np.cumsum(letters) / letters.sum()])
+    # A clock that runs with the voice; the little that it runs in pauses keeps every word longer than nothing.
+    steps = np.arange(heard.start, heard.end, alignment_check.STEP)
+    index = np.clip(np.round(steps / alignment_check.STEP).astype(int), 0, len(heard.active) - 1)
+    pace = np.where(heard.active[index], 1.0, 0.05 if config.skip_pauses else 1.0)
+    clock = np.concatenate([[0.0], np.cumsum(pace) / pace.sum()])
+    times = np.interp(shares, clock, np.append(steps, heard.end)).round(6)
+    return [
+        WordSpan(utterance.utterance_id, i, word, float(times[i]), float(times[i + 1]), None, NAME)
+        for i, word in enumerate(utterance.words)
+    ]
