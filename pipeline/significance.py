@@ -72,12 +72,22 @@ def compare(
 
 
 def compare_all(
-    predictions: Mapping[str, pa.Table], speakers: Mapping[str, str | None] | None = None, resamples: int = 5000
+    predictions: Mapping[str, pa.Table],
+    speakers: Mapping[str, str | None] | None = None,
+    resamples: int = 5000,
+    against: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Every pair of experiments (`first`, `second`); p values also as Holm adjusts them for all pairs (`p_holm`)."""
+    """Every pair of experiments (`first`, `second`), or each one with `against` as the second alone.
+
+    P values also as Holm adjusts them for the number of pairs (`p_holm`).
+    """
+    if against is None:
+        pairs = list(itertools.combinations(predictions, 2))
+    else:
+        pairs = [(name, against) for name in predictions if name != against]
     found = [
         {"first": first, "second": second, **compare(predictions[first], predictions[second], speakers, resamples)}
-        for first, second in itertools.combinations(predictions, 2)
+        for first, second in pairs
     ]
     for test in ("ua_difference", "mcnemar"):
         for pair, adjusted in zip(found, holm([pair[test]["p"] for pair in found]), strict=True):
