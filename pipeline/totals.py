@@ -37,11 +37,14 @@ def missing_parts(totals: Totals, utterances: Iterable[Utterance]) -> list[str]:
     return [part for part in totals.parts if part not in present]
 
 
-def differences(totals: Totals, utterances: Sequence[Utterance], rejections: Sequence[Rejection] = ()) -> list[str]:
+def differences(
+    totals: Totals, utterances: Sequence[Utterance], rejections: Sequence[Rejection] = (), tolerance: int = 0
+) -> list[str]:
     """One line for each published count that is off.
 
     A partial tree is held only to the counts of the parts that it has. Utterances that were found and
-    rejected have no label any more: the line names their number, so that nobody looks for lost files.
+    rejected have no label any more: the line names their number, so that nobody looks for lost files. Up to
+    `tolerance` utterances may be missing from a count.
     """
     missing = set(missing_parts(totals, utterances))
     lines = []
@@ -52,7 +55,7 @@ def differences(totals: Totals, utterances: Sequence[Utterance], rejections: Seq
         number = sum(
             all(getattr(utterance, name) in values for name, values in count.where.items()) for utterance in utterances
         )
-        if number != count.expected:
+        if not 0 <= count.expected - number <= tolerance:
             rejected = f" ({len(rejections)} rejected in the whole corpus)" if rejections else ""
             lines.append(f"{count.name}: {number}{rejected}, expected {count.expected}")
     return lines

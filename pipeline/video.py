@@ -71,7 +71,7 @@ def _decode(av: Any, clip: Path) -> tuple[NDArray[np.float32], int]:
     blocks: list[NDArray[np.float32]] = []
     with av.open(str(clip)) as container:
         if not container.streams.audio:
-            raise AudioError("no sound track", str(clip))
+            raise AudioError("audio track missing", str(clip))
         stream = container.streams.audio[0]
         rate = int(stream.rate)
         # Planar floats of the same layout: no mixing rules but the mean below.

@@ -39,7 +39,7 @@ def test_both_layouts_give_the_same_utterances(tmp_path: Path, layout: str) -> N
         "sentiment_vision": -0.6,
     }
     assert (row.language, row.dialogue, row.speaker) == ("zh", "video_0002", None)
-    reasons = {"no sound track": 1, "audio unreadable": 1, "audio not found": 1}
+    reasons = {"audio track missing": 1, "audio unreadable": 1, "audio not found": 1}
     if layout == "mmsa":
         reasons |= {"label outside the scheme": 1, "unparsable clip id": 1}
     assert Counter(row.reason for row in rejections) == reasons
