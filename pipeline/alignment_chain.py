@@ -19,8 +19,8 @@ class Aligned:
 
     results: spans or the last AlignmentError, by utterance_id in the order given. tried, placed: utterances by aligner.
     failures: by aligner, utterances by reason. implausible: of the utterances checked (`checked`, by aligner), those
-    that failed. distances: `alignment_check.edges` of what was checked, by aligner. trail: for utterances that the first
-    aligner did not place, what each aligner answered.
+    that failed. distances: `alignment_check.edges` of what was checked, by aligner. trail: for utterances that the
+    first aligner did not place, what each aligner answered.
     """
 
     results: dict[str, list[WordSpan] | AlignmentError] = field(default_factory=dict)

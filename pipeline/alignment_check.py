@@ -27,18 +27,18 @@ class Config:
     min_seconds_per_letter only by mistake.
     """
 
-    max_start_before_voice: float = Field(0.3, ge=0)
-    max_start_after_voice: float = Field(1.25, ge=0)
-    max_end_after_voice: float = Field(0.3, ge=0)
-    max_end_before_voice: float = Field(1.25, ge=0)
-    max_silent_share: float = Field(0.2, ge=0, le=1)
-    min_word: float = Field(0.02, ge=0)
-    max_word: float = Field(2.5, gt=0)
-    min_seconds_per_letter: float = Field(0.008, ge=0)
+    max_start_before_voice: float = Field(default=0.3, ge=0)
+    max_start_after_voice: float = Field(default=1.25, ge=0)
+    max_end_after_voice: float = Field(default=0.3, ge=0)
+    max_end_before_voice: float = Field(default=1.25, ge=0)
+    max_silent_share: float = Field(default=0.2, ge=0, le=1)
+    min_word: float = Field(default=0.02, ge=0)
+    max_word: float = Field(default=2.5, gt=0)
+    min_seconds_per_letter: float = Field(default=0.008, ge=0)
 
 
 class Voice(NamedTuple):
-    """Where a clip is loud: `start` and `end` in seconds; `active` bool (num_levels,), one every STEP, the first at 0."""
+    """Where a clip is loud: `start` and `end` in seconds; `active` bool (num_levels,), one every STEP from 0."""
 
     start: float
     end: float

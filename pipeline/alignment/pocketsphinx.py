@@ -40,12 +40,12 @@ class Config:
     dictionary: a file of further pronunciations (CMUdict or MFA format), which come before those of the wheel.
     """
 
-    beam: float = Field(1e-120, ge=0, lt=1)
-    phone_beam: float = Field(1e-120, ge=0, lt=1)
-    word_beam: float = Field(1e-120, ge=0, lt=1)
-    padding: float = Field(0.2, ge=0)
-    noise_level: float = Field(1e-3, ge=0, lt=1)
-    retries: int = Field(3, ge=0, le=3)
+    beam: float = Field(default=1e-120, ge=0, lt=1)
+    phone_beam: float = Field(default=1e-120, ge=0, lt=1)
+    word_beam: float = Field(default=1e-120, ge=0, lt=1)
+    padding: float = Field(default=0.2, ge=0)
+    noise_level: float = Field(default=1e-3, ge=0, lt=1)
+    retries: int = Field(default=3, ge=0, le=3)
     unknown_words: Literal["g2p", "reject"] = "g2p"
     dictionary: str | None = None
 

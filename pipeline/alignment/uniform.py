@@ -20,7 +20,7 @@ NAME = "uniform"
 class Config:
     """min_word: seconds of voice a word must have on average. skip_pauses: silence inside takes no word's share."""
 
-    min_word: float = Field(0.03, gt=0)
+    min_word: float = Field(default=0.03, gt=0)
     skip_pauses: bool = True
 
 
