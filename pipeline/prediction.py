@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import alignment_chain, audio, checkpoint, dataset, lookup, tokens
+from pipeline import audio, checkpoint, dataset, lookup, placement, tokens
 from pipeline.batch import collate
 from pipeline.dataset import Fitted
 from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError, configure
-from pipeline.schema import AlignmentError, Utterance
+from pipeline.schema import Utterance
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,7 @@ def _prepare(utterance: Utterance, needs: frozenset[str], description: dict[str,
         frames = module.extract(waveform, config.sampling_rate, config)[: config.max_frames]
         timing = module.timing(config)
     if "alignment" in needs:
-        placed = alignment_chain.place([utterance], description["alignment"])[0]
-        if isinstance(placed, AlignmentError):
-            raise placed
+        placed = placement.place_one(utterance, description["alignment"]["chain"], description["alignment"]["check"])
         spans = np.array([span.start for span in placed]), np.array([span.end for span in placed])
         aligner = placed[0].aligner
     if needs & {"text", "alignment"}:
