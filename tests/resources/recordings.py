@@ -56,12 +56,20 @@ def write_truncated(path: Path, seconds: float = 0.3) -> Path:
     return path
 
 
-def write_clip(path: Path, seconds: float = 0.5, sampling_rate: int = 44100, channels: int = 2, seed: int = 0) -> Path:
+def write_clip(
+    path: Path,
+    seconds: float = 0.5,
+    sampling_rate: int = 44100,
+    channels: int = 2,
+    seed: int = 0,
+    index_first: bool = False,
+) -> Path:
     """An mp4 clip with a few grey frames and AAC sound; with no channels it is a silent film."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format="mp4") as container:
+    options = {"movflags": "faststart"} if index_first else {}
+    with av.open(str(path), "w", format="mp4", options=options) as container:
         picture = container.add_stream("mpeg4", rate=10)
         picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
         layout = {0: None, 1: "mono", 2: "stereo"}[channels]

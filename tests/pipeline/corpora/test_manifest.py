@@ -6,6 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline import preparation, tokens
 from pipeline.corpora import manifest
@@ -67,6 +69,23 @@ def test_links_may_lead_out_only_when_that_is_allowed(tmp_path: Path) -> None:
     found, rejections = read(miniature.manifest(tmp_path), follow_links=True)
     assert "link" in found
     assert {name for name, reason in rejections.items() if reason.startswith("path leaves")} == {"up", "absolute"}
+
+
+@given(parts=st.lists(st.sampled_from(["..", ".", "a", "out", "in", "", "/", "b.wav"]), min_size=1, max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_spelling_of_a_path_leaves_the_folder(tmp_path: Path, parts: list[str]) -> None:
+    root = tmp_path / "root"
+    if not root.exists():
+        (root / "a").mkdir(parents=True)
+        (root / "out").symlink_to(tmp_path)
+        (root / "in").symlink_to(root / "a")
+    (root / "manifest.csv").write_text(
+        f'utterance_id,emotion,audio_path\nx,sad,"{"/".join(parts)}"\n', encoding="utf-8"
+    )
+    found, rejections = read(root)
+    for row in found.values():
+        assert row.audio_path is None or Path(row.audio_path).resolve().is_relative_to(root.resolve())
+    assert len(found) + len(rejections) == 1
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
