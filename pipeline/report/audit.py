@@ -18,7 +18,7 @@ class Finding:
 
 
 def findings(audit: Mapping[str, Any]) -> list[Finding]:
-    """What the split stage's metrics.json says of speakers, sound, sentences and the validation set; worst fold counts."""
+    """What the split stage's metrics.json says of speakers, sound, sentences and validation; the worst fold counts."""
     if "verdict" not in audit:
         return [Finding("unknown", "no audit here, expected the split stage's metrics.json")]
     verdict, folds = audit["verdict"], audit["folds"]

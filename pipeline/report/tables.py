@@ -215,7 +215,7 @@ def _number(value: float | None) -> str:
 def _note(made: PaperTable) -> str:
     note = (
         "Percent. ours: the epoch that an inner validation set chose, mean over folds and seeds, with its 95 % "
-        "interval; test-selected: the best epoch on the test fold, which some papers report and no system in use reaches."
+        "interval; test-selected: the best epoch on the test fold, as some papers report; no system in use reaches it."
     )
     if made.published_corpus != made.corpus:
         note += f" The published figures are of {made.published_corpus}, which is another task than {made.corpus}."

@@ -1,0 +1,47 @@
+"""The results in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.lookup import ConfigurationError
+from pipeline.report import results
+from pipeline.report.experiments import experiments, percent
+
+
+def show(models_root: Path, data_root: Path, report: Path = Path("report/index.html")) -> None:
+    """Prints a table for each corpus and split, and where plots and report are."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    found = experiments(models_root)
+    if not found:
+        raise ConfigurationError(f"no evaluated experiment in {models_root}, expected `dvc repro` to be run first")
+    for (corpus, split), group in results.groups(found).items():
+        table = Table(
+            title=f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else ""), box=SIMPLE
+        )
+        for name in ("experiment", "network"):
+            table.add_column(name, no_wrap=True)
+        for name in ("UA %", "WA %"):
+            table.add_column(name, justify="right", style="bold")
+            table.add_column("95 %", justify="right", no_wrap=True)
+        for name in ("best test UA", "WA"):
+            table.add_column(name, justify="right", style="dim")
+        table.add_column("folds × seeds", justify="right")
+        for item in group:
+            scores, selected = item.metrics, item.metrics["test_selected"]
+            ours = []
+            for key in ("ua", "wa"):
+                ours += [percent(scores[key]), "–".join(percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))]
+            others = [percent(selected["ua"]), percent(selected["wa"]), f"{scores['folds']} × {scores['seeds']}"]
+            table.add_row(item.name, item.network, *ours, *others)
+        console.print(table)
+    console.print("95 %: bootstrap interval. Best test epoch: as some papers report, never the headline.", style="dim")
+    if report.is_file():
+        console.print(f"Report: {report}")
+    plots = sorted({path.parent for path in models_root.glob("*/plots/*.png")})
+    if plots:
+        console.print(f"Plots: {', '.join(map(str, plots))}")
