@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from pipeline import executor, lookup
+from pipeline import executor, lookup, totals
 from pipeline import params as parameters
 from pipeline.preparation import flag_duplicates, prepare_utterance, write_utterances
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
-from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
+from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
 
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
@@ -32,6 +32,9 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
         "hours": round(sum(item.duration or 0 for item in used) / 3600, 6),
         "without_transcript": sum(not item.words for item in used),
     }
+    if module.TOTALS is not None:
+        for line in totals.differences(module.TOTALS, used, rejections):
+            console.print(f"  [yellow]published total differs:[/] {line}", highlight=False)
     account(f"prepare {corpus}", folder, len(found), len(used), rejections, metrics)
 
 
