@@ -1,0 +1,61 @@
+"""Short-time spectrum: 257 bins of 25 ms frames every 10 ms at 16 kHz, whole frames only.
+
+The frame is padded with zeros to the power of two at or above its length (400 samples -> 512), so that bin k lies at
+k * sampling_rate / 512 Hz. The audio input of the row CMA_spec.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import audio, frames, mel
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """Short-time spectrum; frame_length and frame_shift in seconds, sampling_rate in Hz.
+
+    `scale`: `magnitude` |DFT|, `power` |DFT|^2, or `log` ln max(|DFT|^2, 1e-10), of samples in [-1, 1].
+    """
+
+    sampling_rate: int = Field(default=16000, gt=0)
+    frame_length: float = Field(default=0.025, gt=0)
+    frame_shift: float = Field(default=0.010, gt=0)
+    window: frames.Window = "hamming"
+    scale: Literal["magnitude", "power", "log"] = "log"
+    max_frames: int | None = Field(default=None, ge=1)
+
+
+def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
+    """Spectrum of a waveform (num_samples,) in [-1, 1]: (num_frames, num_bins), 257 bins for 25 ms at 16 kHz.
+
+    Computed in float64, with a symmetric window. Raises AudioError when the waveform is shorter than one frame.
+    """
+    length = frames.samples(config.frame_length, sampling_rate)
+    shift = frames.samples(config.frame_shift, sampling_rate)
+    audio.require_samples(len(waveform), length, sampling_rate)
+    power = mel.power_spectra(
+        waveform.astype(np.float64), frames.window(config.window, length), shift, mel.fft_length(length)
+    )
+    if config.scale == "magnitude":
+        np.sqrt(power, out=power)
+    elif config.scale == "log":
+        np.maximum(power, mel.LIBROSA_FLOOR, out=power)
+        np.log(power, out=power)
+    return power.astype(np.float32)
+
+
+def feature_names(config: Config) -> list[str]:
+    """The frequency of each bin: `0 Hz`, `31.25 Hz`, .. `8000 Hz`."""
+    num_fft = mel.fft_length(frames.samples(config.frame_length, config.sampling_rate))
+    return [f"{k * config.sampling_rate / num_fft:.8g} Hz" for k in range(num_fft // 2 + 1)]
+
+
+def timing(config: Config) -> frames.FrameTiming:
+    """The first frame begins at 0."""
+    return frames.FrameTiming(config.frame_length, config.frame_shift, config.frame_length / 2)

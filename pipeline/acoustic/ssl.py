@@ -1,0 +1,185 @@
+"""Hidden states of a self-supervised speech encoder of the transformers library: wav2vec2, HuBERT, WavLM and their kin.
+
+Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021; Chen et al., "WavLM", IEEE
+JSTSP 16(6), 2022. Encoders with group normalisation change their output with padding, so only waveforms of equal length
+are ever batched. Weights are read from safetensors files only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import audio, frames
+from pipeline.lookup import ConfigurationError
+
+FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    """A speech encoder by its name on the model hub or by the folder that holds its files; sampling_rate in Hz.
+
+    `layer` chooses a hidden state: 0 is the input of the first transformer layer, -1 the output of the last, `mean` the
+    mean of all. `layer_weights` takes a weighted mean of all instead, one weight per hidden state, the input included.
+    """
+
+    model: str = "facebook/wav2vec2-base"
+    revision: str | None = None
+    layer: int | Literal["mean"] = -1
+    layer_weights: tuple[float, ...] | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
+    sampling_rate: int = Field(default=16000, gt=0)
+    max_frames: int | None = Field(default=None, ge=1)
+
+    def __post_init__(self) -> None:
+        if self.layer_weights is not None and (min(self.layer_weights, default=-1) < 0 or sum(self.layer_weights) <= 0):
+            raise ValueError(f"layer_weights = {self.layer_weights}, expected weights >= 0 with a positive sum")
+
+
+def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
+    """Hidden states of a waveform (num_samples,) in [-1, 1]: (num_frames, hidden_size), one frame in 20 ms as a rule.
+
+    Raises AudioError when the waveform is shorter than one frame, ConfigurationError when the model cannot be found or
+    has no such layer.
+    """
+    return extract_many([waveform], sampling_rate, config)[0]
+
+
+def extract_many(
+    waveforms: Sequence[NDArray[np.float32]], sampling_rate: int, config: Config, batch_size: int = 8
+) -> list[NDArray[np.float32]]:
+    """The same for several waveforms, in their order; waveforms of equal length share a batch, others never do."""
+    import torch
+
+    model, preprocessor = _load(config.model, config.revision, config.device)
+    if sampling_rate != preprocessor.sampling_rate:
+        raise ConfigurationError(
+            f"ssl: sampling rate {sampling_rate} Hz, expected {preprocessor.sampling_rate} Hz for {config.model}"
+        )
+    field = _field(model.config)[0]
+    for waveform in waveforms:
+        audio.require_samples(len(waveform), field, sampling_rate)
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for index, waveform in enumerate(waveforms):
+        by_length[len(waveform)].append(index)
+    results: dict[int, NDArray[np.float32]] = {}
+    for indices in by_length.values():
+        for start in range(0, len(indices), batch_size):
+            batch = indices[start : start + batch_size]
+            # The preprocessor alone knows whether its model wants zero mean and unit variance.
+            inputs = preprocessor(
+                [np.asarray(waveforms[index], dtype=np.float32) for index in batch],
+                sampling_rate=sampling_rate,
+                return_tensors="pt",
+            ).input_values
+            with torch.inference_mode():
+                states = model(inputs.to(config.device), output_hidden_states=True).hidden_states
+            results |= dict(zip(batch, _combine(states, config), strict=True))
+    return [results[index] for index in range(len(waveforms))]
+
+
+def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
+    """One hidden state or the weighted mean of all, num_layers + 1 tensors (B, T, H) -> (B, T, H)."""
+    if config.layer_weights is not None and len(config.layer_weights) != len(states):
+        raise ConfigurationError(
+            f"ssl: {len(config.layer_weights)} layer_weights, expected {len(states)} for {config.model}"
+        )
+    if config.layer_weights is None and config.layer != "mean":
+        if not -len(states) <= config.layer < len(states):
+            raise ConfigurationError(
+                f"ssl: layer {config.layer}, expected {-len(states)} to {len(states) - 1} for {config.model}"
+            )
+        return np.asarray(states[config.layer].float().cpu().numpy(), dtype=np.float32)
+    weights = config.layer_weights or (1.0,) * len(states)
+    total = sum(weight / sum(weights) * state.float() for weight, state in zip(weights, states, strict=True))
+    return np.asarray(total.cpu().numpy(), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    config = _model_config(name, revision)
+    try:
+        preprocessor = _pretrained(AutoFeatureExtractor, name, revision)
+        model, report = _pretrained(
+            AutoModel, name, revision, use_safetensors=True, config=config, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise _not_found(name, error) from error
+    # The library fills absent weights with random numbers; masked_spec_embed is used in training only.
+    missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
+    if missing:
+        raise ConfigurationError(
+            f"ssl: {name} lacks {len(missing)} weights such as {missing[0]}, expected a full model"
+        )
+    # Dropped layers and masked time steps belong to training.
+    return model.eval().to(device), preprocessor
+
+
+@lru_cache(maxsize=8)
+def _model_config(name: str, revision: str | None) -> Any:
+    try:
+        from transformers import AutoConfig
+    except ImportError as error:
+        raise ImportError("acoustic feature 'ssl' needs transformers, expected `pip install transformers`") from error
+
+    try:
+        config = _pretrained(AutoConfig, name, revision)
+    except (OSError, ValueError) as error:
+        raise _not_found(name, error) from error
+    if not (hasattr(config, "conv_stride") and hasattr(config, "conv_kernel")):
+        raise ConfigurationError(
+            f"ssl: {name} is a {config.model_type!r} model, expected a speech encoder over the waveform such as "
+            "wav2vec2, hubert or wavlm"
+        )
+    return config
+
+
+def _pretrained(kind: Any, name: str, revision: str | None, **options: Any) -> Any:
+    """`from_pretrained`, from the disk where it is there: asking the hub first costs retries without a network."""
+    try:
+        return kind.from_pretrained(name, revision=revision, local_files_only=True, **options)
+    except OSError:
+        if Path(name).is_dir():
+            raise
+        return kind.from_pretrained(name, revision=revision, **options)
+
+
+def _not_found(name: str, error: Exception) -> ConfigurationError:
+    where = name if Path(name).is_dir() else f"a folder, say models/{name.rsplit('/', 1)[-1]}, and name it as `model`"
+    return ConfigurationError(
+        f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), expected {', '.join(FILES)} in {where}"
+        + ("" if Path(name).is_dir() else f" (from https://huggingface.co/{name}/tree/main)")
+    )
+
+
+def _field(config: Any) -> tuple[int, int]:
+    """Receptive field and shift of one frame in samples: 400 and 320 for wav2vec2."""
+    field, shift = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        field += (kernel - 1) * shift
+        shift *= stride
+    return field, prod(config.conv_stride)
+
+
+def feature_names(config: Config) -> list[str]:
+    """`ssl_1` .. `ssl_768`, as wide as the model's hidden states."""
+    return [f"ssl_{i}" for i in range(1, _model_config(config.model, config.revision).hidden_size + 1)]
+
+
+def timing(config: Config) -> frames.FrameTiming:
+    """A frame lies at the samples that its convolutions see, before the transformer looks around."""
+    field, shift = _field(_model_config(config.model, config.revision))
+    rate = config.sampling_rate
+    return frames.FrameTiming(field / rate, shift / rate, field / rate / 2)

@@ -1,0 +1,158 @@
+"""Speech encoders, on small randomly initialised models that the tests write to disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    HubertConfig,
+    HubertModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WavLMConfig,
+    WavLMModel,
+)
+
+from pipeline.acoustic import ssl
+from pipeline.audio import AudioError
+from pipeline.lookup import ConfigurationError
+
+SMALL = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": (8,) * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+KINDS = {
+    "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+    "hubert": (HubertConfig, HubertModel),
+    "wavlm": (WavLMConfig, WavLMModel),
+}
+
+
+def write_encoder(folder: Path, kind: str = "wav2vec2", normalise: bool = True) -> str:
+    torch.manual_seed(0)
+    configuration, model = KINDS[kind]
+    model(configuration(**SMALL)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=normalise).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+def noise(num_samples: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(num_samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_equals_the_model_run_by_hand(kind: str, tmp_path: Path) -> None:
+    name = write_encoder(tmp_path, kind)
+    waveform = noise(9000)
+    model = KINDS[kind][1].from_pretrained(name).eval()
+    normalised = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+    with torch.no_grad():
+        states = model(torch.from_numpy(normalised)[None], output_hidden_states=True).hidden_states
+    for layer in (-1, 0, 1):
+        ours = ssl.extract(waveform, 16000, ssl.Config(model=name, layer=layer))
+        np.testing.assert_allclose(ours, states[layer][0].numpy(), atol=1e-5)
+    mean = torch.stack(states).mean(dim=0)[0].numpy()
+    np.testing.assert_allclose(ssl.extract(waveform, 16000, ssl.Config(model=name, layer="mean")), mean, atol=1e-5)
+    weighted = ((states[0] + 3 * states[2]) / 4)[0].numpy()
+    config = ssl.Config(model=name, layer_weights=(1, 0, 3))
+    np.testing.assert_allclose(ssl.extract(waveform, 16000, config), weighted, atol=1e-5)
+
+
+def test_the_preprocessor_decides_about_normalisation(tmp_path: Path) -> None:
+    config = ssl.Config(model=write_encoder(tmp_path, normalise=False), layer=0)
+    waveform = noise(4000)
+    model = Wav2Vec2Model.from_pretrained(config.model).eval()
+    with torch.no_grad():
+        state = model(torch.from_numpy(waveform)[None], output_hidden_states=True).hidden_states[0]
+    np.testing.assert_allclose(ssl.extract(waveform, 16000, config), state[0].numpy(), atol=1e-5)
+
+
+def test_many_waveforms_keep_their_order_and_equal_one_at_a_time(encoder: str) -> None:
+    config = ssl.Config(model=encoder)
+    waveforms = [noise(length, seed) for seed, length in enumerate([4000, 5000, 4000, 400, 4000])]
+    together = ssl.extract_many(waveforms, 16000, config, batch_size=2)
+    for waveform, features in zip(waveforms, together, strict=True):
+        np.testing.assert_allclose(features, ssl.extract(waveform, 16000, config), atol=1e-5)
+
+
+def test_frames_are_counted_as_the_timing_says(encoder: str) -> None:
+    config = ssl.Config(model=encoder)
+    timing = ssl.timing(config)
+    assert (timing.frame_length, timing.frame_shift, timing.first_center) == (0.025, 0.02, 0.0125)
+    for num_samples in (400, 719, 720, 16000):
+        assert len(ssl.extract(noise(num_samples), 16000, config)) == 1 + (num_samples - 400) // 320
+    with pytest.raises(AudioError, match="audio too short: 399 samples"):
+        ssl.extract(noise(399), 16000, config)
+
+
+def test_names_are_as_many_as_the_model_is_wide(encoder: str) -> None:
+    assert ssl.feature_names(ssl.Config(model=encoder)) == [f"ssl_{i}" for i in range(1, 17)]
+
+
+def test_wrong_layers_weights_and_rates_are_refused(encoder: str) -> None:
+    waveform = noise(1000)
+    with pytest.raises(ConfigurationError, match="layer 3, expected -3 to 2"):
+        ssl.extract(waveform, 16000, ssl.Config(model=encoder, layer=3))
+    with pytest.raises(ConfigurationError, match="2 layer_weights, expected 3"):
+        ssl.extract(waveform, 16000, ssl.Config(model=encoder, layer_weights=(1, 1)))
+    with pytest.raises(ConfigurationError, match="sampling rate 8000 Hz, expected 16000 Hz"):
+        ssl.extract(waveform, 8000, ssl.Config(model=encoder))
+    with pytest.raises(ValidationError, match="expected weights >= 0 with a positive sum"):
+        ssl.Config(layer_weights=(0.0, 0.0))
+
+
+def test_a_missing_model_says_which_files_to_put_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        ConfigurationError,
+        match=r"expected config.json, preprocessor_config.json, model.safetensors in a folder, say models/wavlm-no",
+    ):
+        ssl.feature_names(ssl.Config(model="nobody/wavlm-nowhere"))
+
+
+def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
+    config = ssl.Config(model=write_encoder(tmp_path))
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ConfigurationError, match=f"expected .*model.safetensors in {tmp_path}"):
+        ssl.extract(noise(1000), 16000, config)
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
+    config = ssl.Config(model=write_encoder(tmp_path))
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ConfigurationError, match=r"expected .*model.safetensors"):
+        ssl.extract(noise(1000), 16000, config)
+
+
+def test_a_model_with_absent_weights_is_refused(tmp_path: Path) -> None:
+    config = ssl.Config(model=write_encoder(tmp_path))
+    weights = load_file(tmp_path / "model.safetensors")
+    kept = {key: value for key, value in weights.items() if "layers.1." not in key}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ConfigurationError, match=r"lacks \d+ weights such as encoder.layers.1"):
+        ssl.extract(noise(1000), 16000, config)
+
+
+def test_a_text_model_is_refused(tmp_path: Path) -> None:
+    BertConfig(hidden_size=8, num_attention_heads=1).save_pretrained(tmp_path)
+    with pytest.raises(ConfigurationError, match="'bert' model, expected a speech encoder"):
+        ssl.feature_names(ssl.Config(model=str(tmp_path)))
