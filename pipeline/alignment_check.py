@@ -32,7 +32,7 @@ class Config:
     max_end_after_voice: float = Field(default=0.3, ge=0)
     max_end_before_voice: float = Field(default=1.25, ge=0)
     max_silent_share: float = Field(default=0.2, ge=0, le=1)
-    min_word: float = Field(default=0.02, ge=0)
+    min_word: float = Field(default=0.01, ge=0)
     max_word: float = Field(default=2.5, gt=0)
     min_seconds_per_letter: float = Field(default=0.008, ge=0)
 
@@ -92,7 +92,7 @@ def check(spans: Sequence[WordSpan], waveform: NDArray[np.float32], sampling_rat
         reasons.append(f"{len(silent)} of {len(spans)} words over silence")
     for span in spans:
         duration = span.end - span.start
-        if duration < config.min_word or duration > config.max_word:
+        if duration < config.min_word - 1e-6 or duration > config.max_word:
             reasons.append(f"word {span.word_index} {span.word!r} lasts {duration:.3f} s")
         elif duration < config.min_seconds_per_letter * len(span.word):
             reasons.append(f"word {span.word_index} {span.word!r} has {len(span.word)} letters in {duration:.3f} s")
