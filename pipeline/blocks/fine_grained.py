@@ -12,7 +12,7 @@ from pipeline.blocks.ctc_alignment import CTCAlignment, soft_mean_max
 from pipeline.blocks.excitation import CrossModalityExcitation
 from pipeline.blocks.pooling import masked_max
 from pipeline.blocks.recurrent import BiLSTM
-from pipeline.blocks.segments import segment_mean_max
+from pipeline.blocks.segments import covered_span, segment_mean_max
 
 
 class FineGrained(nn.Module):
@@ -38,10 +38,10 @@ class FineGrained(nn.Module):
             nn.Linear(2 * hidden_size, classifier_size), nn.ReLU(), nn.Linear(classifier_size, sizes.num_classes)
         )
 
-    def frames(self, batch: Batch) -> Tensor:
-        """Acoustic embedding of each frame (section 3.1.1): Tensor[B, T, C]."""
+    def frames(self, batch: Batch, span: Tensor | None = None) -> Tensor:
+        """Acoustic embedding of each frame, or of those in span: Tensor[B, 2] (section 3.1.1): Tensor[B, T, C]."""
         assert batch.frames is not None and batch.frame_lengths is not None
-        frames: Tensor = self.acoustic(batch.frames, batch.frame_lengths)
+        frames: Tensor = self.acoustic(batch.frames, batch.frame_lengths, span)
         return frames
 
     def fuse(self, voice: Tensor, batch: Batch) -> Tensor:
@@ -54,7 +54,9 @@ class FineGrained(nn.Module):
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
         assert batch.segments is not None
-        return self.fuse(segment_mean_max(self.frames(batch), batch.segments), batch)
+        # Silence before the first and after the last word is read by no word: it is not computed.
+        frames = self.frames(batch, covered_span(batch.segments))
+        return self.fuse(segment_mean_max(frames, batch.segments), batch)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes] (eq. 1)."""
