@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ _ARPABET: dict[str, str] = {
     "ɒ": "AA", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ɔ": "AO", "ɔː": "AO", "o": "OW", "oː": "OW", "ʊ": "UH", "u": "UW",
     "uː": "UW", "y": "UW", "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW", "oʊ": "OW", "iə": "IY AH", "ɚ": "ER",
     "ɜː": "ER", "ɑːɹ": "AA R", "ɔːɹ": "AO R", "oːɹ": "AO R", "ɛɹ": "EH R", "ɪɹ": "IH R", "ʊɹ": "UH R",
-    "aɪɚ": "AY ER", "aʊɚ": "AW ER", "aɪə": "AY AH",
+    "ɡʲ": "G Y", "ɑ̃": "AA N", "ɔ̃": "AO N", "ɛ̃": "AE N", "aɪɚ": "AY ER", "aʊɚ": "AW ER", "aɪə": "AY AH",
 }  # fmt: skip
 
 
@@ -63,15 +66,13 @@ def from_spelling(word: str) -> Pronunciation:
     if any(letter.isalpha() and not unicodedata.name(letter, "").startswith("LATIN") for letter in word):
         # espeak-ng would say the name of the script ("Chinese letter") instead.
         raise ValueError(f"no English pronunciation for {word!r}, expected Latin letters")
-    library = _espeak()
-    if library.espeak_SetVoiceByName(b"en-us") != 0:
-        raise ValueError("espeak-ng has no voice 'en-us', expected the data of espeakng-loader")
     text = ctypes.c_char_p(word.encode())
     parts: list[str] = []
-    while text.value:
-        # Mode: IPA (bit 1), phones separated by the character in bits 8 and up.
-        answer = library.espeak_TextToPhonemes(ctypes.byref(text), 1, 0x02 | ord("_") << 8)
-        parts += re.split(r"[_\s]+", re.sub(r"\([a-z-]+\)|[ˈˌ]", "", (answer or b"").decode()))
+    with _espeak() as library:
+        while text.value:
+            # Mode: IPA (bit 1), phones separated by the character in bits 8 and up.
+            answer = library.espeak_TextToPhonemes(ctypes.byref(text), 1, 0x02 | ord("_") << 8)
+            parts += re.split(r"[_\s]+", re.sub(r"\([a-z-]+\)|[ˈˌ]|(?<=ː)ː", "", (answer or b"").decode()))
     sounds = [part for part in parts if part]
     unknown = [sound for sound in sounds if sound not in _ARPABET]
     if unknown or not sounds:
@@ -79,15 +80,23 @@ def from_spelling(word: str) -> Pronunciation:
     return tuple(" ".join(_ARPABET[sound] for sound in sounds).split())
 
 
-@lru_cache(maxsize=1)
-def _espeak() -> Any:
+@contextmanager
+def _espeak() -> Iterator[Any]:
+    """The library with its American voice, unloaded afterwards: the process shares its state with whoever speaks."""
     import espeakng_loader
 
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
-    library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+    library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
-    # 2: synchronous, no sound device; 0x8000: an error is returned, the process does not exit.
-    if library.espeak_Initialize(2, 0, str(espeakng_loader.get_data_path()).encode(), 0x8000) <= 0:
-        raise RuntimeError("espeak-ng does not start, expected `pip install espeakng-loader` to have brought its data")
-    return library
+    try:
+        # 2: synchronous, no sound device; 0x8000: an error is returned, the process does not exit.
+        if library.espeak_Initialize(2, 0, str(espeakng_loader.get_data_path()).encode(), 0x8000) <= 0:
+            raise RuntimeError("espeak-ng does not start, expected the data folder that espeakng-loader brings")
+        try:
+            if library.espeak_SetVoiceByName(b"en-us") != 0:
+                raise RuntimeError("espeak-ng has no voice 'en-us', expected the data that espeakng-loader brings")
+            yield library
+        finally:
+            library.espeak_Terminate()
+    finally:
+        _ctypes.dlclose(library._handle)

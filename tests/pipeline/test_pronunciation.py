@@ -30,7 +30,7 @@ def test_cmudict_has_its_words_and_variants():
 def test_spelling_rules_agree_with_cmudict():
     """Independent reference: over random dictionary words, few phones differ (names included, hence not zero)."""
     words = cmudict()
-    sample = random.Random(0).sample(sorted(word for word in words if word.isalpha()), 1500)
+    sample = random.Random(0).sample(sorted(word for word in words if word.isalpha()), 300)
     wrong = sum(min(distance(pronunciation.from_spelling(w), p) for p in words[w]) for w in sample)
     total = sum(len(words[w][0]) for w in sample)
     assert wrong / total < 0.17
