@@ -81,8 +81,9 @@ def test_logits_equal_the_equations_one_utterance_at_a_time(batch: Batch) -> Non
 
 
 @torch.no_grad()
-def test_speech_is_encoded_as_if_packed(batch: Batch) -> None:
-    encoder = tsin.SpeechEncoder(6, 7)
+@pytest.mark.parametrize("block", [4, 10, 125])
+def test_speech_is_encoded_as_if_packed(batch: Batch, block: int) -> None:
+    encoder = tsin.SpeechEncoder(6, 7, block)
     packed = pack_padded_sequence(batch.frames, batch.frame_lengths, batch_first=True, enforce_sorted=False)
     expected, _ = pad_packed_sequence(encoder.lstm(packed)[0], batch_first=True)
     states = encoder(batch) * batch.frame_mask[..., None]
