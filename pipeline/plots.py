@@ -91,7 +91,7 @@ def fold_bars(path: Path, rows: Sequence[Mapping[str, Any]], key: str = "ua") ->
     means = [100 * np.mean([row[key] for row in rows if row["fold"] == fold]) for fold in folds]
     selected = [100 * np.mean([row[f"test_selected_{key}"] for row in rows if row["fold"] == fold]) for fold in folds]
     with _style():
-        figure = _figure(2 + 0.55 * len(folds), 3.2)
+        figure = _figure(max(4.6, 2 + 0.55 * len(folds)), 3.2)
         axes = figure.subplots()
         axes.bar(range(len(folds)), means, color=COLOURS[0], width=0.66, label="validation-selected")
         axes.plot(range(len(folds)), selected, "o", mfc="none", mec="#777777", linestyle="none", label="test-selected")
@@ -144,7 +144,7 @@ def class_bars(path: Path, scores: Mapping[str, Mapping[str, float]], label: str
     classes = list(next(iter(scores.values())))
     width = 0.8 / len(scores)
     with _style():
-        figure = _figure(2.2 + 0.28 * len(classes) * (len(scores) + 1), 3.3)
+        figure = _figure(max(4.6, 2.2 + 0.28 * len(classes) * (len(scores) + 1)), 3.3)
         axes = figure.subplots()
         for index, (name, values) in enumerate(scores.items()):
             places = np.arange(len(classes)) + (index - (len(scores) - 1) / 2) * width

@@ -20,8 +20,8 @@ CAPTIONS = {
 PICTURE_LIMIT = 2**21  # bytes; a larger file would make the page slow to open
 
 
-def card(experiment: Experiment, data_root: Path) -> str:
-    """The experiment as an HTML article."""
+def card(experiment: Experiment, data_root: Path, pictures: Path) -> str:
+    """The experiment as an HTML article; `pictures` is the folder of its PNG files."""
     parts = [
         _tiles(experiment.metrics),
         '<div class="grid">',
@@ -35,7 +35,7 @@ def card(experiment: Experiment, data_root: Path) -> str:
         _section("Loss <small>dots: chosen epochs</small>", _curves(experiment, ("train_loss", "valid_loss"))),
         _section("Validation UA", _curves(experiment, ("valid_ua",))),
         "</div>",
-        _pictures(experiment),
+        _pictures(pictures),
     ]
     lead = f"{escape(experiment.network)} on {escape(experiment.corpus)}, {escape(experiment.split)} folds"
     if experiment.synthetic:
@@ -76,12 +76,16 @@ def _facts(experiment: Experiment) -> str:
         "aligner": str(settings.get("alignment")),
         "recipe": _recipe(checkpoint.get("recipe", {})) + _changes(settings.get("training"), "changed: "),
         "epoch": f"{metrics['epoch_mean']:.0f} on average, by validation {str(settings.get('select', 'ua')).upper()}",
-        "tested": f"{metrics['n']} utterances, {metrics['folds']} folds, {metrics['seeds']} seeds",
+        "tested": f"{metrics['n']} utterances, {_count(metrics['folds'], 'fold')}, {_count(metrics['seeds'], 'seed')}",
         "interval": f"bootstrap over {units}, {metrics['bootstrap']['resamples']} draws",
         "versions": ", ".join(f"{name} {value}" for name, value in checkpoint.get("versions", {}).items()),
     }
     items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
     return f'<dl class="facts">{items}</dl>'
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _changes(values: Mapping[str, Any] | None, label: str = "") -> str:
@@ -185,10 +189,10 @@ def _curves(experiment: Experiment, keys: tuple[str, ...]) -> str:
     return svg.curves(lines, " and ".join(keys).replace("_", " "), marks)
 
 
-def _pictures(experiment: Experiment) -> str:
+def _pictures(folder: Path) -> str:
     figures = ""
-    for path in sorted((experiment.folder / "plots").glob("*.png")):
-        caption = CAPTIONS.get(path.stem.split("-", 1)[0])
+    for path in sorted(folder.glob("*.png")):
+        caption = CAPTIONS.get(path.stem)
         if caption is None or path.stat().st_size > PICTURE_LIMIT:
             continue
         content = base64.b64encode(path.read_bytes()).decode()

@@ -30,10 +30,13 @@ seeds. The line is the 95 % interval, from drawing whole speakers where five or 
 
 
 def write(models_root: Path, data_root: Path, out: Path) -> list[Path]:
-    """Writes index.html, results.md and results.csv into `out`, from the experiments evaluated below `models_root`."""
+    """Writes index.html, results.md and results.csv into `out`, from the experiments evaluated below `models_root`.
+
+    The page shows t-SNE, alignment and feature pictures of each experiment that lie in out/plots/<experiment>/.
+    """
     found = experiments(models_root)
     contents = {
-        "index.html": html(found, data_root),
+        "index.html": html(found, data_root, out / "plots"),
         "results.md": results.markdown(found, data_root),
         "results.csv": results.comma_separated(found),
     }
@@ -44,8 +47,8 @@ def write(models_root: Path, data_root: Path, out: Path) -> list[Path]:
     return [out / name for name in contents]
 
 
-def html(found: Sequence[Experiment], data_root: Path) -> str:
-    """The whole page."""
+def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
+    """The whole page; `pictures` has a folder of PNG files for each experiment."""
     parts = [BANNER] if any(item.synthetic for item in found) else []
     if not found:
         parts.append('<p class="note">No experiment has been evaluated yet: <code>dvc repro</code> builds them.</p>')
@@ -59,7 +62,7 @@ def html(found: Sequence[Experiment], data_root: Path) -> str:
         parts.append(_table(group))
         parts.append(SELECTION if number == 0 else "")
         parts.append(_comparisons(results.comparisons(group, data_root)))
-    parts += [card(item, data_root) for item in found]
+    parts += [card(item, data_root, pictures / item.name) for item in found]
     title = f"{len(found)} experiment{'s' if len(found) != 1 else ''}"
     page = Template((resources.files("pipeline.report") / "page.html").read_text(encoding="utf-8"))
     style = (resources.files("pipeline.report") / "style.css").read_text(encoding="utf-8")

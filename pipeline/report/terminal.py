@@ -42,6 +42,5 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
     console.print("95 %: bootstrap interval. Best test epoch: as some papers report, never the headline.", style="dim")
     if report.is_file():
         console.print(f"Report: {report}")
-    plots = sorted({path.parent for path in models_root.glob("*/plots/*.png")})
-    if plots:
-        console.print(f"Plots: {', '.join(map(str, plots))}")
+    if any((report.parent / "plots").glob("*/*.png")):
+        console.print(f"Plots:  {report.parent / 'plots'}")

@@ -1,16 +1,110 @@
 import csv
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline import report
+from pipeline import metrics, report, splits
 from pipeline.lookup import ConfigurationError
+from pipeline.preparation import write_rejections, write_utterances
 from pipeline.report import accounts, audit, results, terminal
 from pipeline.report.experiments import experiments
+from pipeline.schema import Rejection, Utterance
 
 VOID = {"meta", "link", "img", "br"}
+CLASSES = ["angry", "happy", "neutral", "sad"]
+
+
+def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = True, size: int = 160) -> splits.Split:
+    """Utterances, a split and an alignment of `size` utterances by eight speakers in four sessions."""
+    utterances = [
+        Utterance(
+            f"u{i:04d}",
+            corpus,
+            CLASSES[i % 4] if i != 3 else "confused",
+            speaker=f"s{i // 4 % 8}" if known_speakers else None,
+            session=str(i // 4 % 4),
+            transcript=f"sentence {i % 50}",
+            words=("sentence", str(i % 50)),
+            audio_sha256=str(i),
+        )
+        for i in range(size)
+    ]
+    folder = data / "utterances" / corpus
+    write_utterances(folder / "utterances.parquet", utterances)
+    write_rejections(folder / "rejects.parquet", [Rejection("broken", "prepare", "audio <truncated>")])
+    (folder / "metrics.json").write_text(json.dumps({"utterances": size + 1, "used": size, "rejected": 1}))
+    made = splits.split(protocol, utterances, splits.Config(labels={name: name for name in CLASSES}))
+    place = data / "splits" / corpus / protocol
+    write_rejections(place / "rejects.parquet", made.rejections)
+    (place / "metrics.json").write_text(json.dumps({**made.audit, "used": size - 1, "rejected": 1}))
+    spans = data / "spans" / corpus / "pocketsphinx"
+    spans.mkdir(parents=True, exist_ok=True)
+    (spans / "metrics.json").write_text(
+        json.dumps({"used": size, "word_starts": {"median_ms": 11.2, "within_50ms": 0.97}})
+    )
+    return made
+
+
+def add_experiment(
+    models: Path, name: str, corpus: str, protocol: str, made: splits.Split, network: str, skill: float, seeds: int = 1
+) -> None:
+    """An evaluated experiment whose probabilities are right more often the greater the skill."""
+    generator = np.random.default_rng(len(name))
+    truth = {row.utterance_id: row.emotion for row in made.rows}
+    folder, epochs, folds = models / name, 8, []
+    for number in sorted({row.fold for row in made.rows}):
+        names = sorted(row.utterance_id for row in made.rows if row.fold == number and row.subset == "test")
+        own = np.array([CLASSES.index(truth[item]) for item in names])
+        for seed in range(seeds):
+            raw = generator.normal(size=(epochs, len(names), 4))
+            raw[:, np.arange(len(names)), own] += skill * np.sqrt(np.arange(1, epochs + 1) / epochs)[:, None]
+            shares = np.exp(raw) / np.exp(raw).sum(axis=2, keepdims=True)
+            folds.append(metrics.Fold(seed, number, 4 + number % 4, range(1, epochs + 1), names, shares))
+    for fold in folds:
+        place = folder / "folds" / f"seed-{fold.seed}-fold-{fold.fold}"
+        place.mkdir(parents=True)
+        columns = {
+            "epoch": np.repeat(fold.epochs, len(fold.utterance_ids)),
+            "utterance_id": list(fold.utterance_ids) * epochs,
+        }
+        columns |= {f"p_{label}": fold.probabilities[..., i].ravel() for i, label in enumerate(CLASSES)}
+        pq.write_table(pa.table(columns), place / "probabilities.parquet")
+        recipe = {"optimizer": "adam", "learning_rate": 5e-4, "batch_size": 32, "epochs": epochs, "l2": 0.0}
+        described = {"epoch": fold.epoch, "recipe": recipe, "versions": {"serflow": "0.1.0"}}
+        (place / "checkpoint.json").write_text(json.dumps(described))
+        lines = ["epoch,train_loss,valid_loss,valid_wa,valid_ua"]
+        for epoch in fold.epochs:
+            level = 1 - 0.8**epoch
+            lines.append(f"{epoch},{1.4 - level},{1.35 - 0.6 * level + 0.02 * fold.fold},{0.6 * level},{0.62 * level}")
+        (place / "history.csv").write_text("\n".join(lines) + "\n")
+    settings = {
+        "corpus": corpus, "network": network, "acoustic": "fbank", "alignment": "pocketsphinx", "text": "word2vec",
+        "split": protocol, "seeds": list(range(seeds)), "select": "ua", "hyperparameters": {},
+        "training": {"epochs": epochs},
+    }  # fmt: skip
+    (folder / "folds" / "experiment.json").write_text(json.dumps({"name": name, "experiment": settings}))
+    write_rejections(folder / "folds" / "rejects.parquet", [Rejection("u0007", "dataset", "no word spans")])
+    read, classes = metrics.read_folds(folder / "folds")
+    speakers = {f"u{i:04d}": f"s{i // 4 % 8}" for i in range(200)}
+    metrics.write(metrics.evaluate_experiment(read, truth, classes, speakers, resamples=200), folder)
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    """models/ and data/ with two experiments on the demo corpus, and one with shared speakers on another."""
+    models, data = tmp_path / "models", tmp_path / "data"
+    demo = add_corpus(data, "demo", "session")
+    add_experiment(models, "fg_cme-demo", "demo", "session", demo, "FG_CME", 2.2)
+    add_experiment(models, "voice-demo", "demo", "session", demo, "LSTM_Attn_a", 0.5, seeds=2)
+    mine = add_corpus(data, "mine", "random")
+    add_experiment(models, "<mine>", "mine", "random", mine, "UttConcat_m", 1.0)
+    return models, data
 
 
 class Page(HTMLParser):
