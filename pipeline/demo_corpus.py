@@ -32,11 +32,11 @@ WORD_COLUMNS = ("utterance_id", "word_index", "word", "start", "end")
 
 # Voice, pitch and words per minute at rest: a woman and a man in each session.
 SPEAKERS = {
-    "Ses01_F": Manner("en-us+f1", 52, 50, 165), "Ses01_M": Manner("en-us+m1", 46, 50, 170),
-    "Ses02_F": Manner("en-us+Annie", 40, 50, 180), "Ses02_M": Manner("en-us+m3", 52, 50, 172),
-    "Ses03_F": Manner("en-us+steph", 55, 50, 166), "Ses03_M": Manner("en-us+m7", 48, 50, 172),
-    "Ses04_F": Manner("en-us+belinda", 44, 50, 170), "Ses04_M": Manner("en-us+m4", 50, 50, 165),
-    "Ses05_F": Manner("en+f3", 49, 50, 168), "Ses05_M": Manner("en+m8", 52, 50, 174),
+    "Ses01_F": Manner("en-us+f1", 52, 50, 177), "Ses01_M": Manner("en-us+m1", 46, 50, 182),
+    "Ses02_F": Manner("en-us+Annie", 40, 50, 192), "Ses02_M": Manner("en-us+m3", 52, 50, 184),
+    "Ses03_F": Manner("en-us+steph", 55, 50, 178), "Ses03_M": Manner("en-us+m7", 48, 50, 184),
+    "Ses04_F": Manner("en-us+belinda", 44, 50, 182), "Ses04_M": Manner("en-us+m4", 50, 50, 177),
+    "Ses05_F": Manner("en+f3", 49, 50, 180), "Ses05_M": Manner("en+m8", 52, 50, 186),
 }  # fmt: skip
 MANDARIN_SPEAKERS = {
     "speaker1": Manner("cmn+f1", 50, 50, 235), "speaker2": Manner("cmn+m1", 48, 50, 225),
