@@ -42,7 +42,7 @@ def balanced(tallies: Mapping[str, Mapping[str, int]], shares: NDArray[np.float6
     return place
 
 
-def chosen(tallies: Mapping[str, Mapping[str, int]], share: float, seed: int) -> list[str]:
+def chosen(tallies: Mapping[str, Mapping[str, int]], share: float, seed: object) -> list[str]:
     """Groups that together come nearest to `share` of every class.
 
     [] where no choice leaves every class on both sides and at least half of the utterances unchosen.
@@ -89,7 +89,7 @@ def _descend(counts: NDArray[np.float64], cost: Cost) -> NDArray[np.bool_]:
         taken[joining[index % len(joining)]] = True
 
 
-def _matrix(tallies: Mapping[str, Mapping[str, int]], seed: int) -> tuple[list[str], NDArray[np.float64]]:
+def _matrix(tallies: Mapping[str, Mapping[str, int]], seed: object) -> tuple[list[str], NDArray[np.float64]]:
     """Names in the seed's order and their utterances per class, (num_groups, num_classes)."""
     names = sorted(tallies, key=lambda name: rank(seed, name))
     classes = sorted({label for tally in tallies.values() for label, count in tally.items() if count})

@@ -278,7 +278,9 @@ def _validate(items: Sequence[Item], plan: Places, config: Config, units: Sequen
         tested = {getattr(u, key) for u, _ in items if plan[u.utterance_id] == "test"}
         if None in tested or any(getattr(utterance, key) in tested | {None} for utterance, _ in rest):
             continue
-        chosen = grouping.chosen(_tallies(rest, key), config.validation_share, config.seed)
+        # Where many choices are equally good, folds differ: no one speaker chooses the epoch for all of them.
+        salt = f"{config.seed} {sorted(tested)}"
+        chosen = grouping.chosen(_tallies(rest, key), config.validation_share, salt)
         if chosen:
             plan.update((u.utterance_id, "valid") for u, _ in rest if getattr(u, key) in chosen)
             return f"whole {key}s, in neither training nor test"

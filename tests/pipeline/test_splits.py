@@ -107,6 +107,13 @@ def test_validation_shares_no_speaker_with_training_or_test(protocol):
     assert result.audit["verdict"]["speaker_independent"] is True
 
 
+def test_equal_speakers_take_turns_in_choosing_the_epoch():
+    utterances = corpus(per_speaker=10)
+    result = split("speaker", utterances, Config(labels=EMOTIONS))
+    chosen = [tuple(sorted(speakers(utterances, subsets(result, fold)["valid"]))) for fold in folds_of(result)]
+    assert len(set(chosen)) >= 5
+
+
 def test_random_folds_say_that_speakers_are_shared():
     result = split("random", corpus(), Config(labels=EMOTIONS, folds=5))
     assert len(folds_of(result)) == 5
