@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.audio import AudioError
@@ -64,7 +65,7 @@ def doctor(params_file: ParamsFile = PARAMS) -> None:
     findings = list(examine(params_file))
     colours = {"ok": "green", "absent": "yellow", "missing": "red"}
     for item in findings:
-        table.add_row(item.subject, f"[{colours[item.state]}]{item.state}[/]", item.detail, item.remedy)
+        table.add_row(item.subject, f"[{colours[item.state]}]{item.state}[/]", escape(item.detail), escape(item.remedy))
     Console().print(table)
     raise typer.Exit(int(any(item.state == "missing" for item in findings)))
 
@@ -119,6 +120,8 @@ def table(
 
     with _one_line():
         chosen = rows.split(",") if rows else None
+        if seeds and not all(seed.strip().isdigit() for seed in seeds.split(",")):
+            raise ConfigurationError(f"--seeds {seeds!r}, expected whole numbers separated by commas, e.g. 0,1,2")
         numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
         paper_tables.regenerate(paper, corpus, root, chosen, numbers, build, out, params_file, models)
 
@@ -157,7 +160,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, AudioError, AlignmentError, FileNotFoundError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
 
 

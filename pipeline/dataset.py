@@ -127,6 +127,13 @@ def usable(inputs: Inputs, utterance_ids: Sequence[str]) -> tuple[list[str], lis
             missing.append("words")
         if missing:
             rejections.append(Rejection(utterance_id, "train", "input missing", ", ".join(missing)))
+        elif (
+            inputs.spans is not None
+            and inputs.text is not None
+            and ((timed := len(inputs.spans[utterance_id][0])) != (spoken := len(inputs.text.words[utterance_id])))
+        ):
+            detail = f"{timed} of {spoken} words have times, expected all"
+            rejections.append(Rejection(utterance_id, "train", "alignment incomplete", detail))
         else:
             kept.append(utterance_id)
     return kept, rejections

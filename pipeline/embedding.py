@@ -30,6 +30,9 @@ def embed_corpus(
     config = lookup.component_config("text", name, values)
     kind = module.kind(config)
     folder.mkdir(parents=True, exist_ok=True)
+    # Files of an earlier kind must not outlive it, and those there may be links into a cache: never write through them.
+    for name_of_file in ("words.parquet", "vocabulary.parquet", "info.json", "table.npy"):
+        (folder / name_of_file).unlink(missing_ok=True)
     spoken = [item for item in utterances if item.words]
     rejections = [
         Rejection(item.utterance_id, "text", "no words", "empty transcript") for item in utterances if not item.words

@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from pipeline import lookup, splits, tokens
+from pipeline import alignment_check, lookup, splits, tokens
 from pipeline.experiment import STRICT, Experiment
 from pipeline.lookup import ConfigurationError, configure
 from pipeline.recipe import Recipe
@@ -67,21 +67,21 @@ def load(path: Path) -> Params:
 
 def check(document: Mapping[str, Any]) -> Params:
     """Checks every section, name and type of a params document."""
-    unknown = sorted(set(document) - set(SECTIONS))
+    unknown = sorted(map(str, set(document) - set(SECTIONS)))
     if unknown:
         raise ConfigurationError(f"unknown section {', '.join(unknown)}, expected one of {list(SECTIONS)}")
     sections = {name: _section(document, name) for name in SECTIONS}
     params = Params(
         corpora={name: configure(Corpus, value, f"corpora.{name}") for name, value in sections["corpora"].items()},
         tokens=sections["tokens"],
-        acoustic={name: dict(value or {}) for name, value in sections["acoustic"].items()},
+        acoustic=_settings(sections, "acoustic"),
         alignment={n: configure(Alignment, value, f"alignment.{n}") for n, value in sections["alignment"].items()},
-        text={name: dict(value or {}) for name, value in sections["text"].items()},
-        splits={name: dict(value or {}) for name, value in sections["splits"].items()},
+        text=_settings(sections, "text"),
+        splits=_settings(sections, "splits"),
         experiments={
             name: configure(Experiment, value, f"experiments.{name}") for name, value in sections["experiments"].items()
         },
-        build={name: dict(value or {}) for name, value in sections["build"].items()},
+        build=_settings(sections, "build"),
     )
     configure(tokens.Config, params.tokens, "tokens")
     for name, corpus in params.corpora.items():
@@ -91,6 +91,11 @@ def check(document: Mapping[str, Any]) -> Params:
     for name in params.text:
         lookup.component_config("text", name, params.text[name])
     for name, chain in params.alignment.items():
+        if not chain.chain:
+            raise ConfigurationError(
+                f"alignment.{name}.chain: no aligner, expected some of {lookup.names('alignment')}"
+            )
+        configure(alignment_check.Config, chain.check, f"alignment.{name}.check")
         for aligner, values in chain.chain.items():
             configure(lookup.component("alignment", aligner).Config, values, f"alignment.{name}.chain.{aligner}")
     for name, values in params.splits.items():
@@ -147,7 +152,17 @@ def _section(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     section = document.get(name) or {}
     if not isinstance(section, dict):
         raise ConfigurationError(f"{name}: {section!r}, expected `name: settings` lines")
+    for key in section:
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{name}: {key!r} is no name, expected a word or one in quotes")
     return section
+
+
+def _settings(sections: Mapping[str, dict[str, Any]], name: str) -> dict[str, dict[str, Any]]:
+    for key, values in sections[name].items():
+        if values is not None and not isinstance(values, dict):
+            raise ConfigurationError(f"{name}.{key}: {values!r} is not a section, expected `key: value` lines")
+    return {key: dict(values or {}) for key, values in sections[name].items()}
 
 
 def _check_experiment(name: str, experiment: Experiment, params: Params) -> None:
@@ -166,6 +181,14 @@ def _check_experiment(name: str, experiment: Experiment, params: Params) -> None
         raise ConfigurationError(
             f"{where}.hyperparameters: {experiment.network} has no {', '.join(wrong)}, expected one of {keywords}"
         )
+    annotations = get_type_hints(row)
+    for key, value in experiment.hyperparameters.items():
+        try:
+            TypeAdapter(annotations[key]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"{where}.hyperparameters.{key}: {value!r}, expected {annotations[key]}: {error.errors()[0]['msg']}"
+            ) from None
     published: Recipe = row.recipe  # type: ignore[attr-defined]
     values = {key: getattr(published, key) for key in Recipe.__dataclass_fields__}
     configure(Recipe, values | experiment.training, f"{where}.training")
@@ -187,7 +210,11 @@ def _check_build(params: Params) -> None:
                     "expected it listed (`serflow sync` writes it)"
                 )
         for key, item in present.items():
-            if set(item) != {"corpus", "name"} or key != f"{item['corpus']}-{item['name']}":
+            if (
+                not isinstance(item, dict)
+                or set(item) != {"corpus", "name"}
+                or key != f"{item['corpus']}-{item['name']}"
+            ):
                 raise ConfigurationError(f"build.{section}.{key}: {item!r}, expected {{corpus: C, name: N}} under C-N")
             for kind, value in (("corpora", item["corpus"]), (section, item["name"])):
                 if value not in getattr(params, kind):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
 
 from pipeline import lookup, params
 from pipeline.experiment import Experiment
@@ -38,17 +39,19 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
     """
     document = _load(params_file)
     for section, items in sections.items():
-        target = document.setdefault(section, CommentedMap())
+        target = _section(document, section)
         for name, settings in items.items():
             if section == "corpora":
-                settings = {**settings, "root": root or target.get(name, settings)["root"]}
-                target[name] = settings
-            elif name in target and _plain(target[name]) != _plain(settings):
+                # The folder is the user's, whatever the recipe assumes.
+                folder = root or target.get(name, settings)["root"]
+                settings = {**settings, "root": folder}
+                if name in target:
+                    target[name]["root"] = folder
+            if name in target and _plain(target[name]) != _plain(settings):
                 raise ConfigurationError(
                     f"{params_file} already has another {section}.{name}, expected the recipe's settings or a new name"
                 )
-            else:
-                target[name] = settings
+            target.setdefault(name, settings)
     _finish(params_file, document)
     return list(sections.get("experiments", {}))
 
@@ -76,13 +79,13 @@ def sync(params_file: Path) -> None:
 
 
 def _finish(params_file: Path, document: CommentedMap) -> None:
-    listed = document.setdefault("build", CommentedMap())
+    listed = _section(document, "build")
     experiments = {
         name: lookup.configure(Experiment, _plain(settings), f"experiments.{name}")
-        for name, settings in document.get("experiments", {}).items()
+        for name, settings in _section(document, "experiments").items()
     }
     for section, items in params.needed_builds(experiments).items():
-        target = listed.setdefault(section, CommentedMap())
+        target = _section(listed, section)
         for key, item in items.items():
             if key not in target:
                 entry = CommentedMap(item)
@@ -98,8 +101,25 @@ def _finish(params_file: Path, document: CommentedMap) -> None:
 def _load(params_file: Path) -> CommentedMap:
     if not params_file.is_file():
         raise ConfigurationError(f"{params_file} is missing, expected to run where params.yaml lies")
-    document: CommentedMap = _yaml().load(params_file)
-    return document
+    try:
+        document = _yaml().load(params_file)
+    except YAMLError as error:
+        raise ConfigurationError(f"{params_file} is not YAML: {' '.join(str(error).split())}") from None
+    if document is not None and not isinstance(document, CommentedMap):
+        raise ConfigurationError(
+            f"{params_file} holds {type(document).__name__}, expected sections {list(params.SECTIONS)}"
+        )
+    return CommentedMap() if document is None else document
+
+
+def _section(document: CommentedMap, name: str) -> CommentedMap:
+    # `text:` with nothing below it is None.
+    if document.get(name) is None:
+        document[name] = CommentedMap()
+    section = document[name]
+    if not isinstance(section, CommentedMap):
+        raise ConfigurationError(f"{name}: {section!r}, expected `name: settings` lines")
+    return section
 
 
 def _plain(value: Any) -> Any:

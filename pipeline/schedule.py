@@ -24,7 +24,9 @@ def tasks(params: Params, name: str, data: Path, models: Path, scratch: Path) ->
     classes = tuple(dict.fromkeys(params.splits[chosen.split]["labels"].values()))
     folds = sorted(set(pq.read_table(folders.split / "folds.parquet", columns=["fold"])["fold"].to_pylist()))
     description = describe(params, name)
-    code = lookup.fingerprint("pipeline.training", lookup.row(chosen.network).__module__)
+    # Folds fit their own word vectors: the embedding's code is part of training.
+    embedding = lookup.component("text", chosen.text).__name__
+    code = lookup.fingerprint("pipeline.training", lookup.row(chosen.network).__module__, embedding)
     state = scratch / key_of(description, code, _contents(folders))
     return [
         Task(

@@ -79,6 +79,8 @@ def build(
     `attributes` describe the rows (JSON values) and are written to every shard. Peak memory: one utterance a worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_run in folder.glob("*.tmp"):
+        left_by_a_killed_run.unlink()
     previous = {row["utterance_id"]: row for row in _read_index(folder)}
     if previous and _attributes(folder) != dict(attributes):
         previous = {}
@@ -154,8 +156,11 @@ def _build_shard(
 ) -> tuple[list[dict[str, Any]], list[Rejection], int]:
     shard, wanted, previous = work
     path = _shard_path(folder, shard)
+    # A run killed between two shards leaves new shards beside the old index: only rows that the index describes count.
+    if previous and _contents_of(path) != _contents(list(previous.values())):
+        previous = {}
     current = {item for item, key in wanted.items() if item in previous and previous[item]["key"] == key}
-    if current == set(wanted) == set(previous) and (path.is_file() or not wanted):
+    if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
         return list(previous.values()), [], len(current)
     fresh = produce([item for item in wanted if item not in current])
     index: list[dict[str, Any]] = []
@@ -184,6 +189,7 @@ def _build_shard(
                 row = {"utterance_id": utterance_id, "shard": shard, "start": start, "length": len(made.values)}
                 index.append({**row, "lost": made.lost, "key": key})
             writer.flush()
+            file.attrs["contents"] = _contents(index)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -237,6 +243,17 @@ class _Writer:
         end = self.dataset.shape[0]
         self.dataset.resize(end + len(rows), axis=0)
         self.dataset[end:] = rows
+
+
+def _contents(rows: Sequence[Mapping[str, Any]]) -> str:
+    return key_of([[row[name] for name in SCHEMA.names] for row in rows])
+
+
+def _contents_of(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get("contents", ""))
 
 
 def _shard_path(folder: Path, shard: int) -> Path:

@@ -150,7 +150,9 @@ def train_fold(task: Task) -> Outcome:
     shutil.rmtree(task.scratch, ignore_errors=True)
     task.scratch.mkdir(parents=True)
     shutil.copytree(task.out, task.scratch / "fold")
-    done.write_text(json.dumps(asdict(outcome)))
+    unfinished = done.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(asdict(outcome)))
+    unfinished.replace(done)
     return outcome
 
 

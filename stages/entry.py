@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.lookup import ConfigurationError
 from pipeline.preparation import write_rejections
@@ -31,7 +32,7 @@ def run(command: Callable[..., None]) -> None:
     try:
         app()
     except ConfigurationError as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
 
 
@@ -39,7 +40,7 @@ def account(
     stage: str, folder: Path, total: int, used: int, rejections: Sequence[Rejection], metrics: Mapping[str, Any]
 ) -> None:
     """Writes rejects.parquet and metrics.json, prints the counts, and checks utterances = used + rejected."""
-    rejected = len({item.utterance_id for item in rejections})
+    rejected = len(rejections)
     if total != used + rejected:
         raise RuntimeError(
             f"{stage}: {total} utterances in, {used} used and {rejected} rejected, expected them to add up"
@@ -47,9 +48,9 @@ def account(
     write_rejections(folder / "rejects.parquet", rejections)
     counts = {"utterances": total, "used": used, "rejected": rejected}
     write_json(folder / "metrics.json", {**counts, **metrics})
-    console.print(f"{stage}: {total} utterances = {used} used + {rejected} rejected", highlight=False)
+    console.print(f"{stage}: {total} utterances = {used} used + {rejected} rejected", highlight=False, markup=False)
     for reason, number in Counter(item.reason for item in rejections).most_common():
-        console.print(f"  {number} × {reason}", highlight=False)
+        console.print(f"  {number} × {reason}", highlight=False, markup=False)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
