@@ -16,7 +16,6 @@ ROWS = lookup.rows()
 NUM_CLASSES = 4
 VOCABULARY = 12
 RAW = ("CMA_raw", "SelfAttn_a")
-torch.set_num_threads(1)
 
 
 def make(name: str, seed: int = 0) -> nn.Module:

@@ -1,0 +1,58 @@
+"""Attention against torch's scaled_dot_product_attention and MultiheadAttention."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pipeline.blocks.attention import AttentionBlock, MultiHeadAttention, attend
+
+LENGTHS = torch.tensor([7, 3])
+MASK = torch.arange(7) < LENGTHS[:, None]
+
+
+def test_attend_equals_scaled_dot_product_attention() -> None:
+    query, key, value = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 8), torch.randn(2, 3, 7, 6)
+    mask = MASK[:, None, None, :]
+    inputs = [item.requires_grad_() for item in (query, key, value)]
+    ours = attend(query, key, value, mask)
+    expected = F.scaled_dot_product_attention(query, key, value, attn_mask=mask.expand(2, 3, 5, 7))
+    torch.testing.assert_close(ours, expected)
+    slope = torch.randn_like(ours)
+    for made, wanted in zip(
+        torch.autograd.grad(ours, inputs, slope), torch.autograd.grad(expected, inputs, slope), strict=True
+    ):
+        torch.testing.assert_close(made, wanted)
+
+
+def test_attending_to_nothing_gives_zeros_and_finite_gradients() -> None:
+    key = torch.randn(1, 4, 8, requires_grad=True)
+    attended = attend(torch.randn(1, 2, 8), key, torch.randn(1, 4, 8), torch.zeros(1, 1, 4, dtype=torch.bool))
+    attended.sum().backward()
+    assert attended.eq(0).all() and key.grad is not None and torch.isfinite(key.grad).all()
+
+
+def test_heads_equal_torch_multihead_attention() -> None:
+    ours, reference = MultiHeadAttention(20, 10), nn.MultiheadAttention(20, 10, batch_first=True)
+    reference.in_proj_weight = nn.Parameter(torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]))
+    reference.in_proj_bias = nn.Parameter(torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]))
+    reference.out_proj.load_state_dict(ours.output.state_dict())
+    query, memory = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
+    expected, _ = reference(query, memory, memory, key_padding_mask=~MASK, need_weights=False)
+    torch.testing.assert_close(ours(query, memory, LENGTHS), expected)
+
+
+def test_block_is_pre_norm_with_residuals() -> None:
+    block = AttentionBlock(20, 4, 12)
+    x, memory = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
+    after = x + block.attention(block.query_norm(x), block.memory_norm(memory), LENGTHS)
+    norm, first, _, _, second = block.feed_forward
+    expected = after + second(F.relu(first(norm(after))))
+    torch.testing.assert_close(block(x, memory, LENGTHS), expected)
+
+
+def test_uneven_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match="size 100 is not divisible by num_heads 3"):
+        MultiHeadAttention(100, 3)
