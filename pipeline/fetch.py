@@ -177,6 +177,19 @@ def fetch(
     return files
 
 
+def show(resources: Mapping[str, Resource] = RESOURCES) -> None:
+    """Prints what can be fetched: name, size, where under the data folder, what it is verified by, licence."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "MB", "goes to", "verified by", "licence")
+    for name, item in sorted(resources.items()):
+        megabytes = f"{item.size / 1e6:,.0f}" if item.size and item.size > 1e6 else "< 1" if item.size else "?"
+        by = item.checksum.partition(":")[0] if item.checksum else "size" if item.size else "nothing published"
+        table.add_row(name, megabytes, item.folder, by, item.licence)
+    Console().print(table)
+
+
 def _complete(note: Path, resource: Resource) -> list[Path] | None:
     """The files of an earlier, complete fetch of this very resource that are all still there."""
     if not note.is_file():

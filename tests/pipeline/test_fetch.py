@@ -316,3 +316,9 @@ def test_the_table_is_well_formed() -> None:
         assert item.address.startswith(("https://", "http://emodb."))
         assert item.checksum is None or re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", item.checksum)
         assert not Path(item.folder).is_absolute()
+
+
+def test_the_list_names_every_resource(capsys: pytest.CaptureFixture[str]) -> None:
+    fetch.show()
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in fetch.RESOURCES)
