@@ -61,7 +61,13 @@ def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
         )
         parts.append(_table(group))
         parts.append(SELECTION if number == 0 else "")
-        parts.append(_comparisons(results.comparisons(group, data_root)))
+        try:
+            parts.append(_comparisons(results.comparisons(group, data_root)))
+        except ValueError as error:
+            # Experiments of different states of a corpus: the rest of the page still stands.
+            parts.append(
+                f'<p class="note warn">Not compared: {escape(str(error))}; <code>dvc repro</code> mends it.</p>'
+            )
     parts += [card(item, data_root, pictures / item.name) for item in found]
     title = f"{len(found)} experiment{'s' if len(found) != 1 else ''}"
     page = Template((resources.files("pipeline.report") / "page.html").read_text(encoding="utf-8"))

@@ -263,3 +263,14 @@ def test_terminal_shows_the_table(workplace, tmp_path, capsys, monkeypatch):
     assert "synthetic" in shown
     with pytest.raises(ConfigurationError, match="expected `dvc repro`"):
         terminal.show(tmp_path / "nothing", data)
+
+
+def test_experiments_on_different_states_of_a_corpus_are_not_compared(workplace, tmp_path):
+    models, data = workplace
+    path = models / "voice-demo" / "predictions.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("label")
+    pq.write_table(table.set_column(place, "label", pa.array(["sad"] * len(table))), path)
+    text = " ".join(parsed(report.write(models, data, tmp_path / "report")[0]).text)
+    assert "Not compared" in text
+    assert "with another label" in text
