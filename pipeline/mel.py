@@ -69,7 +69,7 @@ def _slaney_hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.maximum(mel - 15, 0) * np.log(6.4) / 27))
 
 
-def centred(waveform: NDArray[Any], length: int, num_fft: int, shift: int) -> NDArray[np.float64]:
+def centred(waveform: NDArray[Any], length: int, num_fft: int, shift: int) -> NDArray[Any]:
     """The waveform with zeros at both ends, so that its whole frames are librosa's centred 1 + num_samples // shift.
 
     Frame i lies around sample i * shift. It holds the samples under a window of `length` that librosa centres inside
@@ -77,50 +77,71 @@ def centred(waveform: NDArray[Any], length: int, num_fft: int, shift: int) -> ND
     """
     count = 1 + len(waveform) // shift
     before = num_fft // 2 - (num_fft - length) // 2
-    padded = np.zeros((count - 1) * shift + length)
+    padded = np.zeros((count - 1) * shift + length, dtype=waveform.dtype)
     inside = padded[before : before + len(waveform)]
     inside[...] = waveform[: len(inside)]
     return padded
 
 
 def power_spectra(
-    signal: NDArray[np.float64],
+    waveform: NDArray[np.floating[Any]],
     window: NDArray[np.float64],
     shift: int,
     num_fft: int,
+    scale: float = 1.0,
     preemphasis: float = 0.0,
     remove_mean: bool = False,
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """|DFT|^2 of the windowed frames of a signal, (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
+    """|DFT|^2 of the windowed frames of a waveform, (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
 
-    `weights` (num_fft // 2 + 1, num_mel_bins) turns each block of spectra into (num_frames, num_mel_bins) while it is
-    in the cache. `remove_mean` and `preemphasis` act inside each frame, in this order, as in Kaldi (its first sample is
-    its own predecessor).
+    The samples are multiplied by `scale`; `remove_mean` and `preemphasis` act inside each frame, in this order, as in
+    Kaldi (its first sample is its own predecessor). `weights` (num_fft // 2 + 1, num_mel_bins) turns each block of
+    spectra into (num_frames, num_mel_bins) while it is in the cache.
     """
     from scipy import fft
 
     length = len(window)
-    framed = frames.frames(signal, length, shift)
-    # Pre-emphasis commutes with framing but for a frame's first sample, and turns the mean m into (1 - preemphasis) m.
-    emphasised = framed
-    if preemphasis:
-        emphasised = frames.frames(np.append(signal[:1], signal[1:] - preemphasis * signal[:-1]), length, shift)
-    result = np.empty((len(framed), num_fft // 2 + 1 if weights is None else weights.shape[1]))
-    buffer = np.zeros((next(frames.blocks(len(framed), num_fft)).stop, num_fft))
-    for block in frames.blocks(len(framed), num_fft):
-        padded = buffer[: block.stop - block.start]
-        part = padded[:, :length]
-        if remove_mean:
-            mean = framed[block].mean(axis=1, keepdims=True)
-            np.subtract(emphasised[block], (1 - preemphasis) * mean, out=part)
-            part[:, 0] = (1 - preemphasis) * (framed[block, 0] - mean[:, 0])
-            part *= window
-        else:
-            np.multiply(emphasised[block], window, out=part)
-            part[:, 0] = (1 - preemphasis) * framed[block, 0] * window[0]
+    num_frames = frames.num_frames(len(waveform), length, shift)
+    result = np.empty((num_frames, num_fft // 2 + 1 if weights is None else weights.shape[1]))
+    buffer = np.zeros((0, num_fft))
+    for block in frames.blocks(num_frames, num_fft):
+        signal = waveform[block.start * shift : (block.stop - 1) * shift + length].astype(np.float64)
+        signal *= scale
+        framed = frames.frames(signal, length, shift)
+        if len(buffer) < len(framed):
+            buffer = np.zeros((len(framed), num_fft))
+        padded = buffer[: len(framed)]
+        _windowed(framed, signal, window, shift, preemphasis, remove_mean, padded[:, :length])
         spectrum = fft.rfft(padded, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         result[block] = power if weights is None else power @ weights
     return result
+
+
+def _windowed(
+    framed: NDArray[np.float64],
+    signal: NDArray[np.float64],
+    window: NDArray[np.float64],
+    shift: int,
+    preemphasis: float,
+    remove_mean: bool,
+    out: NDArray[np.float64],
+) -> None:
+    """Mean, pre-emphasis and window of frames (num_frames, length) into `out`."""
+    # Pre-emphasis commutes with framing but for a frame's first sample, and turns a mean m into (1 - preemphasis) m:
+    # so it is done once per sample of the signal, not once per sample of the overlapping frames.
+    emphasised = framed
+    if preemphasis:
+        differences = signal.copy()
+        differences[1:] -= preemphasis * signal[:-1]
+        emphasised = frames.frames(differences, framed.shape[1], shift)
+    if not remove_mean:
+        np.multiply(emphasised, window, out=out)
+        out[:, 0] = (1 - preemphasis) * framed[:, 0] * window[0]
+        return
+    mean = framed.mean(axis=1)
+    np.subtract(emphasised, (1 - preemphasis) * mean[:, None], out=out)
+    out[:, 0] = (1 - preemphasis) * (framed[:, 0] - mean)
+    out *= window

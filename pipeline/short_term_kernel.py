@@ -39,15 +39,17 @@ BLOCK_SAMPLES = 1 << 17
 class Tables:
     """What turns the spectra |DFT| (num_frames, num_bins + 1) of one frame length into features by matrix products.
 
-    `on_magnitude` (num_bins + 1, 3 + num_filters): sum, first and second moment, mel filters. `on_power` (num_bins + 1,
-    1 + num_parts + 12): sum, parts of equal width (the first ten for the entropy), chroma. The last bin, half the
-    sampling rate, has weight 0, and the package's division of the spectrum by num_bins is in the weights.
+    On magnitudes: `moments` (num_bins + 1, 3), sum, first and second, and `filters` (num_heard, num_filters) of the
+    bins up to the highest that a mel filter hears. On powers: `on_power` (num_bins + 1, 1 + num_parts + 12), sum, parts
+    of equal width (the first ten for the entropy), chroma. The last bin, half the sampling rate, has weight 0, and the
+    package's division of the spectrum by num_bins is in the weights.
     """
 
     num_bins: int
     part_width: int
     positions: Float
-    on_magnitude: Float
+    moments: Float
+    filters: Float
     on_power: Float
     cosines: Float
 
@@ -87,17 +89,18 @@ def _block(signal: Float, length: int, shift: int, table: Tables) -> Float:
     spectrum = np.abs(fft.rfft(frames.frames(signal, length, shift), axis=1))
     spectrum[:, table.num_bins] = 0
     power = spectrum * spectrum
-    linear = spectrum @ table.on_magnitude
+    moments = spectrum @ table.moments
+    energies = spectrum[:, : len(table.filters)] @ table.filters
     quadratic = power @ table.on_power
     total, parts, chroma = quadratic[:, 0], quadratic[:, 1:-12], quadratic[:, -12:]
     result = np.empty((len(spectrum), 34))
     result[:, 0] = zero_crossing_rate(signal, length, shift)
     result[:, 1], result[:, 2] = energy_and_entropy(signal, length, shift)
-    result[:, 3], result[:, 4] = _centroid_and_spread(spectrum, linear, table)
+    result[:, 3], result[:, 4] = _centroid_and_spread(spectrum, moments, table)
     result[:, 5] = entropy(parts[:, :NUM_PARTS], total)
-    result[:, 6] = _flux(spectrum, linear[:, 0], total, table.num_bins)
+    result[:, 6] = _flux(spectrum, moments[:, 0], total, table.num_bins)
     result[:, 7] = _rolloff(power, parts, total, table)
-    result[:, 8 : 8 + NUM_MFCC] = np.log10(linear[:, 3:] + EPS) @ table.cosines
+    result[:, 8 : 8 + NUM_MFCC] = np.log10(energies + EPS) @ table.cosines
     chroma /= np.where(total == 0, EPS, total)[:, None]
     result[:, 21:33] = chroma
     result[:, 33] = chroma.std(axis=1)
@@ -140,11 +143,11 @@ def entropy(energies: Float, total: Float) -> Float:
     return np.asarray(-np.einsum("ij,ij->i", shares, np.log2(shares + EPS)))
 
 
-def _centroid_and_spread(spectrum: Float, linear: Float, table: Tables) -> tuple[Float, Float]:
+def _centroid_and_spread(spectrum: Float, moments: Float, table: Tables) -> tuple[Float, Float]:
     """Mean and standard deviation of the frequency under the magnitudes, as shares of half the sampling rate."""
-    mass = np.where(linear[:, 0] == 0, 1.0, linear[:, 0])
-    centroid = linear[:, 1] / mass
-    variance = linear[:, 2] / mass - centroid**2
+    mass = np.where(moments[:, 0] == 0, 1.0, moments[:, 0])
+    centroid = moments[:, 1] / mass
+    variance = moments[:, 2] / mass - centroid**2
     close = np.flatnonzero(variance < LEAST_VARIANCE * centroid**2)
     if len(close):
         distance = table.positions - centroid[close, None]
@@ -177,7 +180,7 @@ def _rolloff(power: Float, parts: Float, total: Float, table: Tables) -> Float:
     rows = np.arange(len(part))
     start = np.where(part > 0, upto[rows, part - 1], EPS)
     bins = part[:, None] * table.part_width + np.arange(table.part_width)
-    inside = power[rows[:, None], np.minimum(bins, table.num_bins)] / table.num_bins**2
+    inside = power.ravel().take(rows[:, None] * power.shape[1] + np.minimum(bins, table.num_bins)) / table.num_bins**2
     passed = (np.cumsum(inside, axis=1) + start[:, None] <= threshold).sum(axis=1)
     return np.asarray((part * table.part_width + passed) / table.num_bins)
 
@@ -193,8 +196,9 @@ def tables(sampling_rate: int, length: int, variant: Variant) -> Tables:
     filters = mel_filters(sampling_rate, num_bins, variant)
     bins = np.arange(num_bins)
     parts = np.equal.outer(bins // width, np.arange(-(-num_bins // width)))
-    on_magnitude = np.zeros((num_bins + 1, 3 + filters.shape[1]))
-    on_magnitude[:-1] = np.column_stack([np.vander(positions[:-1], 3, increasing=True), filters]) / num_bins
+    num_heard = int(np.flatnonzero(filters.any(axis=1)).max()) + 1
+    moments = np.zeros((num_bins + 1, 3))
+    moments[:-1] = np.vander(positions[:-1], 3, increasing=True) / num_bins
     on_power = np.zeros((num_bins + 1, 1 + parts.shape[1] + 12))
     chroma = chroma_weights(sampling_rate, num_bins, variant)
     on_power[:-1] = np.column_stack([np.ones(num_bins), parts, chroma]) / num_bins**2
@@ -203,7 +207,7 @@ def tables(sampling_rate: int, length: int, variant: Variant) -> Tables:
     angle = np.pi / num_filters * np.outer(np.arange(num_filters) + 0.5, np.arange(NUM_MFCC))
     cosines = np.cos(angle) * np.sqrt(2 / num_filters)
     cosines[:, 0] /= np.sqrt(2)
-    return Tables(num_bins, width, positions, on_magnitude, on_power, cosines)
+    return Tables(num_bins, width, positions, moments, filters[:num_heard] / num_bins, on_power, cosines)
 
 
 def mel_filters(sampling_rate: int, num_bins: int, variant: Variant) -> Float:

@@ -39,9 +39,7 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
     length = frames.samples(config.frame_length, sampling_rate)
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
-    power = mel.power_spectra(
-        waveform.astype(np.float64), frames.window(config.window, length), shift, mel.fft_length(length)
-    )
+    power = mel.power_spectra(waveform, frames.window(config.window, length), shift, mel.fft_length(length))
     if config.scale == "magnitude":
         np.sqrt(power, out=power)
     elif config.scale == "log":
