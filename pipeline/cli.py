@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.audio import AudioError
+from pipeline.fetch import FetchError
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError
 
@@ -126,10 +127,10 @@ def table(
         paper_tables.regenerate(paper, corpus, root, chosen, numbers, build, out, params_file, models)
 
 
-@app.command(epilog="Example: serflow fetch glove.6B")
+@app.command(epilog="Example: serflow fetch glove-6b")
 def fetch(
     name: Annotated[str | None, typer.Argument(help="A resource; none lists them.")] = None,
-    to: Annotated[Path, typer.Option(help="Folder for resources.")] = Path("data/resources"),
+    to: Annotated[Path, typer.Option(help="The pipeline's data folder.")] = Path("data"),
 ) -> None:
     """Downloads a public resource: resumable, verified, unpacked safely."""
     from pipeline import fetch as fetching
@@ -159,7 +160,7 @@ def check(
 def _one_line() -> Iterator[None]:
     try:
         yield
-    except (ConfigurationError, AudioError, AlignmentError, FileNotFoundError) as error:
+    except (ConfigurationError, AudioError, AlignmentError, FetchError, FileNotFoundError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
 

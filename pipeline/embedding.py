@@ -84,7 +84,10 @@ def _contextual(
     module = lookup.component("text", name)
     config = lookup.component_config("text", name, values)
     code = lookup.fingerprint(module.__name__)
-    keys = {item.utterance_id: key_of(item.words, name, asdict(config), code) for item in spoken}
+    model = module.identity(config)
+    keys = {
+        item.utterance_id: key_of(item.words, item.transcript, name, asdict(config), model, code) for item in spoken
+    }
     unit = getattr(config, "pooling", "word")
     attributes = {"embedding": name, "config": asdict(config), "feature_dim": module.word_dim(config), "unit": unit}
     by_id = {item.utterance_id: item for item in spoken}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from pipeline.corpora import ravdess
 from pipeline.corpus_check import CorpusCheck, Limits
 from pipeline.schema import Rejection, Utterance
 from pipeline.totals import Count, Totals, per_value
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from resources import miniature, recordings
+from tests.resources import miniature, recordings
 
 PUBLISHED = Totals(
     part="speaker",

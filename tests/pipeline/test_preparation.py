@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,7 @@ from hypothesis import strategies as st
 from pipeline import preparation, tokens
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from resources import recordings
+from tests.resources import recordings
 
 WORDS = tokens.Config()
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import builtins
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import soundfile
 from pipeline import video
 from pipeline.audio import AudioError
 from pipeline.lookup import ConfigurationError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from resources import recordings
+from tests.resources import recordings
 
 
 def corrupt(clip: Path) -> Path:

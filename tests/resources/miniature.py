@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from resources import recordings
+from tests.resources import recordings
 
 
 def ravdess(folder: Path) -> Path:

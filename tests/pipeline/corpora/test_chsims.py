@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import soundfile
 from pipeline.corpora import chsims
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature, recordings
+from tests.resources import miniature, recordings
 
 
 def read(root: Path, **values: float) -> tuple[dict[str, Utterance], list[Rejection]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import pytest
 from pipeline import lookup, preparation, tokens
 from pipeline.schema import Rejection, Utterance
 from pipeline.totals import Totals
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature
+from tests.resources import miniature
 
 SYNTHETIC = ("demo", "demo_zh")  # built by the project itself, with tests of their own
 TREES: dict[str, tuple[str, Callable[[Path], Path]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from pipeline import lookup, preparation, tokens
 from pipeline.corpora import cremad, emodb, esd, meld
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature, recordings
+from tests.resources import miniature, recordings
 
 
 def read(name: str, root: Path, **values: object) -> tuple[dict[str, Utterance], list[Rejection]]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,9 +9,7 @@ from pipeline import preparation, tokens, totals
 from pipeline.corpora import iemocap
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature
+from tests.resources import miniature
 
 
 def read(root: Path) -> tuple[dict[str, Utterance], list[Rejection]]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +12,7 @@ from pipeline import preparation, tokens
 from pipeline.corpora import manifest
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature, recordings
+from tests.resources import miniature, recordings
 
 
 def read(root: Path, **values: object) -> tuple[dict[str, Utterance], dict[str, str]]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,9 +10,7 @@ from pipeline import preparation, tokens, totals
 from pipeline.corpora import ravdess
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from resources import miniature, recordings
+from tests.resources import miniature, recordings
 
 
 def read(root: Path) -> tuple[dict[str, Utterance], list[Rejection]]:
