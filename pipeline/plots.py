@@ -97,7 +97,7 @@ def fold_bars(path: Path, rows: Sequence[Mapping[str, Any]], key: str = "ua") ->
         axes.plot(range(len(folds)), selected, "o", mfc="none", mec="#777777", linestyle="none", label="test-selected")
         mean = float(np.mean(means))
         axes.axhline(mean, color="#222222", linewidth=1, linestyle="--", label=f"mean {mean:.1f}")
-        axes.set_xticks(range(len(folds)), [str(fold) for fold in folds])
+        axes.set_xticks(range(len(folds)), [f"{fold:.0f}" for fold in folds])
         axes.set_xlabel("test fold")
         axes.set_ylabel(f"{key.upper()} (%)")
         axes.set_ylim(0, 100)
@@ -190,6 +190,8 @@ def feature_curves(
             axes.set_ylabel(name.replace("spectral_", ""))
         for axes, title in zip(panels[1 + len(lines) :], shown, strict=True):
             image = features[:, maps[title]].T
+            if title == "MFCC":  # each coefficient in its own units: the low ones are far larger than the rest
+                image = (image - image.mean(axis=1, keepdims=True)) / (image.std(axis=1, keepdims=True) + 1e-9)
             span = float(np.abs(image).max()) or 1.0
             limits = {"cmap": "RdBu_r", "vmin": -span, "vmax": span} if title == "MFCC" else {"cmap": "magma"}
             first = 2 if title == "MFCC" else 1
