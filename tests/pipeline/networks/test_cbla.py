@@ -1,0 +1,67 @@
+"""What is particular to the CBLA rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.batch import Batch, Sizes
+from pipeline.networks import cbla
+
+SIZES = Sizes(feature_dim=34, word_dim=300, vocabulary_size=10, num_classes=4)
+
+
+def batch(num_frames: int = 120, num_words: int = 6) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch(
+        frames=torch.randn(2, num_frames, 34, generator=generator),
+        frame_lengths=torch.tensor([num_frames, num_frames - 40]),
+        words=torch.randn(2, num_words, 300, generator=generator),
+        word_lengths=torch.tensor([num_words, 2]),
+    )
+
+
+def test_published_sizes() -> None:
+    dense: Any = cbla.S_DNN(SIZES)
+    assert [tuple(layer.weight.shape) for layer in dense.encoder.layers] == [
+        (512, 3400),
+        (256, 512),
+        (128, 256),
+        (32, 128),
+    ]
+    fused: Any = cbla.M_CBLA_BLR(SIZES)
+    assert [layer.weight.shape[0] for layer in fused.fusion] + [fused.classifier.weight.shape[0]] == [1024, 512, 4]
+    assert fused.text.recurrent.lstm.hidden_size == fused.voice.context.lstm.hidden_size == 256
+    assert fused.text.recurrent.bidirectional and not cbla.T_LSTM(SIZES).encoder.recurrent.bidirectional  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["S_DNN", "S_CNN", "S_CL", "S_CBLA"])
+def test_frames_beyond_the_hundredth_are_not_read(name: str) -> None:
+    network = getattr(cbla, name)(SIZES).eval()
+    other = batch().frames.clone()  # type: ignore[union-attr]
+    other[:, 100:] = 99.0
+    torch.testing.assert_close(network(replace(batch(), frames=other)), network(batch()))
+    other[:, 99] = 99.0
+    assert not torch.allclose(network(replace(batch(), frames=other)), network(batch()))
+
+
+def test_words_beyond_the_limit_are_not_read() -> None:
+    network = cbla.T_BL(SIZES, max_words=4).eval()
+    other = batch().words.clone()  # type: ignore[union-attr]
+    other[:, 4:] = 99.0
+    torch.testing.assert_close(network(replace(batch(), words=other)), network(batch()))
+
+
+@pytest.mark.parametrize("name", ["M_CL_BL", "M_CBLA_BL"])
+def test_l2_rows_differ_by_the_penalty_alone(name: str) -> None:
+    plain, penalised = getattr(cbla, name), getattr(cbla, name + "R")
+    before, after = asdict(plain.recipe), asdict(penalised.recipe)
+    assert before.pop("l2") == 0 and after.pop("l2") > 0 and before == after and after["weight_decay"] == 0
+    networks = []
+    for row in (plain, penalised):
+        torch.manual_seed(0)
+        networks.append(row(SIZES).eval())
+    assert torch.equal(networks[0](batch()), networks[1](batch()))
