@@ -25,6 +25,13 @@ class ConvolutionStack(nn.Module):
         self.layers = nn.ModuleList(
             Conv1d(before, after, kernel) for (before, after), kernel in zip(widths, kernel_sizes, strict=True)
         )
+        # torch's default for convolutions halves the signal at each ReLU; three layers on, biases would be all that is
+        # left of it, and the first epochs go into growing it back. He et al. (2015), eq. 10, keeps its variance.
+        for layer in self.layers:
+            conv = cast(Conv1d, layer).conv
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            if conv.bias is not None:
+                nn.init.zeros_(conv.bias)
 
     def forward(self, x: Tensor, lengths: Tensor, span: Tensor | None = None) -> Tensor:
         """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, T, channels[-1]], zeros in padding.

@@ -3,10 +3,10 @@
 Li, Ding, Wu and Liu, "Learning Fine-Grained Cross Modality Excitement for Speech Emotion Recognition", 2021.
 Section 4.3 gives sizes and optimiser; batch and epochs are those of the authors' released code.
 
-Decisions where the paper says nothing: ReLU after each convolution; FCN(128, classes) has one ReLU between its layers;
-no dropout; W^s has a bias, the gates have none (section 3.3 prints none). Word vectors are not trained further: W^s is
-what fine-tunes them. The baselines have one linear layer as classifier and recurrent layers of 256 units per direction,
-as in the released code.
+Decisions where the paper says nothing: ReLU after each convolution, whose weights start as He et al. (2015) propose;
+FCN(128, classes) has one ReLU between its layers; no dropout; W^s has a bias, the gates have none (section 3.3 prints
+none). Word vectors are not trained further: W^s is what fine-tunes them. The baselines have one linear layer as
+classifier and recurrent layers of 256 units per direction, as in the released code.
 """
 
 from __future__ import annotations
