@@ -51,6 +51,35 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
+def alignment(metrics: Mapping[str, Any]) -> list[Finding]:
+    """What the align stage's metrics.json says: words placed, by whom, against the audio and the truth; [] without it."""
+    if "aligners" not in metrics:
+        return []
+    share = metrics.get("coverage", 0.0)
+    text = f"{metrics['placed']} of {metrics['utterances']} utterances have word times."
+    found = [Finding("good" if share >= 0.98 else "warn", text)]
+    for name, aligner in metrics["aligners"].items():
+        failures = "; ".join(f"{count} × {reason}" for reason, count in aligner.get("failures", {}).items())
+        text = f"{name} placed {aligner['placed']} of {aligner['tried']}" + (f" ({failures})." if failures else ".")
+        found.append(Finding("good" if aligner["placed"] == aligner["tried"] else "warn", text))
+        check = aligner.get("check", {})
+        if "first_start_median_s" in check:
+            inside = check["first_start_within_100ms"]
+            text = (
+                f"Against the sound: first words start {1000 * check['first_start_median_s']:.0f} ms (median) from the "
+                f"voice's onset, {100 * inside:.0f} % within 100 ms; {check['failed']} clips cannot be right."
+            )
+            found.append(Finding("good" if check["share_failed"] <= 0.05 else "bad", text))
+    truth = metrics.get("against_given", {})
+    if truth.get("n"):
+        text = (
+            f"Against the true word times: starts are {truth['median_ms']:.0f} ms off (median), "
+            f"{100 * truth['within_50ms']:.0f} % within 50 ms, over {truth['n']} words."
+        )
+        found.append(Finding("good" if truth["within_50ms"] >= 0.9 else "warn", text))
+    return found
+
+
 def badge(audit: Mapping[str, Any]) -> Finding:
     """The verdict on speakers in two words."""
     if "verdict" not in audit or not audit["verdict"]["speakers_known"]:

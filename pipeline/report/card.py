@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import accounts, svg
-from pipeline.report.audit import findings
+from pipeline.report.audit import Finding, alignment, findings
 from pipeline.report.experiments import Experiment, metric, percent
 
 CAPTIONS = {
@@ -106,8 +106,7 @@ def _recipe(recipe: Mapping[str, Any]) -> str:
 
 def _audit(experiment: Experiment, data_root: Path) -> str:
     audit = accounts.read_json(accounts.split_folder(experiment, data_root) / "metrics.json")
-    lines = "".join(f'<li class="{item.state}"><span>{escape(item.text)}</span></li>' for item in findings(audit))
-    return f'<ul class="audit">{lines}</ul>'
+    return _sentences(findings(audit))
 
 
 def _accounts(experiment: Experiment, data_root: Path) -> str:
@@ -124,22 +123,13 @@ def _accounts(experiment: Experiment, data_root: Path) -> str:
 
 
 def _alignment(experiment: Experiment, data_root: Path) -> str:
-    values = _flat(accounts.read_json(accounts.spans_folder(experiment, data_root) / "metrics.json"))
-    shown = {name: value for name, value in values if name not in ("utterances", "used", "rejected")}
-    items = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(f'{value:.4g}' if isinstance(value, float) else str(value))}</dd>"
-        for name, value in shown.items()
-    )
-    return f'<dl class="facts">{items}</dl>' if items else ""
+    metrics = accounts.read_json(accounts.spans_folder(experiment, data_root) / "metrics.json")
+    return _sentences(alignment(metrics))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in values.items():
-        name = f"{prefix}{key}".replace("_", " ")
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}: ")
-        else:
-            yield name, value
+def _sentences(found: Iterable[Finding]) -> str:
+    lines = "".join(f'<li class="{item.state}"><span>{escape(item.text)}</span></li>' for item in found)
+    return f'<ul class="audit">{lines}</ul>' if lines else ""
 
 
 def _confusion(experiment: Experiment) -> str:

@@ -20,6 +20,21 @@ VOID = {"meta", "link", "img", "br"}
 CLASSES = ["angry", "happy", "neutral", "sad"]
 
 
+ALIGNED = {
+    "utterances": 160, "used": 159, "rejected": 1, "placed": 159, "coverage": 0.994,
+    "aligners": {
+        "pocketsphinx": {
+            "tried": 160, "placed": 159, "failures": {"no path": 1},
+            "check": {
+                "checked": 159, "failed": 0, "share_failed": 0.0,
+                "first_start_median_s": 0.012, "first_start_within_100ms": 0.98,
+            },
+        }
+    },
+    "against_given": {"median_ms": 9.6, "within_50ms": 0.96, "n": 900},
+}  # fmt: skip
+
+
 def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = True, size: int = 160) -> splits.Split:
     """Utterances, a split and an alignment of `size` utterances by eight speakers in four sessions."""
     utterances = [
@@ -45,9 +60,7 @@ def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = Tr
     (place / "metrics.json").write_text(json.dumps({**made.audit, "used": size - 1, "rejected": 1}))
     spans = data / "spans" / corpus / "pocketsphinx"
     spans.mkdir(parents=True, exist_ok=True)
-    (spans / "metrics.json").write_text(
-        json.dumps({"used": size, "word_starts": {"median_ms": 11.2, "within_50ms": 0.97}})
-    )
+    (spans / "metrics.json").write_text(json.dumps(ALIGNED))
     return made
 
 
@@ -156,7 +169,7 @@ def test_the_page_stands_alone_and_says_what_counts(workplace, tmp_path):
     assert "audio <truncated>" in text
     assert "no word spans" in text
     assert "differ" in text
-    assert "within 50ms" in text
+    assert "starts are 10 ms off (median), 96 % within 50 ms" in text
     assert "$" not in text, "a placeholder was left"
 
 
@@ -252,6 +265,20 @@ def test_audit_sentences(workplace, change, state, words):
     stated = accounts.read_json(accounts.split_folder(item, data) / "metrics.json")
     stated["verdict"] |= change
     assert any(found.state == state and words in found.text for found in audit.findings(stated))
+
+
+def test_an_alignment_that_cannot_be_right_is_bad_news():
+    found = audit.alignment(ALIGNED)
+    assert [item.state for item in found] == ["good", "warn", "good", "good"]
+    checked = ALIGNED["aligners"]["pocketsphinx"] | {
+        "check": {"failed": 90, "share_failed": 0.6, "first_start_median_s": 1.0, "first_start_within_100ms": 0.01}
+    }
+    found = audit.alignment(ALIGNED | {"aligners": {"mfa": checked}})
+    assert [item.text for item in found if item.state == "bad"] == [
+        "Against the sound: first words start 1000 ms (median) from the voice's onset, 1 % within 100 ms; "
+        "90 clips cannot be right."
+    ]
+    assert audit.alignment({}) == []
 
 
 def test_terminal_shows_the_table(workplace, tmp_path, capsys, monkeypatch):
