@@ -57,11 +57,11 @@ class Prosody:
 
 
 SHOWING: Mapping[str, Prosody] = {
-    "angry": Prosody(4, 66, 1.18, 8.0),
-    "happy": Prosody(21, 90, 1.05, 0.5),
-    "excited": Prosody(25, 97, 1.14, 2.0),
-    "sad": Prosody(-15, 22, 0.84, -7.5),
-    "neutral": Prosody(-6, 28, 1.06, -1.5),
+    "angry": Prosody(4, 68, 1.12, 8.5),
+    "happy": Prosody(22, 92, 1.0, 0.5),
+    "excited": Prosody(26, 98, 1.08, 2.0),
+    "sad": Prosody(-14, 36, 0.83, -8.0),
+    "neutral": Prosody(-8, 10, 1.14, -1.0),
     "negative": Prosody(-12, 28, 0.86, -5.0),
     "positive": Prosody(18, 85, 1.12, 4.0),
 }
@@ -265,7 +265,9 @@ def _shuffled(counts: Mapping[str, int], chance: random.Random) -> list[str]:
 
 def _deck(size: int, share: float, chance: random.Random) -> list[bool]:
     """True for a fixed share of `size` utterances, in random order, so that speakers do not differ by luck."""
-    deck = [index < round(share * size) for index in range(size)]
+    # Rounded by chance: always down or always up would shift the share of small decks in every speaker alike.
+    count = int(share * size + chance.random())
+    deck = [index < count for index in range(size)]
     chance.shuffle(deck)
     return deck
 
