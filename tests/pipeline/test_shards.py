@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import shards
+from pipeline.schema import Rejection
+from pipeline.shards import Rows, Shards
+from tests.resources import fabricated
+
+DIM = 3
+ATTRIBUTES = {"feature_dim": DIM, "timing": {"frame_shift": 0.01}}
+Produce = Callable[[Sequence[str]], Iterator[Rows | Rejection]]
+
+
+@pytest.fixture(autouse=True)
+def serial(monkeypatch: pytest.MonkeyPatch) -> None:
+    fabricated.run_serially(monkeypatch)
+
+
+def values(utterance_id: str, key: str = "1", length: int | None = None) -> np.ndarray:
+    generator = np.random.default_rng(zlib.crc32(f"{utterance_id} {key}".encode()))
+    count = int(generator.integers(1, 9)) if length is None else length
+    return generator.standard_normal((count, DIM)).astype(np.float32)
+
+
+def producer(keys: Mapping[str, str], asked: list[str] | None = None, broken: Sequence[str] = ()) -> Produce:
+    def produce(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
+        for item in wanted:
+            if asked is not None:
+                asked.append(item)
+            if item in broken:
+                yield Rejection(item, "acoustic", "audio silent", "peak")
+            else:
+                yield Rows(item, values(item, keys[item]), lost=len(item))
+
+    return produce
+
+
+def build(folder: Path, keys: Mapping[str, str], **options: object) -> tuple[shards.Built, list[str]]:
+    asked: list[str] = []
+    broken = options.pop("broken", ())
+    built = shards.build(folder, keys, producer(keys, asked, broken), options.pop("attributes", ATTRIBUTES), "test")
+    return built, asked
+
+
+def names(count: int) -> dict[str, str]:
+    return {f"utterance {number}": "1" for number in range(count)}
+
+
+def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
+    built, _ = build(tmp_path, names(40))
+    assert (built.used, built.reused, built.rejections) == (40, 0, ())
+    read = Shards(tmp_path)
+    assert list(read) == sorted(names(40)) and len(read) == 40 and "utterance 7" in read and "x" not in read
+    assert read.feature_dim == DIM and read.attributes == ATTRIBUTES
+    for item in read:
+        expected = values(item)
+        np.testing.assert_array_equal(read.read(item), expected)
+        assert (read.length(item), read.lost(item)) == (len(expected), len(item))
+
+
+def test_a_second_build_computes_and_writes_nothing(tmp_path: Path) -> None:
+    build(tmp_path, names(20))
+    before = {path: path.stat().st_ino for path in tmp_path.glob("*.h5")}
+    built, asked = build(tmp_path, names(20))
+    assert (built.used, built.reused, asked) == (20, 20, [])
+    assert {path: path.stat().st_ino for path in tmp_path.glob("*.h5")} == before
+
+
+def test_an_incremental_build_equals_a_clean_one(tmp_path: Path) -> None:
+    start = names(30)
+    grown = {**names(45), "utterance 3": "2"}
+    del grown["utterance 9"]
+    build(tmp_path / "grown", start)
+    built, asked = build(tmp_path / "grown", grown)
+    build(tmp_path / "clean", grown)
+    assert fabricated.files(tmp_path / "grown") == fabricated.files(tmp_path / "clean")
+    assert sorted(asked) == sorted(item for item, key in grown.items() if start.get(item) != key)
+    assert built.reused == 28
+
+
+def test_a_grown_corpus_rewrites_only_the_shards_that_changed(tmp_path: Path) -> None:
+    build(tmp_path, names(30))
+    before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.glob("*.h5")}
+    build(tmp_path, {**names(30), "newcomer": "1"})
+    after = {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.glob("*.h5")}
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert changed == {f"shard-{shards.shard_of('newcomer'):03d}.h5"}
+
+
+def test_a_changed_key_is_computed_anew(tmp_path: Path) -> None:
+    build(tmp_path, names(20))
+    keys = {**names(20), "utterance 5": "2"}
+    _, asked = build(tmp_path, keys)
+    assert asked == ["utterance 5"]
+    np.testing.assert_array_equal(Shards(tmp_path).read("utterance 5"), values("utterance 5", "2"))
+
+
+def test_changed_attributes_leave_nothing_over(tmp_path: Path) -> None:
+    build(tmp_path, names(20))
+    _, asked = build(tmp_path, names(20), attributes={**ATTRIBUTES, "timing": {"frame_shift": 0.02}})
+    assert sorted(asked) == sorted(names(20))
+
+
+def test_rejections_are_kept_and_said_again(tmp_path: Path) -> None:
+    broken = ["utterance 4", "utterance 11"]
+    for _ in range(2):
+        built, asked = build(tmp_path, names(20), broken=broken)
+        assert [item.utterance_id for item in built.rejections] == sorted(broken)
+        assert built.used == 18 and "utterance 4" not in Shards(tmp_path)
+    assert sorted(asked) == sorted(broken)
+    built, _ = build(tmp_path, names(20))
+    assert built.rejections == () and len(Shards(tmp_path)) == 20
+
+
+def test_an_emptied_shard_disappears(tmp_path: Path) -> None:
+    build(tmp_path, {"alone": "1"})
+    build(tmp_path, {})
+    build(tmp_path / "clean", {})
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["attributes.json", "index.parquet"]
+    assert len(Shards(tmp_path)) == 0
+
+
+def test_links_into_a_cache_are_replaced_never_written(tmp_path: Path) -> None:
+    build(tmp_path / "data", names(20))
+    cached = {}
+    (tmp_path / "cache").mkdir()
+    for path in (tmp_path / "data").iterdir():
+        copy = tmp_path / "cache" / path.name
+        os.link(path, copy)
+        copy.chmod(0o444)
+        cached[copy] = copy.read_bytes()
+    build(tmp_path / "data", dict.fromkeys(names(25), "2"))
+    assert {copy: copy.read_bytes() for copy in cached} == cached
+    build(tmp_path / "clean", dict.fromkeys(names(25), "2"))
+    assert fabricated.files(tmp_path / "data") == fabricated.files(tmp_path / "clean")
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("returned", [False, True], ids=["goes on", "changes its mind"])
+def test_a_killed_build_never_mixes_old_and_new_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: bool
+) -> None:
+    """Some shards are new, the index is old: whatever is asked for next, every row is the right one."""
+    old, new = names(30), {**dict.fromkeys(names(30), "2"), "newcomer": "2"}
+    build(tmp_path / "data", old)
+    with monkeypatch.context() as disturbed:
+
+        def die(*_: object) -> None:
+            raise Killed
+
+        disturbed.setattr(shards, "_write_atomically", die)
+        with pytest.raises(Killed):
+            build(tmp_path / "data", new)
+    (tmp_path / "data" / "shard-000.123.tmp").write_bytes(b"left by the kill")
+    wanted = old if returned else new
+    build(tmp_path / "data", wanted)
+    build(tmp_path / "clean", wanted)
+    assert fabricated.files(tmp_path / "data") == fabricated.files(tmp_path / "clean")
+
+
+def test_a_failing_producer_leaves_the_old_shards(tmp_path: Path) -> None:
+    build(tmp_path, names(20))
+    before = fabricated.files(tmp_path)
+
+    def fails(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
+        if wanted:
+            raise RuntimeError("no memory")
+        yield from ()
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        shards.build(tmp_path, dict.fromkeys(names(20), "2"), fails, ATTRIBUTES, "test")
+    assert fabricated.files(tmp_path) == before
+
+
+def test_rows_of_another_utterance_are_refused(tmp_path: Path) -> None:
+    def confused(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
+        return (Rows("somebody else", values(item)) for item in wanted)
+
+    with pytest.raises(RuntimeError, match=r"'somebody else' came, expected 'utterance \d+'"):
+        shards.build(tmp_path, names(3), confused, ATTRIBUTES, "test")
+
+
+def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"rows of shape \(\d+, 3\), expected \(length, 5\)"):
+        shards.build(tmp_path, names(3), producer(names(3)), {"feature_dim": 5}, "test")
+
+
+def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected a folder that `dvc repro` has built"):
+        Shards(tmp_path)
+
+
+def test_a_shard_follows_from_the_id_alone() -> None:
+    places = [shards.shard_of(f"utterance {number}") for number in range(1000)]
+    assert set(places) == set(range(shards.NUM_SHARDS))
+    assert max(places.count(shard) for shard in set(places)) < 110
+    assert shards.shard_of("03-01-01-01-01-01-07") == 5
+
+
+def test_keys_tell_every_part_apart() -> None:
+    assert shards.key_of("a", 1, {"x": 1, "y": 2}) == shards.key_of("a", 1, {"y": 2, "x": 1})
+    assert len({shards.key_of("a", 1), shards.key_of("a", 2), shards.key_of("a", "1"), shards.key_of("a")}) == 4
+
+
+@given(
+    lengths=st.lists(st.integers(0, 40), min_size=1, max_size=25),
+    chunk=st.sampled_from([1, 5 * 4 * DIM, 64 * 4 * DIM]),
+    split=st.integers(0, 25),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_lengths_in_any_blocks(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], chunk: int, split: int
+) -> None:
+    folder = tmp_path_factory.mktemp("shards")
+    keys = {f"u{number}": str(length) for number, length in enumerate(lengths)}
+
+    def produce(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
+        return (Rows(item, values(item, length=int(keys[item]))) for item in wanted)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(shards, "CHUNK_BYTES", chunk)
+        first = dict(list(keys.items())[:split])
+        shards.build(folder / "grown", first, produce, ATTRIBUTES, "test")
+        shards.build(folder / "grown", keys, produce, ATTRIBUTES, "test")
+        shards.build(folder / "clean", keys, produce, ATTRIBUTES, "test")
+    read = Shards(folder / "grown")
+    for item, length in keys.items():
+        np.testing.assert_array_equal(read.read(item), values(item, length=int(length)))
+    assert fabricated.files(folder / "grown") == fabricated.files(folder / "clean")
