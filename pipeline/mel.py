@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from pipeline import frames
 
 Convention = Literal["kaldi", "librosa"]
 KALDI_FLOOR = float(np.finfo(np.float32).eps)  # kaldi: log(max(energy, epsilon of a float32))
+LOWER = 60  # per cent of the mel filters, which lie below a third of the bins
 LIBROSA_FLOOR = 1e-10  # librosa.power_to_db's amin
 
 
@@ -91,32 +93,54 @@ def power_spectra(
     scale: float = 1.0,
     preemphasis: float = 0.0,
     remove_mean: bool = False,
-    weights: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """|DFT|^2 of the windowed frames of a waveform, (num_frames, num_fft // 2 + 1), or weighted sums of its bins.
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """|DFT|^2 of the windowed frames of a waveform (num_samples,), block by block: frame numbers, (frames, bins).
 
+    There are num_fft // 2 + 1 bins; the array is used again for the next block, so take what is needed of it before.
     The samples are multiplied by `scale`; `remove_mean` and `preemphasis` act inside each frame, in this order, as in
-    Kaldi (its first sample is its own predecessor). `weights` (num_fft // 2 + 1, num_mel_bins) turns each block of
-    spectra into (num_frames, num_mel_bins) while it is in the cache.
+    Kaldi (its first sample is its own predecessor).
     """
     from scipy import fft
 
     length = len(window)
     num_frames = frames.num_frames(len(waveform), length, shift)
-    result = np.empty((num_frames, num_fft // 2 + 1 if weights is None else weights.shape[1]))
-    buffer = np.zeros((0, num_fft))
+    padded = np.zeros((0, num_fft))
     for block in frames.blocks(num_frames, num_fft):
+        count = block.stop - block.start
+        if len(padded) < count:
+            padded, powers, imaginary = (np.zeros((count, width)) for width in (num_fft, *[num_fft // 2 + 1] * 2))
         signal = waveform[block.start * shift : (block.stop - 1) * shift + length].astype(np.float64)
         signal *= scale
         framed = frames.frames(signal, length, shift)
-        if len(buffer) < len(framed):
-            buffer = np.zeros((len(framed), num_fft))
-        padded = buffer[: len(framed)]
-        _windowed(framed, signal, window, shift, preemphasis, remove_mean, padded[:, :length])
-        spectrum = fft.rfft(padded, axis=1)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
-        result[block] = power if weights is None else power @ weights
+        _windowed(framed, signal, window, shift, preemphasis, remove_mean, padded[:count, :length])
+        spectrum = fft.rfft(padded[:count], axis=1)
+        power = np.square(spectrum.real, out=powers[:count])
+        power += np.square(spectrum.imag, out=imaginary[:count])
+        yield block, power
+
+
+def mel_energies(
+    waveform: NDArray[np.floating[Any]],
+    window: NDArray[np.float64],
+    shift: int,
+    weights: NDArray[np.float64],
+    scale: float = 1.0,
+    preemphasis: float = 0.0,
+    remove_mean: bool = False,
+) -> NDArray[np.float64]:
+    """Sums of every frame's powers under `weights` (num_fft // 2 + 1, num_mel_bins): (num_frames, num_mel_bins)."""
+    result = np.empty((frames.num_frames(len(waveform), len(window), shift), weights.shape[1]))
+    num_fft = 2 * (len(weights) - 1)
+    # The lower filters reach over few bins and the upper ones leave out many: two products cost half of one.
+    bands = []
+    for columns in (slice(0, LOWER * len(weights[0]) // 100), slice(LOWER * len(weights[0]) // 100, None)):
+        heard = np.flatnonzero(weights[:, columns].any(axis=1))
+        if len(heard):
+            rows = slice(heard[0], heard[-1] + 1)
+            bands.append((columns, rows, np.ascontiguousarray(weights[rows, columns])))
+    for block, power in power_spectra(waveform, window, shift, num_fft, scale, preemphasis, remove_mean):
+        for columns, rows, part in bands:
+            result[block, columns] = power[:, rows] @ part
     return result
 
 

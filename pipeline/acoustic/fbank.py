@@ -56,15 +56,14 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
     low = config.low_frequency if config.low_frequency is not None else (20.0 if kaldi else 0.0)
     high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
     preemphasis = config.preemphasis if config.preemphasis is not None else (0.97 if kaldi else 0.0)
-    energies = mel.power_spectra(
+    energies = mel.mel_energies(
         waveform if kaldi else mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=not kaldi),
         shift,
-        num_fft,
+        mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high),
         scale=32768.0 if kaldi else 1.0,
         preemphasis=preemphasis,
         remove_mean=kaldi,
-        weights=mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high),
     )
     np.maximum(energies, mel.KALDI_FLOOR if kaldi else mel.LIBROSA_FLOOR, out=energies)
     np.log(energies, out=energies)

@@ -60,12 +60,11 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
     audio.require_samples(len(waveform), length, sampling_rate)
     num_fft = mel.fft_length(length)
     high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
-    energies = mel.power_spectra(
+    energies = mel.mel_energies(
         mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=True),
         shift,
-        num_fft,
-        weights=mel.filters("librosa", config.num_mel_bins, num_fft, sampling_rate, config.low_frequency, high),
+        mel.filters("librosa", config.num_mel_bins, num_fft, sampling_rate, config.low_frequency, high),
     )
     decibels = 10 * np.log10(np.maximum(energies, mel.LIBROSA_FLOOR))
     if config.top_decibels is not None:

@@ -39,13 +39,15 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
     length = frames.samples(config.frame_length, sampling_rate)
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
-    power = mel.power_spectra(waveform, frames.window(config.window, length), shift, mel.fft_length(length))
-    if config.scale == "magnitude":
-        np.sqrt(power, out=power)
-    elif config.scale == "log":
-        np.maximum(power, mel.LIBROSA_FLOOR, out=power)
-        np.log(power, out=power)
-    return power.astype(np.float32)
+    num_fft = mel.fft_length(length)
+    result = np.empty((frames.num_frames(len(waveform), length, shift), num_fft // 2 + 1), dtype=np.float32)
+    for block, power in mel.power_spectra(waveform, frames.window(config.window, length), shift, num_fft):
+        if config.scale == "magnitude":
+            np.sqrt(power, out=power)
+        elif config.scale == "log":
+            np.log(np.maximum(power, mel.LIBROSA_FLOOR, out=power), out=power)
+        result[block] = power
+    return result
 
 
 def feature_names(config: Config) -> list[str]:
