@@ -52,7 +52,7 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
 
 
 def alignment(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What the align stage's metrics.json says: words placed, by whom, against the audio and the truth; [] without it."""
+    """What the align stage's metrics.json says: who placed how much, against sound and truth; [] without it."""
     if "aligners" not in metrics:
         return []
     share = metrics.get("coverage", 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ CAPTIONS = {
     "alignment": "Word spans of one utterance",
     "features": "Short-term features of one utterance",
 }
-PICTURE_LIMIT = 2**21  # bytes; a larger file would make the page slow to open
 
 
-def card(experiment: Experiment, data_root: Path, pictures: Path) -> str:
-    """The experiment as an HTML article; `pictures` is the folder of its PNG files."""
+def card(experiment: Experiment, data_root: Path, pictures: Sequence[Path]) -> str:
+    """The experiment as an HTML article; `pictures` are its PNG files to show."""
     parts = [
         _tiles(experiment.metrics),
         '<div class="grid">',
@@ -179,12 +178,10 @@ def _curves(experiment: Experiment, keys: tuple[str, ...]) -> str:
     return svg.curves(lines, " and ".join(keys).replace("_", " "), marks)
 
 
-def _pictures(folder: Path) -> str:
+def _pictures(paths: Sequence[Path]) -> str:
     figures = ""
-    for path in sorted(folder.glob("*.png")):
-        caption = CAPTIONS.get(path.stem)
-        if caption is None or path.stat().st_size > PICTURE_LIMIT:
-            continue
+    for path in paths:
+        caption = CAPTIONS[path.stem]
         content = base64.b64encode(path.read_bytes()).decode()
         figures += (
             f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{content}">'

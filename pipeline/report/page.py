@@ -12,9 +12,10 @@ from typing import Any
 from pipeline import __version__
 from pipeline.report import accounts, results, svg
 from pipeline.report.audit import badge
-from pipeline.report.card import card
+from pipeline.report.card import CAPTIONS, card
 from pipeline.report.experiments import Experiment, experiments, percent
 
+PICTURE_LIMIT = 2**21  # bytes; a larger file would make the page slow to open
 BANNER = (
     '<p class="banner"><b>Synthetic speech.</b> No human being speaks in the demo corpora. Their scores say that the '
     "machinery works, and nothing about emotion recognition.</p>"
@@ -68,12 +69,24 @@ def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
             parts.append(
                 f'<p class="note warn">Not compared: {escape(str(error))}; <code>dvc repro</code> mends it.</p>'
             )
-    parts += [card(item, data_root, pictures / item.name) for item in found]
+    shown: set[bytes] = set()
+    parts += [card(item, data_root, _pictures(pictures / item.name, shown)) for item in found]
     title = f"{len(found)} experiment{'s' if len(found) != 1 else ''}"
     page = Template((resources.files("pipeline.report") / "page.html").read_text(encoding="utf-8"))
     style = (resources.files("pipeline.report") / "style.css").read_text(encoding="utf-8")
     footer = f"SERflow {__version__} · results.md and results.csv beside this page hold the same figures"
     return page.substitute(title=title, style=style, content="\n".join(parts), footer=footer)
+
+
+def _pictures(folder: Path, shown: set[bytes]) -> list[Path]:
+    """Pictures of a folder that a card has a caption for and that stand on no card before: a corpus's are all alike."""
+    paths = []
+    for path in sorted(folder.glob("*.png")):
+        content = path.read_bytes()
+        if path.stem in CAPTIONS and len(content) <= PICTURE_LIMIT and content not in shown:
+            shown.add(content)
+            paths.append(path)
+    return paths
 
 
 def _table(group: Sequence[Experiment]) -> str:

@@ -20,26 +20,24 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
     if not found:
         raise ConfigurationError(f"no evaluated experiment in {models_root}, expected `dvc repro` to be run first")
     for (corpus, split), group in results.groups(found).items():
-        table = Table(
-            title=f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else ""), box=SIMPLE
-        )
-        for name in ("experiment", "network"):
-            table.add_column(name, no_wrap=True)
+        title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
+        table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
+        table.add_column("experiment", overflow="fold")
+        table.add_column("network", overflow="fold")
         for name in ("UA %", "WA %"):
-            table.add_column(name, justify="right", style="bold")
-            table.add_column("95 %", justify="right", no_wrap=True)
-        for name in ("best test UA", "WA"):
-            table.add_column(name, justify="right", style="dim")
-        table.add_column("folds × seeds", justify="right")
+            table.add_column(name, justify="right", style="bold", no_wrap=True)
+            table.add_column("95 %", no_wrap=True)
+        table.add_column("best test epoch", justify="right", style="dim", no_wrap=True)
         for item in group:
             scores, selected = item.metrics, item.metrics["test_selected"]
             ours = []
             for key in ("ua", "wa"):
                 ours += [percent(scores[key]), "–".join(percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))]
-            others = [percent(selected["ua"]), percent(selected["wa"]), f"{scores['folds']} × {scores['seeds']}"]
-            table.add_row(item.name, item.network, *ours, *others)
+            table.add_row(item.name, item.network, *ours, f"{percent(selected['ua'])}  {percent(selected['wa'])}")
         console.print(table)
-    console.print("95 %: bootstrap interval. Best test epoch: as some papers report, never the headline.", style="dim")
+    console.print(
+        "95 %: bootstrap interval. Best test epoch (UA, WA): as some papers report, never the headline.", style="dim"
+    )
     if report.is_file():
         console.print(f"Report: {report}")
     if any((report.parent / "plots").glob("*/*.png")):

@@ -301,3 +301,16 @@ def test_experiments_on_different_states_of_a_corpus_are_not_compared(workplace,
     text = " ".join(parsed(report.write(models, data, tmp_path / "report")[0]).text)
     assert "Not compared" in text
     assert "with another label" in text
+
+
+def test_pictures_are_on_the_page_once(workplace, tmp_path):
+    models, data = workplace
+    for name, vectors in (("fg_cme-demo", b"one"), ("voice-demo", b"two")):
+        folder = tmp_path / "report" / "plots" / name
+        folder.mkdir(parents=True)
+        (folder / "tsne.png").write_bytes(vectors)
+        (folder / "alignment.png").write_bytes(b"the same")
+        (folder / "confusion.png").write_bytes(b"drawn on the page itself")
+    page = parsed(report.write(models, data, tmp_path / "report")[0])
+    pictures = [link for link in page.links if link.startswith("data:image/png")]
+    assert len(pictures) == len(set(pictures)) == 3
