@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline import lookup
+from pipeline.lookup import ConfigurationError
+
+KINDS = ("corpora", "acoustic", "alignment", "text", "networks")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Config:
+    bins: int = Field(default=40, ge=1)
+    rate: float = 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_are_the_modules_of_the_folder(kind: str) -> None:
+    files = {path.stem for path in (lookup.ROOT / kind).glob("*.py")} - {"__init__"}
+    assert lookup.names(kind) == sorted(files) and files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_name_lists_the_valid_ones(kind: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        lookup.component(kind, "fbnk")
+    message = str(raised.value)
+    assert "'fbnk'" in message and f"expected one of {lookup.names(kind)}" in message and "\n" not in message
+
+
+def test_what_follows_a_hyphen_names_a_variant() -> None:
+    assert lookup.component("acoustic", "fbank-tsin") is lookup.component("acoustic", "fbank")
+    assert lookup.component_config("acoustic", "fbank-tsin", {"num_mel_bins": 23}).num_mel_bins == 23
+    with pytest.raises(ConfigurationError, match="'nofbank-tsin'"):
+        lookup.component("acoustic", "nofbank-tsin")
+
+
+def test_rows_are_found_in_every_paper() -> None:
+    rows = lookup.rows()
+    assert {"M_CBLA_BLR", "FG_CME", "CMA_raw", "PBA_1_Pconv", "TSIN"} <= set(rows)
+    assert lookup.row("FG_CME") is rows["FG_CME"]
+    with pytest.raises(ConfigurationError, match=r"unknown network row 'FGCME', expected one of \['AlexNet_a'"):
+        lookup.row("FGCME")
+
+
+def test_a_row_may_stand_in_one_paper_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "names", lambda kind: ["fg_cme", "fg_cme-again"])
+    monkeypatch.setattr(lookup, "component", lambda kind, name: __import__("pipeline.networks.fg_cme").networks.fg_cme)
+    with pytest.raises(ConfigurationError, match="stands in two modules"):
+        lookup.rows()
+
+
+def test_configure_takes_values_and_defaults() -> None:
+    assert lookup.configure(Config, {"bins": 23}, "here") == Config(23)
+    assert lookup.configure(Config, None, "here") == Config()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"bin": 1}, "acoustic.x: unknown key bin, expected one of ['bins', 'rate']"),
+        ({"bin": 1, "Rate": 2}, "acoustic.x: unknown key Rate, bin, expected one of ['bins', 'rate']"),
+        ({"bins": "many"}, "acoustic.x: bins = 'many': Input should be a valid integer"),
+        ({"bins": 0}, "acoustic.x: bins = 0: Input should be greater than or equal to 1"),
+        ({"bins": 0, "rate": "fast"}, "; rate = 'fast': Input should be a valid number"),
+        ({"bins": "a\nb"}, r"bins = 'a\nb'"),
+        ({1: 2}, "acoustic.x: unknown key 1, expected one of"),
+        ([1], "acoustic.x: [1] is not a section, expected `key: value` lines"),
+        ("bins", "acoustic.x: 'bins' is not a section"),
+    ],
+)
+def test_every_mistake_is_one_line_with_what_was_expected(values: object, expected: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        lookup.configure(Config, values, "acoustic.x")  # type: ignore[arg-type]
+    assert expected in str(raised.value) and "\n" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_reachable_follows_imports_of_this_project_only() -> None:
+    found = {path.relative_to(lookup.ROOT.parent).as_posix() for path in lookup.reachable("pipeline.extraction")}
+    assert {
+        "pipeline/__init__.py",
+        "pipeline/extraction.py",
+        "pipeline/audio.py",
+        "pipeline/shards.py",
+        "pipeline/executor.py",
+        "pipeline/schema.py",
+        "pipeline/lookup.py",
+    } == found
+
+
+def test_reachable_covers_imports_inside_functions_and_packages() -> None:
+    found = {path.relative_to(lookup.ROOT).as_posix() for path in lookup.reachable("pipeline.cli")}
+    assert {"report/__init__.py", "report/terminal.py", "recipes.py", "prediction.py"} <= found
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project of three modules in the place of this one: a -> b -> c.d, and e alone."""
+    root = tmp_path / "pipeline"
+    (root / "c").mkdir(parents=True)
+    (root / "__init__.py").write_text("")
+    (root / "a.py").write_text("import json\nfrom pipeline import b\n")
+    (root / "b.py").write_text("def late():\n    from .c.d import x\n    return x\n")
+    (root / "c" / "__init__.py").write_text("")
+    (root / "c" / "d.py").write_text("from .. import a\nx = 1\n")
+    (root / "e.py").write_text("")
+    monkeypatch.setattr(lookup, "ROOT", root)
+    lookup.reachable.cache_clear()
+    yield root
+    lookup.reachable.cache_clear()
+
+
+def test_reachable_in_a_small_project(copy: Path) -> None:
+    found = {path.relative_to(copy).as_posix() for path in lookup.reachable("pipeline.a")}
+    assert found == {"__init__.py", "a.py", "b.py", "c/__init__.py", "c/d.py"}
+
+
+@pytest.mark.parametrize(("changed", "noticed"), [("a.py", True), ("c/d.py", True), ("e.py", False)])
+def test_a_fingerprint_changes_with_the_source_it_can_reach(copy: Path, changed: str, noticed: bool) -> None:
+    before = lookup.fingerprint("pipeline.a")
+    with (copy / changed).open("a") as file:
+        file.write("# another thought\n")
+    lookup.reachable.cache_clear()
+    assert (lookup.fingerprint("pipeline.a") != before) == noticed
+
+
+def test_a_fingerprint_does_not_depend_on_where_the_project_lies(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = lookup.fingerprint("pipeline.a", "pipeline.e")
+    moved = copy.parent / "elsewhere" / "pipeline"
+    shutil.copytree(copy, moved)
+    monkeypatch.setattr(lookup, "ROOT", moved)
+    lookup.reachable.cache_clear()
+    assert lookup.fingerprint("pipeline.e", "pipeline.a") == before
