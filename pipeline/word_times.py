@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-UNKNOWN = frozenset({"<unk>", "<oov>", "spn"})  # how aligners write a word that their dictionary lacks
+# How aligners write a word that their dictionary lacks, or that stood in brackets.
+UNKNOWN = frozenset({"<unk>", "<oov>", "spn", "[bracketed]"})
 SILENCE = frozenset({"", "<eps>", "<sil>", "<p:>", "<s>", "</s>", "sil", "sp", "#"})
 WDSEG_FRAMES_PER_SECOND = 100
 # Aligners end the last word on their frame grid, up to a few frames past the last sample.
@@ -43,7 +44,7 @@ def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWor
         next(values), next(values)
         tiers: dict[str, list[TimedWord]] = {}
         for _ in range(int(next(values))):
-            kind, name, _start, _end, size = (next(values) for _ in range(5))
+            kind, name, _start, _end, size = [next(values) for _ in range(5)]
             interval = kind == "IntervalTier"
             rows = [[next(values) for _ in range(3 if interval else 2)] for _ in range(int(size))]
             if interval:
@@ -204,8 +205,12 @@ def _letters(word: str) -> str:
 
 
 def _spoken(words: Iterable[TimedWord]) -> list[TimedWord]:
-    kept = [item for item in words if item.word.lower() not in SILENCE and not item.word.startswith(("++", "["))]
+    kept = [item for item in words if item.word.lower() in UNKNOWN or not _is_filler(item.word)]
     return sorted(kept, key=lambda item: (item.start, item.end))
+
+
+def _is_filler(word: str) -> bool:
+    return word.lower() in SILENCE or word.startswith(("++", "["))
 
 
 def _tier(tiers: dict[str, list[TimedWord]], speaker: str | None, path: str | Path) -> list[TimedWord]:

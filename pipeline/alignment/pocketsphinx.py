@@ -100,6 +100,8 @@ def _prepare(waveform: NDArray[np.float32], config: Config, peak: float | None) 
 
 def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[str, int, int, float]]:
     """Segments (name, first frame, last frame, acoustic score) of one whole-utterance pass; empty when it fails."""
+    # The front end keeps state of the last clip, full_utt or not: results would depend on the order of the corpus.
+    decoder.reinit_feat()
     decoder.set_align_text(" ".join(names))
     decoder.start_utt()
     # full_utt: mean normalisation over this utterance alone, nothing is carried to the next.
