@@ -13,6 +13,7 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
     """Prints a table for each corpus and split, and where plots and report are."""
     from rich.box import SIMPLE
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -24,16 +25,17 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
         table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
         table.add_column("experiment", overflow="fold")
         table.add_column("network", overflow="fold")
-        for name in ("UA %", "WA %"):
-            table.add_column(name, justify="right", style="bold", no_wrap=True)
-            table.add_column("95 %", no_wrap=True)
-        table.add_column("best test epoch", justify="right", style="dim", no_wrap=True)
+        for name in ("UA %, 95 %", "WA %, 95 %"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("best test epoch", style="dim", no_wrap=True)
         for item in group:
             scores, selected = item.metrics, item.metrics["test_selected"]
             ours = []
             for key in ("ua", "wa"):
-                ours += [percent(scores[key]), "–".join(percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))]
-            table.add_row(item.name, item.network, *ours, f"{percent(selected['ua'])}  {percent(selected['wa'])}")
+                low, high = (percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))
+                ours.append(f"[bold]{percent(scores[key])}[/]  {low}–{high}")
+            others = f"{percent(selected['ua'])}  {percent(selected['wa'])}"
+            table.add_row(escape(item.name), item.network, *ours, others)
         console.print(table)
     console.print(
         "95 %: bootstrap interval. Best test epoch (UA, WA): as some papers report, never the headline.", style="dim"
