@@ -109,13 +109,15 @@ def fold_bars(path: Path, rows: Sequence[Mapping[str, Any]], key: str = "ua") ->
 def tsne(path: Path, vectors: NDArray[Any], labels: Sequence[str], classes: Sequence[str], seed: int = 0) -> None:
     """t-SNE of utterance vectors (num_utterances, dim), coloured by true class (FG-CME fig. 2, TSIN figs. 5-7)."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if len(vectors) < 5:
         raise ValueError(f"{len(vectors)} utterance vectors, expected at least 5 for t-SNE")
     perplexity = min(30.0, (len(vectors) - 1) / 4)
-    points = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(
-        np.asarray(vectors, dtype=np.float32)
-    )
+    reduction = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
+    # One thread: sums do not change with the number of cores, and small sets are faster so.
+    with threadpool_limits(1):
+        points = reduction.fit_transform(np.asarray(vectors, dtype=np.float32))
     with _style():
         figure = _figure(4.8, 4.6)
         axes = figure.subplots()
