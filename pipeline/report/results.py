@@ -31,7 +31,10 @@ def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, 
         return []
     tables = {item.name: item.predictions for item in reversed(present)}
     against = present[0].name if len(present) > ALL_PAIRS else None
-    return significance.compare_all(tables, accounts.speakers(present[0], data_root), 2000, against)
+    count = len(present) - 1 if against else len(present) * (len(present) - 1) // 2
+    # The smallest p that a bootstrap can show, times the number of pairs, must stay far below 0.05.
+    resamples = max(2000, 200 * count)
+    return significance.compare_all(tables, accounts.speakers(present[0], data_root), resamples, against)
 
 
 def markdown(found: Sequence[Experiment], data_root: Path) -> str:

@@ -8,7 +8,7 @@ from html import escape
 
 def interval(value: float, low: float, high: float, other: float, bounds: tuple[float, float]) -> str:
     """Dot and 95 % interval of a score, and a ring for the test-selected one; all in [0, 1], drawn within `bounds`."""
-    width, height = 220, 18
+    width, height = 180, 18
 
     def x(share: float) -> float:
         return 6 + (width - 12) * (share - bounds[0]) / max(bounds[1] - bounds[0], 1e-9)

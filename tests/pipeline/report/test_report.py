@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -240,6 +241,14 @@ def test_many_experiments_are_compared_with_the_best_alone(workplace, monkeypatc
     assert [(pair["first"], pair["second"]) for pair in results.comparisons(group, data)] == [
         ("voice-demo", "fg_cme-demo")
     ]
+
+
+def test_a_clear_difference_stays_clear_among_many_experiments(workplace):
+    models, data = workplace
+    best, other = results.groups(experiments(models))["demo", "session"]
+    pairs = results.comparisons([best, *(dataclasses.replace(other, name=f"copy-{i}") for i in range(54))], data)
+    assert len(pairs) == 54
+    assert max(pair["ua_difference"]["p_holm"] for pair in pairs) < 0.02
 
 
 def test_accounts_name_every_stage_and_reason(workplace):
