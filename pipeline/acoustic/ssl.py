@@ -157,11 +157,13 @@ def _pretrained(kind: Any, name: str, revision: str | None, **options: Any) -> A
 
 
 def _not_found(name: str, error: Exception) -> ConfigurationError:
-    where = name if Path(name).is_dir() else f"a folder, say models/{name.rsplit('/', 1)[-1]}, and name it as `model`"
-    return ConfigurationError(
-        f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), expected {', '.join(FILES)} in {where}"
-        + ("" if Path(name).is_dir() else f" (from https://huggingface.co/{name}/tree/main)")
-    )
+    expected = f"expected {', '.join(FILES)} in"
+    if Path(name).is_dir() or name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        where = f"the folder {name}"
+    else:
+        folder = f"models/{name.rsplit('/', 1)[-1]}"
+        where = f"a folder, say {folder}, that `model` names (from https://huggingface.co/{name}/tree/main)"
+    return ConfigurationError(f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), {expected} {where}")
 
 
 def _field(config: Any) -> tuple[int, int]:

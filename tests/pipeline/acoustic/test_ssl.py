@@ -128,10 +128,15 @@ def test_a_missing_model_says_which_files_to_put_where(monkeypatch: pytest.Monke
         ssl.feature_names(ssl.Config(model="nobody/wavlm-nowhere"))
 
 
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"in the folder {tmp_path}/nowhere$"):
+        ssl.feature_names(ssl.Config(model=f"{tmp_path}/nowhere"))
+
+
 def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
     config = ssl.Config(model=write_encoder(tmp_path))
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(ConfigurationError, match=f"expected .*model.safetensors in {tmp_path}"):
+    with pytest.raises(ConfigurationError, match=f"expected .*model.safetensors in the folder {tmp_path}"):
         ssl.extract(noise(1000), 16000, config)
 
 
