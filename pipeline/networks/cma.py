@@ -24,9 +24,8 @@ from torch import Tensor, nn
 
 from pipeline.batch import Batch, Sizes
 from pipeline.blocks.attention import AttentionBlock
-from pipeline.blocks.convolution import Conv1d, MaxPool1d
 from pipeline.blocks.cropping import crop
-from pipeline.blocks.normalization import MaskedBatchNorm
+from pipeline.blocks.normalized_convolution import NormalizedConvolution
 from pipeline.blocks.pooling import statistics_pooling
 from pipeline.blocks.recurrent import BiLSTM
 from pipeline.recipe import row
@@ -139,21 +138,17 @@ class _Voice(nn.Module):
         self.max_frames = max_frames
         widths = pairwise([sizes.feature_dim, *channels])
         self.convolutions = nn.ModuleList(
-            Conv1d(before, after, kernel, stride)
-            for (before, after), kernel, stride in zip(widths, kernel_sizes, strides, strict=True)
+            NormalizedConvolution(before, after, kernel, stride, pool)
+            for (before, after), kernel, stride, pool in zip(widths, kernel_sizes, strides, pool_sizes, strict=True)
         )
-        self.norms = nn.ModuleList(MaskedBatchNorm(width) for width in channels)
-        self.pools = nn.ModuleList(MaxPool1d(pool) for pool in pool_sizes)
         self.recurrent = BiLSTM(channels[-1], hidden_size, dropout=dropout)
         self.projection = nn.Linear(2 * hidden_size, size)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """H^A: Tensor[B, T, size] (eq. 1 and 2) and its lengths Tensor[B]."""
         x, lengths = crop(batch.frames, batch.frame_lengths, self.max_frames)
-        for convolution, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
-            x, lengths = convolution(x, lengths), convolution.output_lengths(lengths)  # type: ignore[operator]
-            # ReLU after the maximum instead of before: the same result on a fraction of the steps.
-            x, lengths = pool(norm(x, lengths), lengths).relu(), pool.output_lengths(lengths)  # type: ignore[operator]
+        for block in self.convolutions:
+            x, lengths = block(x, lengths), block.output_lengths(lengths)  # type: ignore[operator]
         return self.projection(self.recurrent(x, lengths)), lengths
 
 

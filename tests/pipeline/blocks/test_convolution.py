@@ -85,3 +85,36 @@ def test_separable_is_a_convolution_with_a_factored_kernel() -> None:
     full.conv.bias = nn.Parameter(separable.pointwise.conv.bias.clone())
     x = padded(3)
     torch.testing.assert_close(separable(x, LENGTHS), full(x, LENGTHS))
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (5, 3), (3, 3), (4, 6)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_wide_convolution_equals_torch_with_its_gradients(kernel: int, stride: int, bias: bool) -> None:
+    layer = Conv1d(8, 3, kernel, stride, bias=bias).double()
+    x = padded(8).double().requires_grad_()
+    y = layer(x, LENGTHS)
+    slope = torch.randn_like(y)
+    inputs = [x, *layer.parameters()]
+    expected = torch.zeros_like(y)
+    for row, length in enumerate(LENGTHS.tolist()):
+        framed = nn.functional.pad(x[row : row + 1, :length].transpose(1, 2), (*layer.padding,))
+        # Windows that start inside but end beyond the padding exist only when the stride exceeds the kernel.
+        expected[row, : -(-length // stride)] = layer.conv(framed)[0].T
+    torch.testing.assert_close(y, expected)
+    for made, wanted in zip(
+        torch.autograd.grad(y, inputs, slope), torch.autograd.grad(expected, inputs, slope), strict=True
+    ):
+        torch.testing.assert_close(made, wanted)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 20])
+def test_disjoint_maximum_has_the_gradient_of_torch(size: int) -> None:
+    x = padded(3).double().requires_grad_()
+    y = MaxPool1d(size)(x, LENGTHS)
+    slope = torch.randn_like(y)
+    expected = torch.zeros_like(y)
+    for row, length in enumerate(LENGTHS.tolist()):
+        pooled = nn.functional.max_pool1d(x[row : row + 1, :length].transpose(1, 2), size, ceil_mode=True)
+        expected[row, : pooled.shape[2]] = pooled[0].T
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(torch.autograd.grad(y, x, slope), torch.autograd.grad(expected, x, slope))

@@ -28,8 +28,8 @@ def test_ten_seconds_become_371_steps_and_no_sample_is_skipped() -> None:
     with torch.no_grad():
         voice, lengths = network.voice(batch(160000))
     assert voice.shape == (1, 371, 100) and lengths.tolist() == [371]
-    for convolution in network.voice.convolutions:
-        assert convolution.stride <= convolution.conv.kernel_size[0]
+    for block in network.voice.convolutions:
+        assert block.convolution.stride <= block.convolution.conv.kernel_size[0]
 
 
 def test_spectrum_keeps_a_step_for_eight_frames() -> None:
@@ -58,7 +58,7 @@ def test_crops_waveform_and_words() -> None:
 
 def test_published_sizes() -> None:
     network: Any = cma.CMA_raw(RAW)
-    assert [tuple(layer.conv.weight.shape) for layer in network.voice.convolutions] == [
+    assert [tuple(block.convolution.conv.weight.shape) for block in network.voice.convolutions] == [
         (64, 1, 3),
         (100, 64, 5),
         (100, 100, 7),
