@@ -18,15 +18,17 @@ from pipeline.experiment import STRICT, Experiment
 from pipeline.lookup import ConfigurationError, configure
 from pipeline.recipe import Recipe
 
-SECTIONS = ("corpora", "tokens", "acoustic", "alignment", "text", "splits", "experiments", "build")
+PINNED = "constraints.txt"  # what a text item depends on that reads no file: the versions of the libraries
+SECTIONS = ("corpora", "acoustic", "alignment", "text", "splits", "experiments", "build")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Corpus:
-    """Where a corpus lies, and what its reader needs. `root` may hold environment variables."""
+    """Where a corpus lies (`root` may hold environment variables), its reader's settings, how text becomes words."""
 
     root: str
     reader: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -43,7 +45,6 @@ class Params:
     """The whole of params.yaml."""
 
     corpora: dict[str, Corpus]
-    tokens: dict[str, Any]
     acoustic: dict[str, dict[str, Any]]
     alignment: dict[str, Alignment]
     text: dict[str, dict[str, Any]]
@@ -71,20 +72,20 @@ def check(document: Mapping[str, Any]) -> Params:
     if unknown:
         raise ConfigurationError(f"unknown section {', '.join(unknown)}, expected one of {list(SECTIONS)}")
     sections = {name: _section(document, name) for name in SECTIONS}
-    params = Params(
-        corpora={name: configure(Corpus, value, f"corpora.{name}") for name, value in sections["corpora"].items()},
-        tokens=sections["tokens"],
-        acoustic=_settings(sections, "acoustic"),
-        alignment={n: configure(Alignment, value, f"alignment.{n}") for n, value in sections["alignment"].items()},
-        text=_settings(sections, "text"),
-        splits=_settings(sections, "splits"),
-        experiments={
+    checked: dict[str, Any] = {
+        "corpora": {name: configure(Corpus, value, f"corpora.{name}") for name, value in sections["corpora"].items()},
+        "acoustic": _settings(sections, "acoustic"),
+        "alignment": {n: configure(Alignment, value, f"alignment.{n}") for n, value in sections["alignment"].items()},
+        "text": _settings(sections, "text"),
+        "splits": _settings(sections, "splits"),
+        "experiments": {
             name: configure(Experiment, value, f"experiments.{name}") for name, value in sections["experiments"].items()
         },
-        build=_settings(sections, "build"),
-    )
-    configure(tokens.Config, params.tokens, "tokens")
+        "build": _settings(sections, "build"),
+    }
+    params: Params = configure(Params, checked, "params.yaml")
     for name, corpus in params.corpora.items():
+        configure(tokens.Config, corpus.tokens, f"corpora.{name}.tokens")
         configure(lookup.component("corpora", name).Config, corpus.reader, f"corpora.{name}.reader")
     for name in params.acoustic:
         lookup.component_config("acoustic", name, params.acoustic[name])
@@ -138,13 +139,21 @@ def root_of(corpus: Corpus) -> Path:
     return Path(path).expanduser()
 
 
-def needed_builds(experiments: Mapping[str, Experiment]) -> dict[str, dict[str, dict[str, str]]]:
-    """The `build` section that the experiments ask for: which feature, alignment, embedding, split of which corpus."""
+def needed_builds(
+    experiments: Mapping[str, Experiment], text: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """The `build` section that the experiments ask for: which feature, alignment, embedding, split of which corpus.
+
+    A text item names the file of vectors it reads, so that DVC watches it.
+    """
     needed: dict[str, dict[str, dict[str, str]]] = {name: {} for name in ("acoustic", "alignment", "text", "splits")}
     for experiment in experiments.values():
         for section, items in needed.items():
             name = getattr(experiment, "split" if section == "splits" else section)
             items[f"{experiment.corpus}-{name}"] = {"corpus": experiment.corpus, "name": name}
+            if section == "text":
+                path = (text.get(name) or {}).get("path") or PINNED
+                items[f"{experiment.corpus}-{name}"]["reads"] = str(path)
     return {section: dict(sorted(items.items())) for section, items in needed.items()}
 
 
@@ -197,7 +206,7 @@ def _check_experiment(name: str, experiment: Experiment, params: Params) -> None
 
 
 def _check_build(params: Params) -> None:
-    needed = needed_builds(params.experiments)
+    needed = needed_builds(params.experiments, params.text)
     unknown = sorted(set(params.build) - set(needed))
     if unknown:
         raise ConfigurationError(f"build: unknown section {', '.join(unknown)}, expected one of {sorted(needed)}")
@@ -210,12 +219,11 @@ def _check_build(params: Params) -> None:
                     "expected it listed (`serflow sync` writes it)"
                 )
         for key, item in present.items():
-            if (
-                not isinstance(item, dict)
-                or set(item) != {"corpus", "name"}
-                or key != f"{item['corpus']}-{item['name']}"
-            ):
-                raise ConfigurationError(f"build.{section}.{key}: {item!r}, expected {{corpus: C, name: N}} under C-N")
+            fields = {"corpus", "name", "reads"} if section == "text" else {"corpus", "name"}
+            if not isinstance(item, dict) or set(item) != fields or key != f"{item['corpus']}-{item['name']}":
+                raise ConfigurationError(
+                    f"build.{section}.{key}: {item!r}, expected {sorted(fields)} under CORPUS-NAME"
+                )
             for kind, value in (("corpora", item["corpus"]), (section, item["name"])):
                 if value not in getattr(params, kind):
                     raise ConfigurationError(

@@ -39,6 +39,8 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
     """
     document = _load(params_file)
     for section, items in sections.items():
+        if section == "rows":
+            continue  # what single rows of the paper's table read instead: `rows_of` has taken it in
         target = _section(document, section)
         for name, settings in items.items():
             if section == "corpora":
@@ -57,14 +59,18 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
 
 
 def rows_of(sections: Mapping[str, Any], rows: Sequence[str], seeds: Sequence[int] | None) -> dict[str, Any]:
-    """The recipe with its experiment once for each network row, named `<experiment>-<row>`."""
+    """The recipe with its experiment once for each network row, named `<experiment>-<row>`.
+
+    A recipe's `rows` state what a row reads instead, e.g. another feature.
+    """
     if len(sections["experiments"]) != 1:
         raise ConfigurationError(f"the recipe has experiments {list(sections['experiments'])}, expected one to vary")
     ((base, settings),) = sections["experiments"].items()
     varied = {}
     for row in rows:
         own = {key: value for key, value in settings.items() if row == settings["network"] or key != "hyperparameters"}
-        varied[f"{base}-{row}"] = {**own, "network": row, **({"seeds": list(seeds)} if seeds else {})}
+        differences = sections.get("rows", {}).get(row, {})
+        varied[f"{base}-{row}"] = {**own, "network": row, **differences, **({"seeds": list(seeds)} if seeds else {})}
     return {**sections, "experiments": varied}
 
 
@@ -84,10 +90,11 @@ def _finish(params_file: Path, document: CommentedMap) -> None:
         name: lookup.configure(Experiment, _plain(settings), f"experiments.{name}")
         for name, settings in _section(document, "experiments").items()
     }
-    for section, items in params.needed_builds(experiments).items():
+    text = {name: _plain(settings or {}) for name, settings in _section(document, "text").items()}
+    for section, items in params.needed_builds(experiments, text).items():
         target = _section(listed, section)
         for key, item in items.items():
-            if key not in target:
+            if _plain(target.get(key)) != item:
                 entry = CommentedMap(item)
                 entry.fa.set_flow_style()
                 target[key] = entry

@@ -51,7 +51,7 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "name": name,
         "experiment": asdict(chosen),
         "recipe": asdict(chosen.recipe),
-        "tokens": dict(params.tokens),
+        "tokens": dict(params.corpora[chosen.corpus].tokens),
         "acoustic": {"name": chosen.acoustic, "config": params.acoustic[chosen.acoustic]},
         "alignment": {"name": chosen.alignment, **asdict(params.alignment[chosen.alignment])},
         "text": {"name": chosen.text, "config": params.text[chosen.text]},
