@@ -54,7 +54,7 @@ def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float
 
 
 def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], NDArray[np.float32]]:
-    """Vocabulary by frequency, then alphabet, and its vectors float32 (V, vector_size).
+    """Vocabulary by frequency, then alphabet, and its vectors float32 (V, vector_size), scaled to a mean square of 1.
 
     The same sentences in the same order give the same numbers in every process on a machine.
     """
@@ -79,7 +79,9 @@ def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], 
         workers=1,
         hashfxn=_hash,
     )
-    return words, np.stack([model.wv[word] for word in words]).astype(np.float32)
+    table = np.stack([model.wv[word] for word in words]).astype(np.float32)
+    # How far CBOW's vectors grow from their start depends on how much text there was; a network wants one scale.
+    return words, table / np.sqrt(np.mean(np.square(table), dtype=np.float64)).astype(np.float32)
 
 
 def _hash(text: str) -> int:
