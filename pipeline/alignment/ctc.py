@@ -7,8 +7,10 @@ SPECOM 2020.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +58,18 @@ def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str
             yield utterance.utterance_id, error
         except audio.AudioError as error:
             yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+
+
+def provenance(config: Config) -> dict[str, str]:
+    """Model, revision and library versions, and the hash of a local model's weights, for the metadata of the spans."""
+    known = {"model": Path(config.model).name if Path(config.model).is_dir() else config.model}
+    known["revision"] = config.revision or "main"
+    known |= {name: metadata.version(name) for name in ("transformers", "ctc-segmentation")}
+    weights = Path(config.model, "model.safetensors")
+    if weights.is_file():
+        with weights.open("rb") as file:
+            known["model_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return known
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:

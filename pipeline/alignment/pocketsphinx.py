@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,18 @@ def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str
             yield utterance.utterance_id, error
         except audio.AudioError as error:
             yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+
+
+def provenance(config: Config) -> dict[str, str]:
+    """The package's version, which fixes its model and dictionary, for the metadata of the spans."""
+    return {"version": metadata.version("pocketsphinx")}
+
+
+def unknown_words(words: Sequence[str], config: Config) -> list[str]:
+    """Those words, sorted and once each, that neither the wheel's dictionary nor the configured one has."""
+    decoder = _decoder(config)
+    extra = _extra(config.dictionary) if config.dictionary else {}
+    return sorted({word for word in words if word not in extra and decoder.lookup_word(word) is None})
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
@@ -180,10 +193,3 @@ def _extra(path: str) -> dict[str, tuple[pronunciation.Pronunciation, ...]]:
         raise ConfigurationError(f"pocketsphinx: no dictionary at {path}, expected a CMUdict or MFA dictionary file")
     entries = pronunciation.read_dictionary(path)
     return {word: tuple(map(pronunciation.without_stress, variants)) for word, variants in entries.items()}
-
-
-def unknown_words(words: Sequence[str], config: Config) -> list[str]:
-    """Those words, sorted and once each, that neither the wheel's dictionary nor the configured one has."""
-    decoder = _decoder(config)
-    extra = _extra(config.dictionary) if config.dictionary else {}
-    return sorted({word for word in words if word not in extra and decoder.lookup_word(word) is None})

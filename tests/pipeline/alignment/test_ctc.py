@@ -68,6 +68,12 @@ def test_a_model_that_cannot_be_had_says_which_files_to_put_where(speech, tmp_pa
         list(ctc.align(speech[0], ctc.Config(model=str(tmp_path))))
 
 
+def test_provenance_tells_the_weights_apart(recogniser, tmp_path):
+    known = ctc.provenance(ctc.Config(model=recogniser))
+    assert len(known["model_sha256"]) == 64
+    assert "model_sha256" not in ctc.provenance(ctc.Config(model="somebody/model"))
+
+
 def test_weights_that_are_absent_are_never_made_up(speech, recogniser, tmp_path):
     import shutil
 

@@ -73,6 +73,16 @@ def test_words_that_the_decoder_reads_as_marks_are_still_words(speech):
         assert tuple(span.word for span in answer) == marks.words
 
 
+def test_a_search_that_loses_words_is_retried_and_else_reported(speech):
+    utterances, _ = speech
+    narrow = {"beam": 1e-3, "phone_beam": 1e-3, "word_beam": 1e-3}
+    lost = align(utterances, pocketsphinx.Config(**narrow, retries=0))
+    assert {answer.reason for answer in lost.values()} == {"partial alignment"}
+    assert all(f"of {len(u.words)} words" in lost[u.utterance_id].detail for u in utterances)
+    found, usual = align(utterances, pocketsphinx.Config(**narrow, retries=1)), align(utterances)
+    assert alignment_check.word_start_errors(found, usual)["p95_ms"] <= 20
+
+
 def test_letters_of_another_script_and_other_languages_are_refused(speech):
     utterances, _ = speech
     assert align([replace(utterances[0], words=("你好",))])["one"].reason == "unknown word"
