@@ -46,8 +46,10 @@ def account(
             f"{stage}: {total} utterances in, {used} used and {rejected} rejected, expected them to add up"
         )
     write_rejections(folder / "rejects.parquet", rejections)
+    # The account of the whole corpus stands, whatever part of it a stage's own metrics speak of.
+    # The account is of the whole corpus, whatever part of it the metrics of a stage speak of.
     counts = {"utterances": total, "used": used, "rejected": rejected}
-    write_json(folder / "metrics.json", {**counts, **metrics})
+    write_json(folder / "metrics.json", {**counts, **metrics, **counts})
     console.print(f"{stage}: {total} utterances = {used} used + {rejected} rejected", highlight=False, markup=False)
     for reason, number in Counter(item.reason for item in rejections).most_common():
         console.print(f"  {number} × {reason}", highlight=False, markup=False)
