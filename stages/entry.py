@@ -46,7 +46,6 @@ def account(
             f"{stage}: {total} utterances in, {used} used and {rejected} rejected, expected them to add up"
         )
     write_rejections(folder / "rejects.parquet", rejections)
-    # The account of the whole corpus stands, whatever part of it a stage's own metrics speak of.
     # The account is of the whole corpus, whatever part of it the metrics of a stage speak of.
     counts = {"utterances": total, "used": used, "rejected": rejected}
     write_json(folder / "metrics.json", {**counts, **metrics, **counts})
