@@ -28,3 +28,14 @@ def test_empty_sequences_give_zeros() -> None:
     layer = BiLSTM(4, 5)
     assert layer(torch.randn(2, 3, 4), torch.tensor([0, 3]))[0].eq(0).all()
     assert layer(torch.randn(2, 0, 4), torch.tensor([0, 0])).shape == (2, 0, 10)
+
+
+def test_both_ways_through_the_batch_agree_with_their_gradients() -> None:
+    layer = BiLSTM(4, 5, num_layers=2).double()
+    x = torch.randn(3, 9, 4, dtype=torch.float64, requires_grad=True)
+    mask = (torch.arange(9) < LENGTHS[:, None])[..., None]
+    ways = [layer._each_direction(x, LENGTHS) * mask, layer._packed(x, LENGTHS)]
+    torch.testing.assert_close(*ways)
+    slope, inputs = torch.randn_like(ways[0]), [x, *layer.parameters()]
+    for one, other in zip(*(torch.autograd.grad(way, inputs, slope) for way in ways), strict=True):
+        torch.testing.assert_close(one, other)
