@@ -107,12 +107,12 @@ def sync(params_file: ParamsFile = PARAMS) -> None:
 @app.command(epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2")
 def table(
     paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
-    corpus: Annotated[str, typer.Option(help="The corpus part of the recipe's name, e.g. ravdess, iemocap, demo.")],
+    corpus: Annotated[str, typer.Option(help="What follows the paper in a recipe: demo, ravdess, iemocap-speaker …")],
     root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
     rows: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
     build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
-    out: Annotated[Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")] = Path("report/tables"),
+    out: Annotated[Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")] = Path("tables"),
     params_file: ParamsFile = PARAMS,
     models: ModelsFolder = MODELS,
 ) -> None:

@@ -21,7 +21,8 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     found = list(module.read(parameters.root_of(settings), config))
     read = [dataclasses.replace(item, corpus=corpus) for item in found if isinstance(item, Utterance)]
-    work = partial(prepare_utterance, config=lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens"))
+    words = lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens")
+    work = partial(prepare_utterance, config=words)
     prepared = list(executor.run(work, read, f"prepare {corpus}"))
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
     used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
