@@ -126,7 +126,7 @@ class _ByUtterance(torch.autograd.Function):
             state, rows = windows.surround(x[index, :length]), out[index, : windows.steps]
             torch.addmm(start, windows.at(state, 0), positions[0], out=rows)
             for offset in range(1, len(positions)):
-                rows.addmm_(windows.at(state, offset), positions[offset])
+                torch.addmm(rows, windows.at(state, offset), positions[offset], out=rows)
         ctx.save_for_backward(x, positions)
         ctx.lengths, ctx.left, ctx.stride = lengths, left, stride
         return out
