@@ -79,10 +79,12 @@ def build(
     `attributes` describe the rows (JSON values) and are written to every shard. Peak memory: one utterance a worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # As they will be read back: a tuple would never equal the list that it becomes.
+    attributes = dict(json.loads(json.dumps(dict(attributes), default=str)))
     for left_by_a_killed_run in folder.glob("*.tmp"):
         left_by_a_killed_run.unlink()
     previous = {row["utterance_id"]: row for row in _read_index(folder)}
-    if previous and _attributes(folder) != dict(attributes):
+    if previous and _attributes(folder) != attributes:
         previous = {}
     by_shard: list[dict[str, str]] = [{} for _ in range(NUM_SHARDS)]
     for utterance_id in sorted(keys):
@@ -91,7 +93,7 @@ def build(
         (shard, wanted, {item: row for item, row in previous.items() if row["shard"] == shard})
         for shard, wanted in enumerate(by_shard)
     ]
-    task = partial(_build_shard, folder, produce, dict(attributes))
+    task = partial(_build_shard, folder, produce, attributes)
     index: list[dict[str, Any]] = []
     rejections: list[Rejection] = []
     reused = 0
@@ -102,7 +104,7 @@ def build(
     index.sort(key=lambda row: row["utterance_id"])
     _write_atomically(folder / INDEX, lambda path: pq.write_table(pa.Table.from_pylist(index, schema=SCHEMA), path))
     (folder / "attributes.json").unlink(missing_ok=True)
-    (folder / "attributes.json").write_text(json.dumps(dict(attributes), indent=2, sort_keys=True) + "\n")
+    (folder / "attributes.json").write_text(json.dumps(attributes, indent=2, sort_keys=True) + "\n")
     return Built(len(index), reused, tuple(sorted(rejections, key=lambda item: item.utterance_id)))
 
 

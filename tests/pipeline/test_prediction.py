@@ -26,9 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
 
 
-def train_with(
-    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, embedding: str, **experiment: object
-) -> Path:
+def train_with(built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, embedding: str, **changes: object) -> Path:
     """Another experiment on the same corpus; returns its model."""
     fabricated.run_serially(monkeypatch)
     shutil.copytree(built / "data", folder / "data")

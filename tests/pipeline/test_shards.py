@@ -110,6 +110,13 @@ def test_changed_attributes_leave_nothing_over(tmp_path: Path) -> None:
     assert sorted(asked) == sorted(names(20))
 
 
+def test_attributes_that_json_changes_are_still_the_same(tmp_path: Path) -> None:
+    attributes = {**ATTRIBUTES, "layers": (1, 2), "model": Path("model")}
+    build(tmp_path, names(20), attributes=attributes)
+    _, asked = build(tmp_path, names(20), attributes=attributes)
+    assert asked == [] and Shards(tmp_path).attributes["layers"] == [1, 2]
+
+
 def test_rejections_are_kept_and_said_again(tmp_path: Path) -> None:
     broken = ["utterance 4", "utterance 11"]
     for _ in range(2):
