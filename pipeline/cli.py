@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -53,7 +53,7 @@ def predict(
         return
     table = Table("emotion", "probability", title=f"mean of {found.networks} networks")
     for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{value:.3f}")
+        table.add_row(escape(name), f"{value:.3f}")
     Console().print(table)
 
 
@@ -63,7 +63,8 @@ def doctor(params_file: ParamsFile = PARAMS) -> None:
     from pipeline.doctor import examine
 
     table = Table("", "state", "found", "to get it")
-    findings = list(examine(params_file))
+    with _one_line():
+        findings = list(examine(params_file))
     colours = {"ok": "green", "absent": "yellow", "missing": "red"}
     for item in findings:
         table.add_row(item.subject, f"[{colours[item.state]}]{item.state}[/]", escape(item.detail), escape(item.remedy))
@@ -163,9 +164,3 @@ def _one_line() -> Iterator[None]:
     except (ConfigurationError, AudioError, AlignmentError, FetchError, FileNotFoundError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
-
-
-def main() -> Any:
-    """Runs the command line."""
-    run: Callable[[], Any] = app
-    return run()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from typing import TypeVar
 
+from pipeline.lookup import ConfigurationError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -29,7 +31,7 @@ def worker_count() -> int:
     if given is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not given.isdigit() or int(given) < 1:
-        raise ValueError(f"SERFLOW_WORKERS={given!r}, expected a whole number above zero")
+        raise ConfigurationError(f"SERFLOW_WORKERS={given!r}, expected a whole number above zero")
     return int(given)
 
 

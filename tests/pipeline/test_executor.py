@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pipeline import executor
+from pipeline.lookup import ConfigurationError
 
 
 def test_results_come_in_the_order_of_the_items(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +36,7 @@ def test_nothing_to_do_is_done_at_once() -> None:
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_that_is_none(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SERFLOW_WORKERS", given)
-    with pytest.raises(ValueError, match=f"SERFLOW_WORKERS='{given}', expected a whole number above zero"):
+    with pytest.raises(ConfigurationError, match=f"SERFLOW_WORKERS='{given}', expected a whole number above zero"):
         executor.worker_count()
 
 
