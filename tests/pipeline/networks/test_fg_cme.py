@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +105,15 @@ def test_every_row_trains_as_published() -> None:
     for name in fg_cme.__all__:
         recipe = getattr(fg_cme, name).recipe
         assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("adam", 5e-4, 32, 20)
+
+
+def test_the_benchmark_compares_equal_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[3] / "benchmarks" / "training_step.py"
+    spec = importlib.util.spec_from_file_location("training_step", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, value in {"BATCH": 3, "FRAMES": 60, "WORDS": 4}.items():
+        monkeypatch.setattr(module, name, value)
+    differences = module.check_equal(module.make_batch("back to back"))
+    assert differences["float64_relative"] < 1e-10
