@@ -132,7 +132,11 @@ def _checked(
     check: alignment_check.Config | None,
     done: Aligned,
 ) -> list[WordSpan] | AlignmentError:
-    if isinstance(answer, AlignmentError) or check is None:
+    if isinstance(answer, AlignmentError):
+        return answer
+    if [span.word_index for span in answer] != list(range(len(utterance.words))):
+        return AlignmentError("partial alignment", f"placed {len(answer)} of {len(utterance.words)} words")
+    if check is None:
         return answer
     try:
         waveform = audio.load(utterance, SAMPLING_RATE)

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
-from pipeline import lookup, placement
+from pipeline import lookup, placement, synthesis
 from pipeline.alignment import uniform
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
@@ -142,6 +143,37 @@ def test_a_few_that_contradict_the_audio_fall_to_the_next_visibly(
     assert max(span.end for span in spans if span.utterance_id == "u3") <= 0.8
     alone = placement.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.2)
     assert [(item.utterance_id, item.reason) for item in alone[1]] == [("u3", "implausible alignment")]
+
+
+def test_an_alignment_of_some_of_the_words_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(item: Utterance, answer: Answer) -> Answer:
+        assert isinstance(answer, list)
+        return {"u1": answer[:-1], "u2": [*answer, answer[-1]], "u3": answer[::-1]}.get(item.utterance_id, answer)
+
+    with_aligner(monkeypatch, change)
+    spans, rejections, _ = placement.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.5)
+    assert [(item.utterance_id, item.reason, item.detail) for item in rejections] == [
+        ("u2", "partial alignment", "placed 4 of 3 words"),
+        ("u1", "partial alignment", "placed 2 of 3 words"),
+        ("u3", "partial alignment", "placed 3 of 3 words"),
+    ]
+    assert {span.utterance_id for span in spans} == {"u0", "u4", "u5"}
+
+
+def test_a_word_outside_the_dictionary_is_rejected_where_nobody_may_guess_it(tmp_path: Path) -> None:
+    """The real aligner on speech: the rest of the corpus goes on."""
+    spoken = []
+    for name, sentence in (("known", "the rain is late"), ("unknown", "the zorblix is late")):
+        places = [(found.start(), found.end()) for found in re.finditer(r"\w+", sentence)]
+        manner = synthesis.Manner("en-us+f3", words_per_minute=150)
+        made = synthesis.speak(sentence, places, manner, sampling_rate=16000, padding=(0.3, 0.3), seed=0)
+        soundfile.write(tmp_path / f"{name}.wav", made.waveform, 16000)
+        words = tuple(sentence.split())
+        spoken.append(Utterance(name, "tiny", "sad", str(tmp_path / f"{name}.wav"), words=words))
+    chain = {"pocketsphinx": {"unknown_words": "reject"}}
+    spans, rejections, _ = placement.align_corpus(spoken, chain, {}, 0.5)
+    assert [(item.utterance_id, item.reason) for item in rejections] == [("unknown", "unknown word")]
+    assert [span.word for span in spans] == ["the", "rain", "is", "late"]
 
 
 def test_a_speaker_is_aligned_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
