@@ -25,13 +25,13 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 def run(command: Callable[..., None]) -> None:
-    """Runs a stage's command; a configuration mistake ends it with one line and exit code 2."""
+    """Runs a stage's command; a configuration mistake, diverged training too, ends it with one line and exit code 2."""
 
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
     try:
         app()
-    except ConfigurationError as error:
+    except (ConfigurationError, FloatingPointError) as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
 

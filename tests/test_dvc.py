@@ -144,6 +144,15 @@ def test_components_looked_up_by_name_are_found() -> None:
     assert {"pipeline/mel.py", "pipeline/short_term_kernel.py"} <= set(expected_deps("stages.acoustic"))
 
 
+def test_training_is_not_given_the_labels_of_test_rows() -> None:
+    """The firewall in the graph: changed test labels rebuild the evaluation alone."""
+    read = {name: [dep for dep in stages()[name]["deps"] if "splits/" in dep] for name in ("train", "evaluate")}
+    assert [Path(dep).name for dep in read["train"]] == ["folds.parquet"]
+    assert [Path(dep).name for dep in read["evaluate"]] == ["labels.parquet"]
+    readers = [path for path in (ROOT / "stages").glob("*.py") if "labels.parquet" in path.read_text(encoding="utf-8")]
+    assert {path.stem for path in readers} == {"split", "evaluate"}
+
+
 def test_rewriting_keeps_everything_else() -> None:
     text = DVC.read_text(encoding="utf-8")
     assert rewrite(text) == text

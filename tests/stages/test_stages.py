@@ -211,6 +211,22 @@ def test_accounts_count_rows_and_keep_brackets(tmp_path: Path, capsys: pytest.Ca
     assert "3 utterances = 1 used + 2 rejected" in said and "2 × [b] twice" in said
 
 
+@pytest.mark.parametrize(
+    "raised", [ConfigurationError("a [b], expected c"), FloatingPointError("loss is nan [b]")], ids=str
+)
+def test_what_a_user_can_mend_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception
+) -> None:
+    def main() -> None:
+        raise raised
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as ended:
+        entry.run(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: {raised}\n"
+
+
 def test_the_command_says_one_line_and_exits_with_two(tmp_path: Path) -> None:
     """As DVC calls it: a process of its own."""
     (tmp_path / "params.yaml").write_text("acoustic: {fbank: {num_mel_bin: 40}}\n")
