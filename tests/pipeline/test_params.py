@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline import lookup
 from pipeline import params as parameters
 from pipeline.lookup import ConfigurationError
 from pipeline.params import Corpus
@@ -243,6 +246,17 @@ def test_every_mistake_stops_with_one_line(mistake: str) -> None:
     message = str(raised.value)
     assert expected in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("network", sorted(lookup.rows()))
+def test_published_hyperparameters_may_be_written_down(network: str) -> None:
+    """As YAML has them: lists where Python has tuples."""
+    keywords = inspect.signature(lookup.row(network)).parameters.values()
+    published = {item.name: item.default for item in keywords if item.kind is inspect.Parameter.KEYWORD_ONLY}
+    document = copy.deepcopy(DOCUMENT)
+    written = json.loads(json.dumps(published))
+    document["experiments"]["first"] |= {"network": network, "hyperparameters": written}
+    assert parameters.check(document).experiments["first"].hyperparameters == written
 
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
