@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +28,7 @@ def tasks(params: Params, name: str, data: Path, models: Path, scratch: Path) ->
     # Folds fit their own word vectors: the embedding's code is part of training.
     embedding = lookup.component("text", chosen.text).__name__
     code = lookup.fingerprint("pipeline.training", lookup.row(chosen.network).__module__, embedding)
-    state = scratch / key_of(description, code, _contents(folders))
+    state = scratch / name / key_of(description, code, _contents(folders))
     return [
         Task(
             chosen,
@@ -56,6 +57,13 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "alignment": {"name": chosen.alignment, **asdict(params.alignment[chosen.alignment])},
         "text": {"name": chosen.text, "config": params.text[chosen.text]},
     }
+
+
+def forget_older(work: Sequence[Task]) -> None:
+    """Removes what earlier settings, inputs or code of the same experiment left in the scratch folder."""
+    current = {task.scratch.parent for task in work}
+    for older in {place for task in work for place in task.scratch.parents[1].iterdir()} - current:
+        shutil.rmtree(older)
 
 
 def folds_of(work: Sequence[Task]) -> list[int]:

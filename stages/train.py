@@ -11,7 +11,7 @@ import typer
 from pipeline import executor, training
 from pipeline import params as parameters
 from pipeline.preparation import write_rejections
-from pipeline.schedule import folds_of, tasks
+from pipeline.schedule import folds_of, forget_older, tasks
 from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run, write_json
 
 ScratchFolder = Annotated[Path, typer.Option("--scratch", help="Where interrupted work waits to be continued.")]
@@ -29,6 +29,7 @@ def main(
     work = tasks(params, name, data, models, scratch)
     console.print(f"{name}: {len(folds_of(work))} folds × {len(work) // len(folds_of(work))} seeds", highlight=False)
     outcomes = list(executor.run(training.train_fold, work, f"train {name}"))
+    forget_older(work)
     folder = models / name / "folds"
     write_rejections(folder / "rejects.parquet", {item for outcome in outcomes for item in outcome.rejections})
     training.log_curves(models / name / "live", outcomes)

@@ -101,3 +101,12 @@ def test_saved_work_of_other_code_is_not(data: Path, monkeypatch: pytest.MonkeyP
     read_bytes = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + (b"#" if path == changed else b""))
     assert tasks(data)[0].scratch != before
+
+
+def test_older_work_of_the_same_experiment_is_forgotten(data: Path) -> None:
+    older, current = tasks(data, training={"epochs": 3}), tasks(data)
+    for task in [*older, *current]:
+        task.scratch.mkdir(parents=True)
+    schedule.forget_older(current)
+    assert all(task.scratch.is_dir() for task in current)
+    assert not any(task.scratch.exists() for task in older)
