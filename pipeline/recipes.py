@@ -42,6 +42,11 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
         if section == "rows":
             continue  # what single rows of the paper's table read instead: `rows_of` has taken it in
         target = _section(document, section)
+        if section == "build":  # what is built beside the experiments' inputs
+            for kind, entries in items.items():
+                for name, entry in entries.items():
+                    _add(params_file, _section(target, kind), f"build.{kind}.{name}", name, entry)
+            continue
         for name, settings in items.items():
             if section == "corpora":
                 # The folder is the user's, whatever the recipe assumes.
@@ -49,11 +54,7 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
                 settings = {**settings, "root": folder}
                 if name in target:
                     target[name]["root"] = folder
-            if name in target and _plain(target[name]) != _plain(settings):
-                raise ConfigurationError(
-                    f"{params_file} already has another {section}.{name}, expected the recipe's settings or a new name"
-                )
-            target.setdefault(name, settings)
+            _add(params_file, target, f"{section}.{name}", name, settings)
     _finish(params_file, document)
     return list(sections.get("experiments", {}))
 
@@ -82,6 +83,14 @@ def rows_of_paper(paper: str) -> list[str]:
 def sync(params_file: Path) -> None:
     """Rewrites the `build` section to what the experiments need, keeping items that were listed beside them."""
     _finish(params_file, _load(params_file))
+
+
+def _add(params_file: Path, target: CommentedMap, where: str, name: str, settings: Any) -> None:
+    if name in target and _plain(target[name]) != _plain(settings):
+        raise ConfigurationError(
+            f"{params_file} already has another {where}, expected the recipe's settings or a new name"
+        )
+    target.setdefault(name, settings)
 
 
 def _finish(params_file: Path, document: CommentedMap) -> None:

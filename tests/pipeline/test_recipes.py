@@ -30,13 +30,14 @@ def test_there_are_recipes() -> None:
 def test_every_recipe_joins_the_committed_params(params_file: Path, name: str) -> None:
     kept = comments(params_file)
     before = parameters.load(params_file)
-    added = recipes.use(params_file, recipes.read(name, ROOT / "recipes"), root="/somewhere/else")
+    sections = recipes.read(name, ROOT / "recipes")
+    added = recipes.use(params_file, sections, root="/somewhere/else")
     after = parameters.load(params_file)
-    assert added and set(added) <= set(after.experiments)
+    assert set(added) <= set(after.experiments) and (added or sections["build"])
     assert before.experiments.items() <= after.experiments.items()
     assert [line for line in comments(params_file) if line in kept] == kept
-    for experiment in added:
-        assert after.corpora[after.experiments[experiment].corpus].root == "/somewhere/else"
+    for corpus in sections["corpora"]:
+        assert after.corpora[corpus].root == "/somewhere/else"
     again = params_file.read_text()
     recipes.use(params_file, recipes.read(name, ROOT / "recipes"), root="/somewhere/else")
     assert params_file.read_text() == again
@@ -158,6 +159,21 @@ def test_sync_adds_what_experiments_need_and_keeps_what_was_listed(small: Path) 
     assert sorted(parameters.load(small).build["acoustic"]) == ["manifest-fbank", "manifest-fbank-wide"]
     for comment in ("# The first line.", "# Our own recordings.", "# not on this machine"):
         assert comment in small.read_text()
+
+
+def test_a_recipe_may_list_what_to_build_without_an_experiment(small: Path) -> None:
+    item = {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}}
+    sections = {"acoustic": {"fbank": {"num_mel_bins": 23}}, "build": {"acoustic": item}}
+    assert recipes.use(small, sections) == []
+    before = small.read_text()
+    assert parameters.load(small).build == {"acoustic": item, "alignment": {}, "text": {}, "splits": {}}
+    assert recipes.use(small, sections) == [] and small.read_text() == before
+    other = {"build": {"acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank-wide"}}}}
+    with pytest.raises(ConfigurationError, match=r"already has another build\.acoustic\.manifest-fbank, expected"):
+        recipes.use(small, other)
+    with pytest.raises(ConfigurationError, match="build: unknown section acoustics"):
+        recipes.use(small, {"build": {"acoustics": item}})
+    assert small.read_text() == before
 
 
 def test_rows_share_the_recipe_but_not_the_flagships_sizes() -> None:
