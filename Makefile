@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	serflow results
 
 test: $(INSTALLED)
-	python -m pytest -n auto
+	python -m pytest -n auto --dist loadgroup
 
 lint: $(INSTALLED)
 	ruff check .
