@@ -6,7 +6,8 @@ Section 4.3 gives sizes and optimiser; batch and epochs are those of the authors
 Decisions where the paper says nothing: ReLU after each convolution, whose weights start as He et al. (2015) propose;
 FCN(128, classes) has one ReLU between its layers; no dropout; W^s has a bias, the gates have none (section 3.3 prints
 none). Word vectors are not trained further: W^s is what fine-tunes them. The baselines have one linear layer as
-classifier and recurrent layers of 256 units per direction, as in the released code.
+classifier, after `dropout` of the utterance vector (0 unless told), and recurrent layers of 256 units per direction, as
+in the released code.
 """
 
 from __future__ import annotations
@@ -161,66 +162,73 @@ def CNN_LSTM_a(
     kernel_sizes: Sequence[int] = (5, 2, 2),
     pool_size: int = 4,
     hidden_size: int = 256,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """Voice only: convolutions, then an LSTM whose last state stands for the utterance (section 4.2, baseline 1).
 
     Decisions: the convolutions of FG_CME; then, as Satt et al. (2017) pool between convolution and recurrence, a
     maximum over `pool_size` frames.
     """
-    return _ConvolutionLSTM(sizes, channels, kernel_sizes, pool_size, hidden_size)
+    return _ConvolutionLSTM(sizes, channels, kernel_sizes, pool_size, hidden_size, dropout)
 
 
 @row("audio", **RECIPE)
-def LSTM_Attn_a(sizes: Sizes, *, hidden_size: int = 256) -> nn.Module:
+def LSTM_Attn_a(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -> nn.Module:
     """Voice only: bidirectional LSTM over frames, attention pooling (section 4.2, baseline 2)."""
-    return _Unimodal(sizes, "frames", hidden_size)
+    return _Unimodal(sizes, "frames", hidden_size, dropout)
 
 
 @row("text", **RECIPE)
-def LSTM_Attn_s(sizes: Sizes, *, hidden_size: int = 256) -> nn.Module:
+def LSTM_Attn_s(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -> nn.Module:
     """Text only: bidirectional LSTM over words, attention pooling (section 4.2, baseline 4)."""
-    return _Unimodal(sizes, "words", hidden_size)
+    return _Unimodal(sizes, "words", hidden_size, dropout)
 
 
 @row("audio", "text", **RECIPE)
-def UttConcat_m(sizes: Sizes, *, hidden_size: int = 256) -> nn.Module:
+def UttConcat_m(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -> nn.Module:
     """Two bidirectional LSTMs whose utterance vectors are concatenated (section 4.2, baseline 5).
 
     Decision: attention pooling makes the utterance vectors, so that fusion alone tells it from the unimodal baselines.
     """
-    return _UtteranceConcatenation(sizes, hidden_size)
+    return _UtteranceConcatenation(sizes, hidden_size, dropout)
 
 
 @row("audio", "text", **RECIPE)
-def AttnFusion_m(sizes: Sizes, *, hidden_size: int = 256, num_heads: int = 4) -> nn.Module:
+def AttnFusion_m(sizes: Sizes, *, hidden_size: int = 256, num_heads: int = 4, dropout: float = 0.0) -> nn.Module:
     """Words attend to frames by multi-head attention; both go on word by word (section 4.2, baseline 6).
 
     Decision: 4 heads. A bidirectional LSTM over [word, attended voice] and a maximum over words follow, as in FG_CME.
     """
-    return _AttentionFusion(sizes, hidden_size, num_heads)
+    return _AttentionFusion(sizes, hidden_size, num_heads, dropout)
 
 
 @row("audio", "text", **RECIPE)
-def MHA_m(sizes: Sizes, *, hidden_size: int = 256) -> nn.Module:
+def MHA_m(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -> nn.Module:
     """Multi-hop attention between the modalities (section 4.2, baseline 7; Yoon et al. 2019, "MHA-2").
 
     The last state of the voice attends to the words, what it finds there attends to the frames; the classifier reads
     all three vectors.
     """
-    return _MultiHop(sizes, hidden_size)
+    return _MultiHop(sizes, hidden_size, dropout)
 
 
 class _ConvolutionLSTM(nn.Module):
     """Convolutions, maximum over a few frames, LSTM, last state."""
 
     def __init__(
-        self, sizes: Sizes, channels: Sequence[int], kernel_sizes: Sequence[int], pool_size: int, hidden_size: int
+        self,
+        sizes: Sizes,
+        channels: Sequence[int],
+        kernel_sizes: Sequence[int],
+        pool_size: int,
+        hidden_size: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.convolutions = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
         self.pool = MaxPool1d(pool_size)
         self.recurrent = LSTM(self.convolutions.out_channels, hidden_size)
-        self.classifier = nn.Linear(hidden_size, sizes.num_classes)
+        self.classifier = _classifier(hidden_size, sizes.num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """The LSTM's last state: Tensor[B, hidden_size]."""
@@ -251,11 +259,11 @@ class _AttentiveEncoder(nn.Module):
 class _Unimodal(nn.Module):
     """One modality's attentive encoder and a linear classifier."""
 
-    def __init__(self, sizes: Sizes, modality: str, hidden_size: int) -> None:
+    def __init__(self, sizes: Sizes, modality: str, hidden_size: int, dropout: float) -> None:
         super().__init__()
         self.modality = modality
         self.encoder = _AttentiveEncoder(sizes.feature_dim if modality == "frames" else sizes.word_dim, hidden_size)
-        self.classifier = nn.Linear(2 * hidden_size, sizes.num_classes)
+        self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """The pooled states: Tensor[B, 2 * hidden_size]."""
@@ -271,11 +279,11 @@ class _Unimodal(nn.Module):
 class _UtteranceConcatenation(nn.Module):
     """Both modalities' attentive encoders side by side."""
 
-    def __init__(self, sizes: Sizes, hidden_size: int) -> None:
+    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
         super().__init__()
         self.voice = _AttentiveEncoder(sizes.feature_dim, hidden_size)
         self.text = _AttentiveEncoder(sizes.word_dim, hidden_size)
-        self.classifier = nn.Linear(4 * hidden_size, sizes.num_classes)
+        self.classifier = _classifier(4 * hidden_size, sizes.num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """[voice, text]: Tensor[B, 4 * hidden_size]."""
@@ -290,13 +298,13 @@ class _UtteranceConcatenation(nn.Module):
 class _AttentionFusion(nn.Module):
     """Words with the voice they attend to, through a bidirectional LSTM."""
 
-    def __init__(self, sizes: Sizes, hidden_size: int, num_heads: int) -> None:
+    def __init__(self, sizes: Sizes, hidden_size: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.voice = BiLSTM(sizes.feature_dim, hidden_size)
         self.text = BiLSTM(sizes.word_dim, hidden_size)
         self.attention = MultiHeadAttention(2 * hidden_size, num_heads)
         self.recurrent = BiLSTM(4 * hidden_size, hidden_size)
-        self.classifier = nn.Linear(2 * hidden_size, sizes.num_classes)
+        self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """Maximum over words: Tensor[B, 2 * hidden_size]."""
@@ -315,11 +323,11 @@ class _AttentionFusion(nn.Module):
 class _MultiHop(nn.Module):
     """Two hops of attention: voice to words, words to frames."""
 
-    def __init__(self, sizes: Sizes, hidden_size: int) -> None:
+    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
         super().__init__()
         self.voice = BiLSTM(sizes.feature_dim, hidden_size)
         self.text = BiLSTM(sizes.word_dim, hidden_size)
-        self.classifier = nn.Linear(6 * hidden_size, sizes.num_classes)
+        self.classifier = _classifier(6 * hidden_size, sizes.num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """[last voice state, words it found, frames those found]: Tensor[B, 6 * hidden_size]."""
@@ -334,3 +342,7 @@ class _MultiHop(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
         return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+def _classifier(size: int, num_classes: int, dropout: float) -> nn.Module:
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(size, num_classes))
