@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import run
+
+ACOUSTIC = {
+    "component": "fbank kaldi", "reference": "lhotse", "audio_seconds": 28.0, "seconds": 0.0125,
+    "real_time_factor": 4.5e-4, "reference_seconds": 0.025, "ratio": 2.0, "ratio_quartiles": [1.9, 2.1],
+    "largest_difference": 1.2e-4, "difference_in": "natural log", "peak_memory_mib": 1.26,
+}  # fmt: skip
+STEP = {
+    "what": "whole step", "case": "back to back", "ours_cpu_s": 0.5, "straightforward_cpu_s": 3.0, "ratio": 6.0,
+    "ratio_lowest": 5.5, "ratio_highest": 6.5,
+    "largest_difference": {"float32_absolute": 2e-7, "float64_relative": 3e-14},
+}  # fmt: skip
+MEMORY = {
+    "what": "peak memory", "case": "back to back", "ours_bytes": 2**20, "straightforward_bytes": 8 * 2**20,
+    "ratio": 8.0,
+}  # fmt: skip
+
+
+def line(table: str, component: str) -> list[str]:
+    (found,) = (text for text in table.splitlines() if text.startswith(f"| {component} |"))
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs whose parts are made up: no time is spent on measuring."""
+    rows = {"acoustic": [ACOUSTIC], "training_step": [run.uniform(STEP), run.uniform(MEMORY)]}
+
+    monkeypatch.setattr(run, "measure_apart", lambda part, quick: rows[part])
+    monkeypatch.delenv("SERFLOW_RAVDESS", raising=False)
+    return tmp_path / "made"
+
+
+def test_the_parts_share_one_table(made: Path) -> None:
+    run.run(["acoustic", "training_step"], False, made)
+    table = (made / "RESULTS.md").read_text()
+    assert line(table, "fbank kaldi")[1:] == [
+        "lhotse", "28", "0.0125", "0.025", "2", "1.9 to 2.1", "0.00045", "1.2e-04", "natural log", "1.26", "–",
+    ]  # fmt: skip
+    step = line(table, "FG_CME whole step, words back to back")
+    assert step[2:10] == ["–", "0.5", "3", "6", "5.5 to 6.5", "–", "2.0e-07", "absolute, float32"]
+    assert line(table, "FG_CME peak memory, words back to back")[-2:] == ["1", "8"]
+    assert len(step) == len(run.COLUMNS) and "None" not in table
+    assert run.machine()["cpu"] in table
+
+
+def test_a_part_measured_again_leaves_the_others(made: Path) -> None:
+    run.run(["acoustic", "training_step"], False, made)
+    run.run(["acoustic"], False, made)
+    rows = json.loads((made / "RESULTS.json").read_text())["rows"]
+    assert [row["part"] for row in rows] == ["acoustic", "training_step", "training_step"]
+    assert rows[1]["ours_cpu_s"] == rows[1]["seconds"] == 0.5
+
+
+def test_a_part_that_fails_is_told_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERFLOW_RAVDESS", str(tmp_path))
+    (tmp_path / "03-01.wav").write_bytes(b"no sound")
+    monkeypatch.setattr(run.sys, "executable", "false")
+    with pytest.raises(SystemExit, match="the benchmark acoustic failed"):
+        run.run(["acoustic"], False, tmp_path / "made")
+    assert not list((tmp_path / "made").iterdir())
+
+
+def test_real_recordings_are_spread_over_all_speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERFLOW_RAVDESS", str(tmp_path))
+    with pytest.raises(SystemExit, match="expected the folder of Actor_01"):
+        run.recordings()
+    for actor in range(1, 25):
+        folder = tmp_path / f"Actor_{actor:02d}"
+        folder.mkdir()
+        for take in range(4):
+            (folder / f"03-01-01-01-01-{take:02d}-{actor:02d}.wav").touch()
+            (folder / f"._03-01-01-01-01-{take:02d}-{actor:02d}.wav").touch()
+    found = run.recordings()
+    assert 16 <= len(found) <= 24 and not any(path.name.startswith(".") for path in found)
+    assert len({path.parent for path in found}) >= 16
