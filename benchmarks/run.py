@@ -145,6 +145,7 @@ def markdown(results: dict[str, Any]) -> str:
         f"- {results['date']}, {host['cpu']}, {host['cores']} cores, load average {host['load_average']} at the start",
         f"- {host['system']}, Python {host['python']}, {versions}",
         f"- acoustic features of {results['audio']}",
+        *(["- **a quick run: these figures mean nothing**"] * results["quick"]),
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| --- | --- |" + " ---: |" * (len(COLUMNS) - 2),
@@ -207,6 +208,7 @@ def run(parts: Sequence[str], quick: bool, out: Path) -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": host,
         "audio": audio,
+        "quick": quick,
         "rows": [row for part in PARTS for row in rows[part]],
     }
     target.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

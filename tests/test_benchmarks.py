@@ -48,7 +48,9 @@ def test_the_parts_share_one_table(made: Path) -> None:
     assert step[2:10] == ["–", "0.5", "3", "6", "5.5 to 6.5", "–", "2.0e-07", "absolute, float32"]
     assert line(table, "FG_CME peak memory, words back to back")[-2:] == ["1", "8"]
     assert len(step) == len(run.COLUMNS) and "None" not in table
-    assert run.machine()["cpu"] in table
+    assert run.machine()["cpu"] in table and "mean nothing" not in table
+    run.run(["acoustic"], True, made)
+    assert "mean nothing" in (made / "RESULTS.md").read_text()
 
 
 def test_a_part_measured_again_leaves_the_others(made: Path) -> None:
