@@ -94,6 +94,8 @@ def use(
         added = recipes.use(params_file, recipes.read(recipe), root)
     for name in added:
         print(f"added experiment {name}: dvc repro evaluate@{name}")
+    if not added:
+        print("added what to build, no experiment: dvc repro")
 
 
 @app.command(epilog="Example: serflow sync")
