@@ -51,7 +51,7 @@ def recordings() -> list[Path]:
         # 03: speech without picture. `._` files are no recordings.
         found = sorted(path for ending in ("wav", "flac") for path in Path(folder).rglob(f"03-*.{ending}"))
         if not found:
-            raise SystemExit(f"SERFLOW_RAVDESS={folder}: no 03-*.wav or .flac, expected the folder of Actor_01 … Actor_24")
+            raise SystemExit(f"SERFLOW_RAVDESS={folder}: no 03-*.wav or .flac, expected its folder of Actor_01 …")
     else:
         found = sorted((DEMO / "wav").glob("*.wav"))
     return found[:: max(1, len(found) // 16)]
