@@ -72,7 +72,7 @@ def test_a_part_that_fails_is_told_and_nothing_is_written(tmp_path: Path, monkey
 
 def test_real_recordings_are_spread_over_all_speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERFLOW_RAVDESS", str(tmp_path))
-    with pytest.raises(SystemExit, match="expected the folder of Actor_01"):
+    with pytest.raises(SystemExit, match="expected its folder of Actor_01"):
         run.recordings()
     for actor in range(1, 25):
         folder = tmp_path / f"Actor_{actor:02d}"
