@@ -91,16 +91,15 @@ def _contextual(
     unit = getattr(config, "pooling", "word")
     attributes = {"embedding": name, "config": asdict(config), "feature_dim": module.word_dim(config), "unit": unit}
     by_id = {item.utterance_id: item for item in spoken}
-    return shards.build(folder, keys, partial(_produce, by_id, name, dict(values)), attributes, f"text {name}"), unit
+    produce = partial(_produce, name, dict(values))
+    return shards.build(folder, keys, by_id, produce, attributes, f"text {name}"), unit
 
 
-def _produce(
-    utterances: Mapping[str, Utterance], name: str, values: Mapping[str, Any], wanted: Sequence[str]
-) -> Iterator[Rows | Rejection]:
+def _produce(name: str, values: Mapping[str, Any], utterances: Sequence[Utterance]) -> Iterator[Rows | Rejection]:
     module = lookup.component("text", name)
     config = lookup.component_config("text", name, values)
-    if wanted:
-        for utterance_id, vectors in module.embed([utterances[item] for item in wanted], config):
+    if utterances:
+        for utterance_id, vectors in module.embed(utterances, config):
             yield Rows(utterance_id, vectors)
 
 

@@ -34,9 +34,8 @@ def extract_corpus(utterances: Sequence[Utterance], feature: str, values: Mappin
         "timing": asdict(module.timing(config)),
     }
     by_id = {item.utterance_id: item for item in utterances}
-    return shards.build(
-        folder, keys, partial(_produce, by_id, feature, dict(values)), attributes, f"acoustic {feature}"
-    )
+    produce = partial(_produce, feature, dict(values))
+    return shards.build(folder, keys, by_id, produce, attributes, f"acoustic {feature}")
 
 
 def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
@@ -45,17 +44,15 @@ def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
     return 1 - sum(lengths) / (longest * len(lengths)) if longest and lengths else 0.0
 
 
-def _produce(
-    utterances: Mapping[str, Utterance], feature: str, values: Mapping[str, Any], wanted: Sequence[str]
-) -> Iterator[Rows | Rejection]:
+def _produce(feature: str, values: Mapping[str, Any], utterances: Sequence[Utterance]) -> Iterator[Rows | Rejection]:
     module = lookup.component("acoustic", feature)
     config = lookup.component_config("acoustic", feature, values)
-    for utterance_id in wanted:
+    for utterance in utterances:
         try:
-            waveform = audio.load(utterances[utterance_id], config.sampling_rate)
+            waveform = audio.load(utterance, config.sampling_rate)
             frames = module.extract(waveform, config.sampling_rate, config)
         except audio.AudioError as error:
-            yield Rejection(utterance_id, "acoustic", error.reason, error.detail)
+            yield Rejection(utterance.utterance_id, "acoustic", error.reason, error.detail)
             continue
         kept = frames if config.max_frames is None else frames[: config.max_frames]
-        yield Rows(utterance_id, kept, len(frames) - len(kept))
+        yield Rows(utterance.utterance_id, kept, len(frames) - len(kept))

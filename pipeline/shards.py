@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -57,8 +57,9 @@ class Built:
     rejections: tuple[Rejection, ...]
 
 
-# Called in a worker process with the ids to compute; yields each of them once, in that order.
-Produce = Callable[[Sequence[str]], Iterator[Rows | Rejection]]
+Item = TypeVar("Item")
+# Called in a worker process with what to compute from; yields the rows of each, in that order.
+Produce = Callable[[Sequence[Item]], Iterator[Rows | Rejection]]
 
 
 def key_of(*parts: object) -> str:
@@ -72,11 +73,17 @@ def shard_of(utterance_id: str) -> int:
 
 
 def build(
-    folder: Path, keys: Mapping[str, str], produce: Produce, attributes: Mapping[str, Any], description: str
+    folder: Path,
+    keys: Mapping[str, str],
+    items: Mapping[str, Item],
+    produce: Produce[Item],
+    attributes: Mapping[str, Any],
+    description: str,
 ) -> Built:
     """Brings a folder to hold the utterances of `keys` (id -> key), computing only rows whose key changed.
 
-    `attributes` describe the rows (JSON values) and are written to every shard. Peak memory: one utterance a worker.
+    `items` are what `produce` makes rows of (id -> item); a worker gets those of its shard alone. `attributes` describe
+    the rows (JSON values) and are written to every shard. Peak memory: the rows of one utterance a worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # As they will be read back: a tuple would never equal the list that it becomes.
@@ -90,7 +97,12 @@ def build(
     for utterance_id in sorted(keys):
         by_shard[shard_of(utterance_id)][utterance_id] = keys[utterance_id]
     work = [
-        (shard, wanted, {item: row for item, row in previous.items() if row["shard"] == shard})
+        (
+            shard,
+            wanted,
+            {name: items[name] for name in wanted},
+            {name: row for name, row in previous.items() if row["shard"] == shard},
+        )
         for shard, wanted in enumerate(by_shard)
     ]
     task = partial(_build_shard, folder, produce, attributes)
@@ -152,19 +164,19 @@ class Shards:
 
 def _build_shard(
     folder: Path,
-    produce: Produce,
+    produce: Produce[Item],
     attributes: dict[str, Any],
-    work: tuple[int, dict[str, str], dict[str, dict[str, Any]]],
+    work: tuple[int, dict[str, str], dict[str, Item], dict[str, dict[str, Any]]],
 ) -> tuple[list[dict[str, Any]], list[Rejection], int]:
-    shard, wanted, previous = work
+    shard, wanted, items, previous = work
     path = _shard_path(folder, shard)
     # A run killed between two shards leaves new shards beside the old index: only rows that the index describes count.
     if previous and _contents_of(path) != _contents(list(previous.values())):
         previous = {}
-    current = {item for item, key in wanted.items() if item in previous and previous[item]["key"] == key}
+    current = {name for name, key in wanted.items() if name in previous and previous[name]["key"] == key}
     if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
         return list(previous.values()), [], len(current)
-    fresh = produce([item for item in wanted if item not in current])
+    fresh = produce([item for name, item in items.items() if name not in current])
     index: list[dict[str, Any]] = []
     rejections: list[Rejection] = []
     temporary = path.with_suffix(f".{os.getpid()}.tmp")

@@ -50,7 +50,8 @@ def write(
         return (Rows(item, given[item]) for item in wanted)
 
     attributes = {"feature_dim": 2, "timing": {"frame_length": 0.01, "frame_shift": 0.01, "first_center": 0.005}}
-    shards.build(folder / "acoustic", dict.fromkeys(given, "1"), produce, attributes, "test")
+    names = {name: name for name in given}
+    shards.build(folder / "acoustic", dict.fromkeys(given, "1"), names, produce, attributes, "test")
     rows = [
         {"utterance_id": name, "word_index": place, "start": place * 0.02, "end": place * 0.02 + 0.02}
         for name, spoken in words.items()

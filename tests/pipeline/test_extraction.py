@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,6 @@ from pipeline.schema import Utterance
 from pipeline.shards import Shards
 from tests.resources import fabricated, recordings
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = {"num_mel_bins": 8}
 
 
@@ -112,42 +108,3 @@ def test_truncation_is_counted(tmp_path: Path) -> None:
 )
 def test_padding_share(lengths: list[int], max_frames: int | None, expected: float) -> None:
     assert extraction.padding_share(lengths, max_frames) == pytest.approx(expected)
-
-
-# A worker's process: every utterance is a part of one long recording, so that the disk plays no part.
-CHILD = """
-import json, re, sys
-from pathlib import Path
-from pipeline import executor, extraction
-from pipeline.schema import Utterance
-executor.run = lambda function, items, description, workers=None: (function(item) for item in items)
-def peak():
-    # Not getrusage: its maximum is inherited from the process that started this one.
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-recording, folder = sys.argv[1], Path(sys.argv[2])
-said = {}
-for feature, settings in (("fbank", {}), ("short_term", {}), ("spectrogram", {}), ("waveform", {})):
-    peaks = []
-    for count in (40, 160):
-        utterances = [
-            Utterance(f"u{n:04d}", "c", "sad", recording, start=n % 7 * 0.25, end=n % 7 * 0.25 + 3, audio_sha256=str(n))
-            for n in range(count)
-        ]
-        built = extraction.extract_corpus(utterances, feature, settings, folder / feature / str(count))
-        assert built.used == count
-        peaks.append(peak())
-    said[feature] = peaks
-print(json.dumps(said))
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the peak of a process is read from Linux's /proc")
-def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
-    recording = recordings.write(tmp_path / "long.wav", seconds=5.0)
-    command = [sys.executable, "-c", CHILD, str(recording), str(tmp_path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    for feature, (small, large) in json.loads(ended.stdout).items():
-        # 120 more utterances of 3 s are 22 MiB of samples (spectrogram: 35 MiB of frames): none may be kept.
-        assert large - small < 8, f"{feature}: {small:.0f} MiB, then {large:.0f} MiB"
-        assert large < 1024

@@ -44,10 +44,16 @@ def producer(keys: Mapping[str, str], asked: list[str] | None = None, broken: Se
     return produce
 
 
+def named(keys: Mapping[str, str]) -> dict[str, str]:
+    """Rows follow from the name alone: it is the item that they are made of."""
+    return {name: name for name in keys}
+
+
 def build(folder: Path, keys: Mapping[str, str], **options: object) -> tuple[shards.Built, list[str]]:
     asked: list[str] = []
     broken = options.pop("broken", ())
-    built = shards.build(folder, keys, producer(keys, asked, broken), options.pop("attributes", ATTRIBUTES), "test")
+    attributes = options.pop("attributes", ATTRIBUTES)
+    built = shards.build(folder, keys, named(keys), producer(keys, asked, broken), attributes, "test")
     return built, asked
 
 
@@ -187,7 +193,7 @@ def test_a_failing_producer_leaves_the_old_shards(tmp_path: Path) -> None:
         yield from ()
 
     with pytest.raises(RuntimeError, match="no memory"):
-        shards.build(tmp_path, dict.fromkeys(names(20), "2"), fails, ATTRIBUTES, "test")
+        shards.build(tmp_path, dict.fromkeys(names(20), "2"), named(names(20)), fails, ATTRIBUTES, "test")
     assert fabricated.files(tmp_path) == before
 
 
@@ -196,12 +202,12 @@ def test_rows_of_another_utterance_are_refused(tmp_path: Path) -> None:
         return (Rows("somebody else", values(item)) for item in wanted)
 
     with pytest.raises(RuntimeError, match=r"'somebody else' came, expected 'utterance \d+'"):
-        shards.build(tmp_path, names(3), confused, ATTRIBUTES, "test")
+        shards.build(tmp_path, names(3), named(names(3)), confused, ATTRIBUTES, "test")
 
 
 def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"rows of shape \(\d+, 3\), expected \(length, 5\)"):
-        shards.build(tmp_path, names(3), producer(names(3)), {"feature_dim": 5}, "test")
+        shards.build(tmp_path, names(3), named(names(3)), producer(names(3)), {"feature_dim": 5}, "test")
 
 
 def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
@@ -239,9 +245,9 @@ def test_any_lengths_in_any_blocks(
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(shards, "CHUNK_BYTES", chunk)
         first = dict(list(keys.items())[:split])
-        shards.build(folder / "grown", first, produce, ATTRIBUTES, "test")
-        shards.build(folder / "grown", keys, produce, ATTRIBUTES, "test")
-        shards.build(folder / "clean", keys, produce, ATTRIBUTES, "test")
+        shards.build(folder / "grown", first, named(first), produce, ATTRIBUTES, "test")
+        shards.build(folder / "grown", keys, named(keys), produce, ATTRIBUTES, "test")
+        shards.build(folder / "clean", keys, named(keys), produce, ATTRIBUTES, "test")
     read = Shards(folder / "grown")
     for item, length in keys.items():
         np.testing.assert_array_equal(read.read(item), values(item, length=int(length)))

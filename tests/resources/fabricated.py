@@ -77,8 +77,8 @@ def features(number: int, dim: int, raw: bool) -> np.ndarray:
     return (generator.standard_normal((frames, dim)) + tilt).astype(np.float32)
 
 
-def produce(dim: int, raw: bool) -> Callable[[Sequence[str]], Iterator[shards.Rows]]:
-    return lambda wanted: (shards.Rows(item, features(int(item[1:]), dim, raw)) for item in wanted)
+def produce(dim: int, raw: bool) -> Callable[[Sequence[int]], Iterator[shards.Rows]]:
+    return lambda numbers: (shards.Rows(name(number), features(number, dim, raw)) for number in numbers)
 
 
 def write_folds(folder: Path) -> None:
@@ -108,8 +108,8 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
     dim = 1 if raw else 4
     timing = {"frame_length": SHIFT, "frame_shift": SHIFT, "first_center": SHIFT / 2}
     attributes = {"feature_dim": dim, "timing": timing}
-    names = [name(number) for number in range(NUM_UTTERANCES)]
-    shards.build(folders.acoustic, dict.fromkeys(names, "1"), produce(dim, raw), attributes, "made")
+    numbers = {name(number): number for number in range(NUM_UTTERANCES)}
+    shards.build(folders.acoustic, dict.fromkeys(numbers, "1"), numbers, produce(dim, raw), attributes, "made")
     made = utterances()
     spans = []
     for number, item in enumerate(made):

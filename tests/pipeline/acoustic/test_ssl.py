@@ -9,59 +9,28 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BertConfig,
-    HubertConfig,
-    HubertModel,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
-    WavLMConfig,
-    WavLMModel,
-)
+from transformers import BertConfig
 
 from pipeline.acoustic import ssl
 from pipeline.audio import AudioError
 from pipeline.lookup import ConfigurationError
-
-SMALL = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "conv_dim": (8,) * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
-KINDS = {
-    "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
-    "hubert": (HubertConfig, HubertModel),
-    "wavlm": (WavLMConfig, WavLMModel),
-}
-
-
-def write_encoder(folder: Path, kind: str = "wav2vec2", normalise: bool = True) -> str:
-    torch.manual_seed(0)
-    configuration, model = KINDS[kind]
-    model(configuration(**SMALL)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(do_normalize=normalise).save_pretrained(folder)
-    return str(folder)
+from tests.resources.small_models import SPEECH_ENCODERS, write_speech_encoder
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_encoder(tmp_path_factory.mktemp("encoder"))
+    return write_speech_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def noise(num_samples: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(num_samples)).astype(np.float32)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(SPEECH_ENCODERS))
 def test_equals_the_model_run_by_hand(kind: str, tmp_path: Path) -> None:
-    name = write_encoder(tmp_path, kind)
+    name = write_speech_encoder(tmp_path, kind)
     waveform = noise(9000)
-    model = KINDS[kind][1].from_pretrained(name).eval()
+    model = SPEECH_ENCODERS[kind][1].from_pretrained(name).eval()
     normalised = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
     with torch.no_grad():
         states = model(torch.from_numpy(normalised)[None], output_hidden_states=True).hidden_states
@@ -76,9 +45,9 @@ def test_equals_the_model_run_by_hand(kind: str, tmp_path: Path) -> None:
 
 
 def test_the_preprocessor_decides_about_normalisation(tmp_path: Path) -> None:
-    config = ssl.Config(model=write_encoder(tmp_path, normalise=False), layer=0)
+    config = ssl.Config(model=write_speech_encoder(tmp_path, normalise=False), layer=0)
     waveform = noise(4000)
-    model = Wav2Vec2Model.from_pretrained(config.model).eval()
+    model = SPEECH_ENCODERS["wav2vec2"][1].from_pretrained(config.model).eval()
     with torch.no_grad():
         state = model(torch.from_numpy(waveform)[None], output_hidden_states=True).hidden_states[0]
     np.testing.assert_allclose(ssl.extract(waveform, 16000, config), state[0].numpy(), atol=1e-5)
@@ -134,14 +103,14 @@ def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path)
 
 
 def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
-    config = ssl.Config(model=write_encoder(tmp_path))
+    config = ssl.Config(model=write_speech_encoder(tmp_path))
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ConfigurationError, match=f"expected .*model.safetensors in the folder {tmp_path}"):
         ssl.extract(noise(1000), 16000, config)
 
 
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
-    config = ssl.Config(model=write_encoder(tmp_path))
+    config = ssl.Config(model=write_speech_encoder(tmp_path))
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ConfigurationError, match=r"expected .*model.safetensors"):
@@ -149,7 +118,7 @@ def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
 
 
 def test_a_model_with_absent_weights_is_refused(tmp_path: Path) -> None:
-    config = ssl.Config(model=write_encoder(tmp_path))
+    config = ssl.Config(model=write_speech_encoder(tmp_path))
     weights = load_file(tmp_path / "model.safetensors")
     kept = {key: value for key, value in weights.items() if "layers.1." not in key}
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})

@@ -1,7 +1,5 @@
 """Speech with known word times, recordings nothing can be placed on, and stand-ins for what a test cannot have."""
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,31 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline import synthesis
-from pipeline.schema import Utterance, WordSpan
-
-SENTENCES = {
-    "one": "the teacher came back to the old wooden house yesterday",
-    "two": "please tell my brother that dinner is almost ready",
-    "three": "we never saw such a beautiful garden before",
-}
-
-
-def write_speech(folder: Path) -> tuple[list[Utterance], dict[str, list[WordSpan]]]:
-    """Utterances of two speakers as 16 kHz wav files, and the true spans by utterance_id."""
-    utterances, truth = [], {}
-    for number, (name, sentence) in enumerate(SENTENCES.items()):
-        words = tuple(sentence.split())
-        manner = synthesis.Manner(voice=("en-us+f3", "en-us+m3")[number % 2], words_per_minute=150)
-        spoken = synthesis.speak(sentence, _units(words), manner, sampling_rate=16000, padding=(0.3, 0.25), seed=number)
-        path = folder / f"{name}.wav"
-        soundfile.write(path, spoken.waveform, 16000, subtype="PCM_16")
-        utterances.append(Utterance(name, "test", "neutral", str(path), words=words, speaker=f"speaker{number % 2}"))
-        truth[name] = [
-            WordSpan(name, index, word, round(start, 3), round(end, 3), None, "truth")
-            for index, (word, (start, end)) in enumerate(zip(words, spoken.times, strict=True))
-        ]
-    return utterances, truth
+from pipeline.schema import Utterance
+from tests.resources import aligners, small_models
 
 
 def write_bad(folder: Path, good: Utterance) -> list[Utterance]:
@@ -52,106 +27,10 @@ def write_bad(folder: Path, good: Utterance) -> list[Utterance]:
     ]
 
 
-def _units(words: tuple[str, ...]) -> list[tuple[int, int]]:
-    places, position = [], 0
-    for word in words:
-        places.append((position, position + len(word)))
-        position += len(word) + 1
-    return places
-
-
-PROGRAM = r'''#!{python}
-"""Behaves as `mfa` 3.4 does: exit codes, silent gaps, output forms. Words are spread evenly over the file."""
-import json, sys, wave
-from pathlib import Path
-
-log = Path({log!r})
-with log.open("a") as file:
-    file.write(json.dumps(sys.argv[1:]) + "\n")
-behaviour = json.loads(Path({behaviour!r}).read_text())
-command, *rest = sys.argv[1:]
-if command == "version":
-    print("3.4.3")
-    sys.exit(0)
-if command == "train":
-    corpus, dictionary, model = rest[:3]
-    Path(model).write_bytes(b"model")
-    Path(model).with_name("english.dict").write_text("the 0.9 0.1 1.0 1.0 DH AH0\n")
-    sys.exit(0)
-corpus, dictionary, model, out = rest[:4]
-if model == "no_such_model":
-    print("Could not find a model named no_such_model", file=sys.stderr)
-    sys.exit(2)
-if behaviour.get("abort"):
-    print("Traceback (most recent call last): it went wrong", file=sys.stderr)
-    sys.exit(1)
-beam = int(rest[rest.index("--beam") + 1]) if "--beam" in rest else 10
-form = rest[rest.index("--output_format") + 1]
-for sound in sorted(Path(corpus).rglob("*.wav")):
-    words = sound.with_suffix(".lab").read_text().split()
-    with wave.open(str(sound)) as file:
-        duration = file.getnframes() / file.getframerate()
-    if duration < 0.1 or any(w in behaviour.get("never", []) for w in words):
-        continue
-    if beam < 100 and any(w in behaviour.get("wide_beam_only", []) for w in words):
-        continue
-    target = Path(out) / sound.parent.name
-    target.mkdir(parents=True, exist_ok=True)
-    tokens = [token for word in words for token in behaviour.get("tokens", {{}}).get(word, [word.lower()])]
-    step = (duration - 0.2) / len(tokens)
-    rows = [(round(0.1 + i * step, 2), round(0.1 + (i + 1) * step, 2), t) for i, t in enumerate(tokens)]
-    if form == "csv":
-        lines = ["Begin,End,Label,Type,Speaker", *(f"{{a}},{{b}},{{t}},words,{{target.name}}" for a, b, t in rows)]
-        lines.append(f"{{rows[0][0]}},{{rows[0][1]}},AH0,phones,{{target.name}}")
-        (target / f"{{sound.stem}}.csv").write_text("\n".join(lines) + "\n")
-    elif form == "json":
-        tiers = {{"words": {{"type": "interval", "entries": rows}}, "phones": {{"type": "interval", "entries": []}}}}
-        (target / f"{{sound.stem}}.json").write_text(json.dumps({{"start": 0, "end": duration, "tiers": tiers}}))
-    else:
-        rows = [(0.0, rows[0][0], ""), *rows, (rows[-1][1], duration, "")]
-        body = "".join(f'{{a}}\n{{b}}\n"{{t}}"\n' for a, b, t in rows)
-        head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{{duration}}\n<exists>\n1\n'
-        tier = f'"IntervalTier"\n"words"\n0\n{{duration}}\n{{len(rows)}}\n'
-        (target / f"{{sound.stem}}.TextGrid").write_text(head + tier + body)
-sys.exit(1 if behaviour.get("exit_one") else 0)
-'''
-
-
-def write_mfa(folder: Path, **behaviour: object) -> tuple[str, Path]:
-    """An executable that answers as the program does; its path and the log of its calls, one JSON list a line."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log, settings, program = folder / "calls.jsonl", folder / "behaviour.json", folder / "mfa"
-    settings.write_text(json.dumps(behaviour))
-    log.write_text("")
-    program.write_text(PROGRAM.format(python=sys.executable, log=str(log), behaviour=str(settings)))
-    program.chmod(0o755)
-    return str(program), log
-
-
-def write_recogniser(folder: Path) -> str:
-    """A small letter-level CTC model with random weights, in the layout of the hub."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
-    vocabulary = folder / "vocab.json"
-    vocabulary.write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
-    Wav2Vec2CTCTokenizer(str(vocabulary)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
-    torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        conv_dim=(8,) * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2, pad_token_id=0,
-    )  # fmt: skip
-    Wav2Vec2ForCTC(config).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory):
     """Utterances, and their true spans by utterance_id."""
-    return write_speech(tmp_path_factory.mktemp("speech"))
+    return aligners.write_speech(tmp_path_factory.mktemp("speech"))
 
 
 @pytest.fixture
@@ -163,16 +42,16 @@ def bad(speech, tmp_path):
 @pytest.fixture
 def fake_mfa(tmp_path):
     """A function that writes the program with a behaviour and gives its path and its log."""
-    return lambda **behaviour: write_mfa(tmp_path / "bin", **behaviour)
+    return lambda **behaviour: aligners.write_mfa(tmp_path / "bin", **behaviour)
 
 
 @pytest.fixture(scope="session")
 def ordinary_mfa(tmp_path_factory):
     """The path of a program that aligns everything."""
-    return write_mfa(tmp_path_factory.mktemp("mfa"))[0]
+    return aligners.write_mfa(tmp_path_factory.mktemp("mfa"))[0]
 
 
 @pytest.fixture(scope="session")
 def recogniser(tmp_path_factory):
     """The folder of a small letter-level CTC model with random weights."""
-    return write_recogniser(tmp_path_factory.mktemp("recogniser"))
+    return small_models.write_recogniser(tmp_path_factory.mktemp("recogniser"))

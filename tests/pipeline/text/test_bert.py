@@ -16,6 +16,7 @@ import torch
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 from pipeline.text import bert
+from tests.resources import small_models
 
 torch.set_num_threads(1)
 WORDS = "i was unbelievably happy yesterday but today everything feels dreadful don't you think uh-huh antidisestablishment".split()  # noqa: E501, SIM905
@@ -33,31 +34,7 @@ def utterances() -> list[Utterance]:
 
 @pytest.fixture(scope="module")
 def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A randomly initialised byte-level encoder on disk, as small as they come."""
-    from tokenizers.implementations import ByteLevelBPETokenizer
-    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
-
-    folder = tmp_path_factory.mktemp("roberta")
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator(
-        [" ".join(WORDS)] * 3, 300, 1, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    )
-    (folder / "bpe").mkdir()
-    trained.save_model(str(folder / "bpe"))
-    tokenizer = RobertaTokenizerFast.from_pretrained(str(folder / "bpe"), model_max_length=20)
-    tokenizer.save_pretrained(str(folder))
-    torch.manual_seed(0)
-    config = RobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=22,
-        pad_token_id=1,
-    )
-    RobertaModel(config).save_pretrained(str(folder))
-    return folder
+    return Path(small_models.write_text_encoder(tmp_path_factory.mktemp("roberta"), WORDS))
 
 
 def by_hand(text: str, layer: int = -1) -> tuple[np.ndarray, list[tuple[int, int]]]:
