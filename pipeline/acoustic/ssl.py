@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass
 from pipeline import audio, frames
 from pipeline.lookup import ConfigurationError
 
+FRAMES_AT_ONCE = 128  # through the convolutions: 2.6 s
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
@@ -123,8 +124,66 @@ def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
         raise ConfigurationError(
             f"ssl: {name} lacks {len(missing)} weights such as {missing[0]}, expected a full model"
         )
+    _convolve_in_pieces(model)
     # Dropped layers and masked time steps belong to training.
     return model.eval().to(device), preprocessor
+
+
+def _convolve_in_pieces(model: Any) -> None:
+    """Lets the model run its convolutions over a piece of the waveform at a time, where they are of the known form.
+
+    All at once, the first of them alone holds 12 MB for each second of a long recording.
+    """
+    import torch
+
+    layers = list(model.feature_extractor.conv_layers)
+    norms: list[Any] = [getattr(layer, "layer_norm", None) for layer in layers]
+    whole = [isinstance(norm, torch.nn.GroupNorm) for norm in norms]
+    by_channel = not whole[0] or norms[0].num_groups == norms[0].num_channels
+    if by_channel and not any(whole[1:]) and not any(any(layer.conv.padding) for layer in layers):
+        model.feature_extractor.forward = partial(_convolve, layers, _field(model.config), whole[0])
+
+
+def _convolve(layers: Sequence[Any], field_and_shift: tuple[int, int], normalised: bool, waveforms: Any) -> Any:
+    """Waveforms (B, num_samples) through convolutions without padding: (B, channels, num_frames).
+
+    `normalised`: the first layer has a group norm, by channel, whose mean and variance are those of the whole waveform.
+    """
+    import torch
+
+    x = waveforms[:, None]
+    field, shift = field_and_shift
+    statistics = _statistics(layers[0], x) if normalised else None
+    num_frames = (x.shape[2] - field) // shift + 1
+    pieces = []
+    for start in range(0, num_frames, FRAMES_AT_ONCE):
+        end = min(start + FRAMES_AT_ONCE, num_frames)
+        piece = x[:, :, start * shift : (end - 1) * shift + field]
+        for layer in layers:
+            if statistics is not None and layer is layers[0]:
+                mean, scale = statistics
+                piece = layer.conv(piece).sub_(mean).mul_(scale).add_(layer.layer_norm.bias[:, None])
+                piece = layer.activation(piece)
+            else:
+                piece = layer(piece)
+        pieces.append(piece)
+    return torch.cat(pieces, dim=2)
+
+
+def _statistics(layer: Any, x: Any) -> tuple[Any, Any]:
+    """What a channel's group norm takes away and multiplies by, each (B, channels, 1)."""
+    import torch
+
+    (field,), (shift,) = layer.conv.kernel_size, layer.conv.stride
+    num_frames, block = (x.shape[2] - field) // shift + 1, FRAMES_AT_ONCE * 64
+    total = square = torch.zeros((), dtype=torch.float64)
+    for start in range(0, num_frames, block):
+        end = min(start + block, num_frames)
+        made = layer.conv(x[:, :, start * shift : (end - 1) * shift + field]).double()
+        total, square = total + made.sum(2, keepdim=True), square + made.square().sum(2, keepdim=True)
+    mean = total / num_frames
+    scale = (square / num_frames - mean.square() + layer.layer_norm.eps).rsqrt()
+    return mean.float(), scale.float() * layer.layer_norm.weight[:, None]
 
 
 @lru_cache(maxsize=8)

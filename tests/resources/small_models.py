@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -37,11 +38,11 @@ SPEECH_ENCODERS = {
 }
 
 
-def write_speech_encoder(folder: Path, kind: str = "wav2vec2", normalise: bool = True) -> str:
+def write_speech_encoder(folder: Path, kind: str = "wav2vec2", normalise: bool = True, **settings: Any) -> str:
     """One of SPEECH_ENCODERS, two layers of 16 units; the folder."""
     configuration, model = SPEECH_ENCODERS[kind]
     torch.manual_seed(0)
-    model(configuration(num_hidden_layers=2, **SPEECH)).save_pretrained(folder)
+    model(configuration(num_hidden_layers=2, **SPEECH, **settings)).save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=normalise).save_pretrained(folder)
     return str(folder)
 

@@ -26,9 +26,12 @@ def noise(num_samples: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(num_samples)).astype(np.float32)
 
 
+@pytest.mark.parametrize("norm", ["group", "layer"])
 @pytest.mark.parametrize("kind", sorted(SPEECH_ENCODERS))
-def test_equals_the_model_run_by_hand(kind: str, tmp_path: Path) -> None:
-    name = write_speech_encoder(tmp_path, kind)
+def test_equals_the_model_run_by_hand(kind: str, norm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 27 frames in pieces of 10, and the first layer's statistics in pieces of 640 of 1799.
+    monkeypatch.setattr(ssl, "FRAMES_AT_ONCE", 10)
+    name = write_speech_encoder(tmp_path, kind, feat_extract_norm=norm)
     waveform = noise(9000)
     model = SPEECH_ENCODERS[kind][1].from_pretrained(name).eval()
     normalised = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
