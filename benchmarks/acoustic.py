@@ -6,15 +6,17 @@ prints a table; `measure` returns it as rows. Without recordings the audio is 28
 pair is timed in turns, in one thread, in seconds of processor time, so that neighbours on the machine count as little
 as possible; `ratio` is the median over the turns of reference / ours, `ratio_quartiles` tell its noise.
 `real_time_factor` is seconds / audio_seconds. `peak_memory_mib` is what extraction itself allocates beyond the waveform
-(tracemalloc).
+(tracemalloc; of ssl, whose tensors that does not see, what the process grows by).
 `largest_difference` is in the unit of the row's `difference_in`.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -29,11 +31,13 @@ if __name__ == "__main__":
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import frames
-from pipeline.acoustic import egemaps, fbank, mfcc, short_term, spectrogram
+from pipeline import audio, frames
+from pipeline.acoustic import egemaps, fbank, mfcc, short_term, spectrogram, ssl
+from pipeline.acoustic import waveform as waveform_feature
 
 Extractor = Callable[[np.ndarray, int], np.ndarray]
-TURNS = 9
+TURNS, SLOW_TURNS = 9, 3
+SLOW = ("ssl",)  # seconds a turn
 LENGTH, SHIFT, NUM_MEL_BINS = 0.025, 0.010, 40
 
 
@@ -73,6 +77,8 @@ def pairs() -> list[tuple[str, Extractor, str | None, Extractor | None, str]]:
             "magnitude",
         ),
         ("egemaps", _ours(egemaps, egemaps.Config()), None, None, ""),
+        ("waveform, halved rate", halved, "librosa", librosa_halved, "sample"),
+        ("ssl", *speech_encoder(), "hidden state"),
     ]
 
 
@@ -103,6 +109,7 @@ def compare(
         if difference_in.startswith("share"):
             difference /= np.maximum(np.abs(expected).max(axis=0), np.finfo(np.float64).tiny)
         row["largest_difference"] = float(difference.max())
+    turns = min(turns, SLOW_TURNS) if name in SLOW else turns
     times = np.array(
         [[_seconds(side, waveform, sampling_rate) for side in (ours, reference) if side] for _ in range(turns)]
     )
@@ -112,7 +119,11 @@ def compare(
     row["reference_seconds"] = float(np.median(times[:, 1])) if reference else None
     row["ratio"] = float(np.median(ratios)) if reference else None
     row["ratio_quartiles"] = [float(q) for q in np.quantile(ratios, [0.25, 0.75])] if reference else None
-    row["peak_memory_mib"] = _peak_memory(ours, waveform, sampling_rate)
+    if name in SLOW and reference is not None:
+        row["peak_memory_mib"] = _growth(ours, waveform, sampling_rate)
+        row["reference_peak_memory_mib"] = _growth(reference, waveform, sampling_rate)
+    else:
+        row["peak_memory_mib"] = _peak_memory(ours, waveform, sampling_rate)
     return row
 
 
@@ -128,6 +139,20 @@ def _peak_memory(extractor: Extractor, waveform: np.ndarray, sampling_rate: int)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak / 2**20
+
+
+def _growth(extractor: Extractor, waveform: np.ndarray, sampling_rate: int) -> float:
+    """MiB by which the process grows meanwhile, at its peak (Linux)."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    extractor(waveform, sampling_rate)
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> float:
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[name].split()[0]) / 1024
 
 
 def _ours(module: Any, config: Any) -> Extractor:
@@ -199,6 +224,44 @@ def librosa_spectrogram(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
     return np.abs(librosa.stft(padded, window=frames.window("hamming", length), center=False, **settings)).T
 
 
+def halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
+    """The samples at half their rate, as the stage makes them."""
+    config = waveform_feature.Config(sampling_rate=sampling_rate // 2)
+    return waveform_feature.extract(
+        audio.resample(waveform, sampling_rate, config.sampling_rate), config.sampling_rate, config
+    )
+
+
+def librosa_halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
+    """librosa's resampling."""
+    import librosa
+
+    return librosa.resample(waveform, orig_sr=sampling_rate, target_sr=sampling_rate // 2)[:, None]
+
+
+def speech_encoder() -> tuple[Extractor, str, Extractor]:
+    """ssl and transformers by hand, on a model of wav2vec2-base's sizes: its weights are random, nothing is fetched."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Wav2Vec2Model(Wav2Vec2Config()).eval()
+        whole.save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+        config = ssl.Config(model=folder)
+        # Loads the model while the folder is there.
+        ssl.extract(np.ones(16000, np.float32), config.sampling_rate, config)
+
+    def reference(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
+        normalised = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
+        with torch.inference_mode():
+            return whole(torch.from_numpy(normalised)[None]).last_hidden_state[0].numpy()
+
+    return _ours(ssl, config), "transformers, all at once", reference
+
+
 def synthetic(sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:
     """Voiced stretches of moving pitch, hiss and pauses, (num_samples,) float32 in [-1, 1]."""
     generator = np.random.default_rng(0)
@@ -213,8 +276,6 @@ def synthetic(sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:
 
 def recordings(paths: list[str], sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:
     """Recordings one after the other, resampled, at most `seconds` of them: (num_samples,) float32."""
-    from pipeline import audio
-
     parts = [audio.resample(*audio.read(path), sampling_rate) for path in paths]
     return np.concatenate(parts)[: int(seconds * sampling_rate)]
 

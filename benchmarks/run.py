@@ -36,7 +36,7 @@ COLUMNS = (
 NOTES = """\
 - `ratio` = reference / ours: above 1, ours is faster (in the rows of peak memory: smaller). All in one thread.
 - acoustic: processor time, median of turns; `noise` is the quartiles of the turns. Peak memory is what extraction
-  allocates beside the waveform.
+  allocates beside the waveform. ssl: a model of wav2vec2-base's sizes with random weights.
 - alignment: processor time, one run over all utterances; a process's whole peak memory.
 - text: wall time, the better of two runs; a process's whole peak memory.
 - FG_CME: processor time, median of turns; `noise` is the lowest and the highest turn. The reference pools over a tensor

@@ -84,6 +84,14 @@ def test_what_single_rows_read_belongs_to_rows_of_the_paper(name: str) -> None:
     assert set(recipes.read(name, FOLDER).get("rows", {})) <= set(of_paper(name))
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_figures_of_single_classes_have_their_classes_in_the_labels(name: str) -> None:
+    metrics = {item.metric for item in tables.published(name.split("-", 1)[0])}
+    named = {metric.split(".", 1)[1] for metric in metrics if "." in metric}
+    for split in recipes.read(name, FOLDER)["splits"]:
+        assert named <= set(protocol(name, split).labels.values())
+
+
 def test_all_rows_of_all_demo_tables_live_together(params_file: Path) -> None:
     names = [name for name in TABLES if "-demo" in name]
     for name in names:
