@@ -13,12 +13,14 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from pipeline import alignment_check, lookup, splits, tokens
+from pipeline import alignment_check, lookup, protocol, tokens
 from pipeline.experiment import STRICT, Experiment
 from pipeline.lookup import ConfigurationError, configure
 from pipeline.recipe import Recipe
 
-PINNED = "constraints.txt"  # what a text item depends on that reads no file: the versions of the libraries
+# What an item of these sections reads beside the corpus, so that DVC watches it: the file named by this setting.
+FILE_SETTINGS = {"text": "path", "splits": "fold_file"}
+PINNED = "constraints.txt"  # what an item depends on that reads no file: the versions of the libraries
 SECTIONS = ("corpora", "acoustic", "alignment", "text", "splits", "experiments", "build")
 
 
@@ -100,9 +102,8 @@ def check(document: Mapping[str, Any]) -> Params:
         for aligner, values in chain.chain.items():
             configure(lookup.component("alignment", aligner).Config, values, f"alignment.{name}.chain.{aligner}")
     for name, values in params.splits.items():
-        configure(splits.Config, values, f"splits.{name}")
-        if name.split("-", 1)[0] not in splits.PROTOCOLS:
-            raise ConfigurationError(f"unknown split {name!r}, expected one of {list(splits.PROTOCOLS)} or a variant")
+        protocol.name_of(name)
+        configure(protocol.Config, values, f"splits.{name}")
     for name, experiment in params.experiments.items():
         _check_experiment(name, experiment, params)
     _check_build(params)
@@ -140,20 +141,21 @@ def root_of(corpus: Corpus) -> Path:
 
 
 def needed_builds(
-    experiments: Mapping[str, Experiment], text: Mapping[str, Mapping[str, Any]]
+    experiments: Mapping[str, Experiment], settings: Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 ) -> dict[str, dict[str, dict[str, str]]]:
     """The `build` section that the experiments ask for: which feature, alignment, embedding, split of which corpus.
 
-    A text item names the file of vectors it reads, so that DVC watches it.
+    `settings` are the sections `text` and `splits`: their items name the file they read, so that DVC watches it.
     """
     needed: dict[str, dict[str, dict[str, str]]] = {name: {} for name in ("acoustic", "alignment", "text", "splits")}
     for experiment in experiments.values():
         for section, items in needed.items():
             name = getattr(experiment, "split" if section == "splits" else section)
-            items[f"{experiment.corpus}-{name}"] = {"corpus": experiment.corpus, "name": name}
-            if section == "text":
-                path = (text.get(name) or {}).get("path") or PINNED
-                items[f"{experiment.corpus}-{name}"]["reads"] = str(path)
+            item = {"corpus": experiment.corpus, "name": name}
+            if section in FILE_SETTINGS:
+                file = (settings.get(section, {}).get(name) or {}).get(FILE_SETTINGS[section])
+                item["reads"] = str(file or PINNED)
+            items[f"{experiment.corpus}-{name}"] = item
     return {section: dict(sorted(items.items())) for section, items in needed.items()}
 
 
@@ -206,7 +208,7 @@ def _check_experiment(name: str, experiment: Experiment, params: Params) -> None
 
 
 def _check_build(params: Params) -> None:
-    needed = needed_builds(params.experiments, params.text)
+    needed = needed_builds(params.experiments, {"text": params.text, "splits": params.splits})
     unknown = sorted(set(params.build) - set(needed))
     if unknown:
         raise ConfigurationError(f"build: unknown section {', '.join(unknown)}, expected one of {sorted(needed)}")
@@ -219,7 +221,7 @@ def _check_build(params: Params) -> None:
                     "expected it listed (`serflow sync` writes it)"
                 )
         for key, item in present.items():
-            fields = {"corpus", "name", "reads"} if section == "text" else {"corpus", "name"}
+            fields = {"corpus", "name"} | ({"reads"} if section in FILE_SETTINGS else set())
             if not isinstance(item, dict) or set(item) != fields or key != f"{item['corpus']}-{item['name']}":
                 raise ConfigurationError(
                     f"build.{section}.{key}: {item!r}, expected {sorted(fields)} under CORPUS-NAME"

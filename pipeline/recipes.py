@@ -99,8 +99,8 @@ def _finish(params_file: Path, document: CommentedMap) -> None:
         name: lookup.configure(Experiment, _plain(settings), f"experiments.{name}")
         for name, settings in _section(document, "experiments").items()
     }
-    text = {name: _plain(settings or {}) for name, settings in _section(document, "text").items()}
-    for section, items in params.needed_builds(experiments, text).items():
+    settings = {section: _plain(_section(document, section)) for section in params.FILE_SETTINGS}
+    for section, items in params.needed_builds(experiments, settings).items():
         target = _section(listed, section)
         for key, item in items.items():
             if _plain(target.get(key)) != item:

@@ -1,15 +1,5 @@
 """Who trains, who chooses the epoch, who tests: evaluation protocols and the leakage audit.
 
-Protocols, chosen by the part of the params key before the first hyphen:
-
-    session    one session out per fold (TSIN's SesI, CMA), or `test: [5]` alone (CBLA: train 1-4, test 5)
-    speaker    one speaker out per fold (TSIN's SpkI), or `folds` groups of speakers
-    random     stratified folds over utterances (TSIN's SpkD, FG_CME on RAVDESS)
-    ratio      one stratified division, train : valid : test = 7 : 2 : 1 (PBA)
-    grouped    the same 7 : 2 : 1 over whole dialogues or videos, or `folds` groups of them
-    official   the corpus's own subset column
-    fold_file  a published fold list
-
 Every protocol leaves an inner validation set in each training part. Where the test fold has its own speakers, so has
 the validation set: it shares none with the test fold nor with the training part. Where the corpus or the protocol does
 not allow that, it is made of whole dialogues or sessions, and at last it is a stratified part. The audit says which.
@@ -21,42 +11,18 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 from pipeline import grouping
 from pipeline.lookup import ConfigurationError
+from pipeline.protocol import Config, name_of
 from pipeline.schema import Rejection, Utterance
 
 SUBSETS = ("train", "valid", "test")
-PROTOCOLS = ("fold_file", "grouped", "official", "random", "ratio", "session", "speaker")
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Config:
-    """Label scheme and protocol parameters of one split.
-
-    `labels` maps each raw label to its class; the classes are numbered in the order in which they first appear, other
-    labels are rejected. `styles` keeps only these speaking styles. `folds` groups units into that many folds; None is
-    one fold per session or speaker, five random folds, or one division by `ratio` (train, valid, test). `test` names
-    the sessions or speakers of a single test fold. `duplicates: drop` keeps one of several recordings with identical
-    samples. `fold_file` is a CSV or JSON path, for the protocol of that name.
-    """
-
-    labels: dict[str, str]
-    styles: list[str] | None = None
-    folds: int | None = Field(default=None, ge=2)
-    seed: int = 0
-    validation_share: float = Field(default=0.15, gt=0, lt=0.9)
-    ratio: tuple[float, float, float] = (0.7, 0.2, 0.1)
-    test: list[str] | None = None
-    duplicates: Literal["drop", "keep"] = "drop"
-    fold_file: str | None = None
 
 
 class Row(NamedTuple):
@@ -68,7 +34,7 @@ class Row(NamedTuple):
     emotion: str
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Split:
     """Rows sorted by fold, subset and utterance; classes in order; who was left out; the leakage audit."""
 
@@ -91,11 +57,7 @@ def split(protocol: str, utterances: Iterable[Utterance], config: Config) -> Spl
     Raises ConfigurationError where the corpus cannot give the protocol: unknown speakers, fewer speakers than folds,
     a class that would be missing from a training part.
     """
-    name = protocol.split("-", 1)[0]
-    if name not in PROTOCOLS:
-        raise ConfigurationError(
-            f"unknown split {protocol!r}, expected one of {list(PROTOCOLS)}, with '-anything' behind it"
-        )
+    name = name_of(protocol)
     classes = list(dict.fromkeys(config.labels.values()))
     items, rejections = _select(sorted(utterances, key=lambda utterance: utterance.utterance_id), config, classes)
     plans, unknown = _plan(name, items, config, rejections)

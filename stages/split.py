@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 from pipeline import lookup, splits
 from pipeline import params as parameters
 from pipeline.preparation import read_utterances
+from pipeline.protocol import Config
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
 
 def main(corpus: str, protocol: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Splits CORPUS by PROTOCOL (a name under `splits` in params.yaml); test rows carry no label in folds.parquet."""
     params = parameters.load(params_file)
-    config = lookup.configure(splits.Config, parameters.section(params, "splits", protocol), f"splits.{protocol}")
+    config = lookup.configure(Config, parameters.section(params, "splits", protocol), f"splits.{protocol}")
     utterances = read_utterances(data / "utterances" / corpus / "utterances.parquet")
     made = splits.split(protocol, utterances, config)
     folder = data / "splits" / corpus / protocol

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import lookup, recipes, splits
+from pipeline import lookup, protocol, recipes
 from pipeline import params as parameters
 from pipeline.report import tables
 
@@ -46,8 +46,8 @@ def component(recipe: str, kind: str, name: str) -> Any:
     return lookup.component_config(kind, name, recipes.read(recipe, FOLDER)[kind][name])
 
 
-def protocol(recipe: str, name: str) -> Any:
-    return lookup.configure(splits.Config, recipes.read(recipe, FOLDER)["splits"][name], name)
+def split_config(recipe: str, name: str) -> Any:
+    return lookup.configure(protocol.Config, recipes.read(recipe, FOLDER)["splits"][name], name)
 
 
 def test_the_demo_has_a_recipe_for_each_paper_and_protocol() -> None:
@@ -89,7 +89,7 @@ def test_figures_of_single_classes_have_their_classes_in_the_labels(name: str) -
     metrics = {item.metric for item in tables.published(name.split("-", 1)[0])}
     named = {metric.split(".", 1)[1] for metric in metrics if "." in metric}
     for split in recipes.read(name, FOLDER)["splits"]:
-        assert named <= set(protocol(name, split).labels.values())
+        assert named <= set(split_config(name, split).labels.values())
 
 
 def test_all_rows_of_all_demo_tables_live_together(params_file: Path) -> None:
@@ -118,7 +118,7 @@ def test_cbla_reads_ten_seconds_of_short_term_features(recipe: str) -> None:
     ],
 )
 def test_cbla_tests_on_session_5_of_the_improvised_turns(recipe: str, name: str) -> None:
-    config = protocol(recipe, name)
+    config = split_config(recipe, name)
     assert config.labels == IMPROVISED and config.styles == ["improvised"] and config.test == ["Ses05"]
 
 
@@ -140,7 +140,7 @@ def test_fg_cme_reads_forty_log_filterbanks_of_whole_utterances(recipe: str) -> 
     ],
 )
 def test_fg_cme_merges_no_label(recipe: str, name: str, folds: int | None) -> None:
-    config = protocol(recipe, name)
+    config = split_config(recipe, name)
     assert config.labels == FOUR and config.folds == folds and config.styles is None
 
 
@@ -150,7 +150,7 @@ def test_cma_reads_ten_seconds_of_samples_or_of_spectrum(recipe: str) -> None:
     assert (samples.sampling_rate, samples.max_frames) == (16000, 160000)
     assert (spectrum.frame_length, spectrum.frame_shift, spectrum.max_frames) == (0.025, 0.01, 1000)
     assert len(lookup.component("acoustic", "spectrogram").feature_names(spectrum)) == 257
-    assert protocol(recipe, "session-merged").labels == MERGED
+    assert split_config(recipe, "session-merged").labels == MERGED
 
 
 def test_cmas_demo_says_how_much_shorter_it_is() -> None:
@@ -159,7 +159,7 @@ def test_cmas_demo_says_how_much_shorter_it_is() -> None:
         component("cma-demo", "acoustic", "spectrogram-demo"),
     )
     assert samples.max_frames / samples.sampling_rate == spectrum.max_frames * spectrum.frame_shift == 2.0
-    assert protocol("cma-demo", "session-one").labels == MERGED
+    assert split_config("cma-demo", "session-one").labels == MERGED
 
 
 @pytest.mark.parametrize("recipe", ["pba-chsims", "pba-demo_zh", "paper_inputs-demo_zh"])
@@ -167,13 +167,13 @@ def test_pba_reads_mfcc_and_cbow_of_the_training_part(recipe: str) -> None:
     assert component(recipe, "acoustic", "mfcc-pba").window == "hamming"
     words = component(recipe, "text", "word2vec-pba")
     assert words.vector_size == 50 and not words.skip_gram and words.path is None and words.fit == "fold"
-    division = protocol(recipe, "ratio")
+    division = split_config(recipe, "ratio")
     # The paper numbers its classes: 0 neutral, 1 positive, 2 negative.
     assert list(division.labels.items()) == list(THREE.items()) and division.ratio == (0.7, 0.2, 0.1)
 
 
 def test_pbas_division_has_a_sibling_that_keeps_videos_whole() -> None:
-    division = protocol("paper_inputs-demo_zh", "grouped")
+    division = split_config("paper_inputs-demo_zh", "grouped")
     assert division.labels == THREE and division.ratio == (0.7, 0.2, 0.1) and division.folds is None
 
 
@@ -193,7 +193,7 @@ def test_tsin_reads_500_frames_with_two_differences_and_token_vectors(recipe: st
 )
 def test_tsins_three_protocols(suffix: str, name: str, folds: int | None) -> None:
     for recipe in (f"tsin-iemocap{suffix}", f"tsin-demo{suffix}", "paper_inputs-demo"):
-        config = protocol(recipe, name)
+        config = split_config(recipe, name)
         assert config.labels == MERGED and config.folds == folds and config.test is None
 
 

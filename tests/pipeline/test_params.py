@@ -39,7 +39,7 @@ DOCUMENT: dict[str, Any] = {
         "acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}},
         "alignment": {"manifest-either": {"corpus": "manifest", "name": "either"}},
         "text": {"manifest-word2vec": {"corpus": "manifest", "name": "word2vec", "reads": parameters.PINNED}},
-        "splits": {"manifest-random-two": {"corpus": "manifest", "name": "random-two"}},
+        "splits": {"manifest-random-two": {"corpus": "manifest", "name": "random-two", "reads": parameters.PINNED}},
     },
 }
 
@@ -269,12 +269,14 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
         parameters.section(params, "acoustic", "mfcc")
 
 
-def test_an_embedding_item_names_the_file_that_it_reads() -> None:
+@pytest.mark.parametrize(("section", "setting"), [("text", "path"), ("splits", "fold_file")])
+def test_an_item_names_the_file_that_it_reads(section: str, setting: str) -> None:
     experiments = parameters.check(DOCUMENT).experiments
-    without = parameters.needed_builds(experiments, {"word2vec": {}})["text"]
-    assert without == {"manifest-word2vec": {"corpus": "manifest", "name": "word2vec", "reads": "constraints.txt"}}
-    pretrained = parameters.needed_builds(experiments, {"word2vec": {"path": "data/v.bin"}})["text"]
-    assert pretrained["manifest-word2vec"]["reads"] == "data/v.bin"
+    (without,) = parameters.needed_builds(experiments, {})[section].values()
+    name = without["name"]
+    assert without == {"corpus": "manifest", "name": name, "reads": "constraints.txt"}
+    (reading,) = parameters.needed_builds(experiments, {section: {name: {setting: "data/file"}}})[section].values()
+    assert reading == without | {"reads": "data/file"}
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_files_that_are_none(tmp_path: Path, content: str | None, expected: str)
 def test_the_committed_file_is_right() -> None:
     params = parameters.load(ROOT / "params.yaml")
     assert params.experiments
-    needed = parameters.needed_builds(params.experiments, params.text)
+    needed = parameters.needed_builds(params.experiments, {"text": params.text, "splits": params.splits})
     for section, items in needed.items():
         assert items.items() <= params.build[section].items()
 

@@ -92,7 +92,9 @@ def test_a_recipe_keeps_comments_roots_and_empty_sections(small: Path) -> None:
         assert comment in text
     params = parameters.load(small)
     assert params.corpora["manifest"].root == "data/raw/mine"
-    assert params.build["splits"] == {"manifest-random": {"corpus": "manifest", "name": "random"}}
+    assert params.build["splits"] == {
+        "manifest-random": {"corpus": "manifest", "name": "random", "reads": "constraints.txt"}
+    }
 
 
 def test_a_root_given_wins(small: Path) -> None:

@@ -44,7 +44,7 @@ def read(**changes: object) -> params.Params:
     from pipeline.experiment import Experiment
 
     made = {name: Experiment(**values) for name, values in experiments.items()}
-    return params.check({**document, "build": params.needed_builds(made, document["text"])})
+    return params.check({**document, "build": params.needed_builds(made, document)})
 
 
 def tasks(data: Path, **changes: object) -> list:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline import grouping
 from pipeline.lookup import ConfigurationError, configure
+from pipeline.protocol import Config
 from pipeline.schema import Utterance
-from pipeline.splits import Config, Split, split
+from pipeline.splits import Split, split
 
 EMOTIONS = {"angry": "angry", "happy": "happy", "excited": "happy", "sad": "sad", "neutral": "neutral"}
 

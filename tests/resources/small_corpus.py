@@ -92,7 +92,7 @@ def write_params(folder: Path, root: Path, **experiment: Any) -> Path:
         "experiments": {"small": EXPERIMENT | experiment},
     }
     chosen = {"small": Experiment(**document["experiments"]["small"])}
-    document["build"] = parameters.needed_builds(chosen, document["text"])
+    document["build"] = parameters.needed_builds(chosen, document)
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(document))
     return path

@@ -13,6 +13,7 @@ import pytest
 from pipeline import metrics, report, splits
 from pipeline.lookup import ConfigurationError
 from pipeline.preparation import write_rejections, write_utterances
+from pipeline.protocol import Config
 from pipeline.report import accounts, audit, results, terminal
 from pipeline.report.experiments import experiments
 from pipeline.schema import Rejection, Utterance
@@ -55,7 +56,7 @@ def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = Tr
     write_utterances(folder / "utterances.parquet", utterances)
     write_rejections(folder / "rejects.parquet", [Rejection("broken", "prepare", "audio <truncated>")])
     (folder / "metrics.json").write_text(json.dumps({"utterances": size + 1, "used": size, "rejected": 1}))
-    made = splits.split(protocol, utterances, splits.Config(labels={name: name for name in CLASSES}))
+    made = splits.split(protocol, utterances, Config(labels={name: name for name in CLASSES}))
     place = data / "splits" / corpus / protocol
     write_rejections(place / "rejects.parquet", made.rejections)
     (place / "metrics.json").write_text(json.dumps({**made.audit, "used": size - 1, "rejected": 1}))
