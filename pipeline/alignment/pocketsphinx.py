@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, pronunciation
+from pipeline import audio, one_by_one, pronunciation
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
@@ -53,13 +53,7 @@ class Config:
 
 def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
     """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
-    for utterance in utterances:
-        try:
-            yield utterance.utterance_id, _align_one(utterance, config)
-        except AlignmentError as error:
-            yield utterance.utterance_id, error
-        except audio.AudioError as error:
-            yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
 def provenance(config: Config) -> dict[str, str]:

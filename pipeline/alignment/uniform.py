@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import alignment_check, audio
+from pipeline import alignment_check, audio, one_by_one
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 WHOLE_CORPUS = False
@@ -26,13 +26,7 @@ class Config:
 
 def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
     """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
-    for utterance in utterances:
-        try:
-            yield utterance.utterance_id, _align_one(utterance, config)
-        except AlignmentError as error:
-            yield utterance.utterance_id, error
-        except audio.AudioError as error:
-            yield utterance.utterance_id, AlignmentError(error.reason, error.detail)
+    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
