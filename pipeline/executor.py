@@ -57,16 +57,23 @@ def run(
         pending: dict[Future[Result], int] = {}
         done: dict[int, Result] = {}
         next_item = next_result = 0
-        while next_result < len(work):
-            # Bounded ahead of the consumer: results wait in memory only for the slowest item before them.
-            while next_item < len(work) and len(pending) + len(done) < 4 * count:
-                pending[pool.submit(function, work[next_item])] = next_item
-                next_item += 1
-            if next_result not in done:
+        try:
+            while next_result < len(work):
+                # Bounded ahead of the consumer: results wait in memory only for the slowest item before them.
+                while next_item < len(work) and len(pending) + len(done) < 4 * count:
+                    pending[pool.submit(function, work[next_item])] = next_item
+                    next_item += 1
                 finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in finished:
+                failed = [future for future in finished if future.exception() is not None]
+                for future in finished.difference(failed):
                     done[pending.pop(future)] = future.result()
                     progress.advance(task)
-            while next_result in done:
-                yield done.pop(next_result)
-                next_result += 1
+                while next_result in done:
+                    yield done.pop(next_result)
+                    next_result += 1
+                if failed:
+                    failed[0].result()  # raises
+        except BaseException:
+            # What has not begun would only delay the message.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_work_is_done_in_single_threaded_processes_and_failures_reach_the_caller
     assert next(results) == "1"
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_after_a_failure_nothing_new_begins(tmp_path: Path) -> None:
+    calls = [f"(__import__('time').sleep(0.1), open({str(tmp_path / name)!r}, 'w'))" for name in "abc"]
+    with pytest.raises(ZeroDivisionError):
+        list(executor.run(eval, ["1 / 0", *calls], "", workers=1))
+    # The process may have taken the next ones before the failure was seen, never the last.
+    assert not (tmp_path / "c").exists()
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
