@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,14 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("stage", sorted(stage_memory.STAGES))
 def test_memory_does_not_grow_with_the_corpus(stage: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.resources.stage_memory", stage, str(tmp_path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    # glibc then gives every large block back when it is freed: what is measured is what is held.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "1"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     peaks = json.loads(ended.stdout.splitlines()[-1])
     for variant, (few, many) in peaks.items():
-        # 80 more utterances are 17 MiB of samples or 40 of vectors; the larger file of vectors, 40 MiB: none may stay.
-        assert many - few < 12, f"{stage} {variant}: {few:.0f} MiB, then {many:.0f} MiB"
+        # 100 more utterances are 22 MiB of samples or 50 of vectors; the larger file of vectors, 40 MiB: none may stay.
+        assert many - few < 16, f"{stage} {variant}: {few:.0f} MiB, then {many:.0f} MiB"
         assert many < 1024, f"{stage} {variant}: {many:.0f} MiB, expected less than 1 GiB"
     for variant in peaks:
         for account in tmp_path.glob(f"data/*/*/{variant}/metrics.json"):
