@@ -1,13 +1,16 @@
-"""Acoustic features against the libraries that compute the same, in one run on the same audio.
+"""Acoustic features against the libraries that compute the same, in one run on the same
+audio.
 
     python benchmarks/acoustic.py [RECORDING ...]
 
-prints a table; `measure` returns it as rows. Without recordings the audio is 28 s of synthetic speech-like sound. Every
-pair is timed in turns, in one thread, in seconds of processor time, so that neighbours on the machine count as little
-as possible; `ratio` is the median over the turns of reference / ours, `ratio_quartiles` tell its noise.
-`real_time_factor` is seconds / audio_seconds. `peak_memory_mib` is what extraction itself allocates beyond the waveform
-(tracemalloc; of ssl, whose tensors that does not see, what the process grows by).
-`largest_difference` is in the unit of the row's `difference_in`.
+prints a table; `measure` returns it as rows. Without recordings the audio is 28 s of
+synthetic speech-like sound. Every pair is timed in turns, in one thread, in seconds of
+processor time, so that neighbours on the machine count as little as possible; `ratio`
+is the median over the turns of reference / ours, `ratio_quartiles` tell its noise.
+`real_time_factor` is seconds / audio_seconds. `peak_memory_mib` is what extraction
+itself allocates beyond the waveform (tracemalloc; of ssl, whose tensors that does not
+see, what the process grows by). `largest_difference` is in the unit of the row's
+`difference_in`.
 """
 
 from __future__ import annotations
@@ -42,22 +45,34 @@ LENGTH, SHIFT, NUM_MEL_BINS = 0.025, 0.010, 40
 
 
 def measure(waveform: np.ndarray, sampling_rate: int, turns: int = TURNS) -> list[dict[str, Any]]:
-    """One row per component and reference, on a waveform (num_samples,) float32 in [-1, 1]."""
+    """One row per component and reference, on a waveform (num_samples,) float32 in [-1,
+    1].
+    """
     with threadpool_limits(1):
         return [
-            compare(waveform, sampling_rate, name, ours, reference_name, reference, difference_in, turns)
+            compare(
+                waveform, sampling_rate, name, ours, reference_name, reference, difference_in, turns
+            )
             for name, ours, reference_name, reference, difference_in in pairs()
         ]
 
 
 def pairs() -> list[tuple[str, Extractor, str | None, Extractor | None, str]]:
-    """Component, its extractor, reference, its extractor, and what their difference is measured in."""
+    """Component, its extractor, reference, its extractor, and what their difference is
+    measured in.
+    """
     slow = {"frame_length": 0.2, "frame_shift": 0.1}
     kaldi = fbank.Config(num_mel_bins=NUM_MEL_BINS)
     centred = fbank.Config(num_mel_bins=NUM_MEL_BINS, convention="librosa")
     share = "share of the feature's largest value"
     return [
-        ("short_term 25/10 ms", _short_term(), "pyAudioAnalysis", _short_term(backend="package"), share),
+        (
+            "short_term 25/10 ms",
+            _short_term(),
+            "pyAudioAnalysis",
+            _short_term(backend="package"),
+            share,
+        ),
         (
             "short_term 200/100 ms",
             _short_term(**slow),
@@ -65,10 +80,22 @@ def pairs() -> list[tuple[str, Extractor, str | None, Extractor | None, str]]:
             _short_term(backend="package", **slow),
             share,
         ),
-        ("fbank kaldi", _ours(fbank, kaldi), "kaldi-native-fbank", kaldi_native_fbank, "natural log"),
+        (
+            "fbank kaldi",
+            _ours(fbank, kaldi),
+            "kaldi-native-fbank",
+            kaldi_native_fbank,
+            "natural log",
+        ),
         ("fbank kaldi", _ours(fbank, kaldi), "lhotse", lhotse_fbank(), "natural log"),
         ("fbank librosa", _ours(fbank, centred), "librosa", librosa_fbank, "natural log"),
-        ("mfcc", _ours(mfcc, mfcc.Config(num_mel_bins=NUM_MEL_BINS)), "librosa", librosa_mfcc, "decibels"),
+        (
+            "mfcc",
+            _ours(mfcc, mfcc.Config(num_mel_bins=NUM_MEL_BINS)),
+            "librosa",
+            librosa_mfcc,
+            "decibels",
+        ),
         (
             "spectrogram",
             _ours(spectrogram, spectrogram.Config(scale="magnitude")),
@@ -104,21 +131,28 @@ def compare(
     if reference is not None:
         expected = reference(waveform, sampling_rate)
         if result.shape != expected.shape:
-            raise ValueError(f"{name}: shape {result.shape}, {reference_name} {expected.shape}, expected the same")
+            raise ValueError(
+                f"{name}: shape {result.shape}, {reference_name} {expected.shape}, expected the same"
+            )
         difference = np.abs(result.astype(np.float64) - expected)
         if difference_in.startswith("share"):
             difference /= np.maximum(np.abs(expected).max(axis=0), np.finfo(np.float64).tiny)
         row["largest_difference"] = float(difference.max())
     turns = min(turns, SLOW_TURNS) if name in SLOW else turns
     times = np.array(
-        [[_seconds(side, waveform, sampling_rate) for side in (ours, reference) if side] for _ in range(turns)]
+        [
+            [_seconds(side, waveform, sampling_rate) for side in (ours, reference) if side]
+            for _ in range(turns)
+        ]
     )
     row["seconds"] = float(np.median(times[:, 0]))
     row["real_time_factor"] = row["seconds"] / row["audio_seconds"]
     ratios = times[:, -1] / times[:, 0]
     row["reference_seconds"] = float(np.median(times[:, 1])) if reference else None
     row["ratio"] = float(np.median(ratios)) if reference else None
-    row["ratio_quartiles"] = [float(q) for q in np.quantile(ratios, [0.25, 0.75])] if reference else None
+    row["ratio_quartiles"] = (
+        [float(q) for q in np.quantile(ratios, [0.25, 0.75])] if reference else None
+    )
     if name in SLOW and reference is not None:
         row["peak_memory_mib"] = _growth(ours, waveform, sampling_rate)
         row["reference_peak_memory_mib"] = _growth(reference, waveform, sampling_rate)
@@ -185,8 +219,12 @@ def lhotse_fbank() -> Extractor:
     from lhotse import Fbank, FbankConfig
 
     torch.set_num_threads(1)
-    extractor = Fbank(FbankConfig(num_filters=NUM_MEL_BINS, window_type="hamming", snip_edges=True, high_freq=0.0))
-    return lambda waveform, sampling_rate: np.asarray(extractor.extract(waveform * 32768, sampling_rate))
+    extractor = Fbank(
+        FbankConfig(num_filters=NUM_MEL_BINS, window_type="hamming", snip_edges=True, high_freq=0.0)
+    )
+    return lambda waveform, sampling_rate: np.asarray(
+        extractor.extract(waveform * 32768, sampling_rate)
+    )
 
 
 def _librosa_frames(sampling_rate: int) -> dict[str, int]:
@@ -199,7 +237,11 @@ def librosa_fbank(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
     import librosa
 
     energies = librosa.feature.melspectrogram(
-        y=waveform, sr=sampling_rate, window="hamming", n_mels=NUM_MEL_BINS, **_librosa_frames(sampling_rate)
+        y=waveform,
+        sr=sampling_rate,
+        window="hamming",
+        n_mels=NUM_MEL_BINS,
+        **_librosa_frames(sampling_rate),
     )
     return np.log(np.maximum(energies, 1e-10)).T
 
@@ -209,19 +251,28 @@ def librosa_mfcc(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
     import librosa
 
     return librosa.feature.mfcc(
-        y=waveform, sr=sampling_rate, n_mfcc=20, window="hamming", n_mels=NUM_MEL_BINS, **_librosa_frames(sampling_rate)
+        y=waveform,
+        sr=sampling_rate,
+        n_mfcc=20,
+        window="hamming",
+        n_mels=NUM_MEL_BINS,
+        **_librosa_frames(sampling_rate),
     ).T
 
 
 def librosa_spectrogram(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """librosa's transform with frames from 0 on: the window's centring inside the transform undone by zeros before."""
+    """librosa's transform with frames from 0 on: the window's centring inside the
+    transform undone by zeros before.
+    """
     import librosa
 
     settings = _librosa_frames(sampling_rate)
     length, num_fft = settings["win_length"], settings["n_fft"]
     before = (num_fft - length) // 2
     padded = np.pad(waveform, (before, num_fft - length - before))
-    return np.abs(librosa.stft(padded, window=frames.window("hamming", length), center=False, **settings)).T
+    return np.abs(
+        librosa.stft(padded, window=frames.window("hamming", length), center=False, **settings)
+    ).T
 
 
 def halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
@@ -240,7 +291,9 @@ def librosa_halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
 
 
 def speech_encoder() -> tuple[Extractor, str, Extractor]:
-    """ssl and transformers by hand, on a model of wav2vec2-base's sizes: its weights are random, nothing is fetched."""
+    """ssl and transformers by hand, on a model of wav2vec2-base's sizes: its weights
+    are random, nothing is fetched.
+    """
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
@@ -263,19 +316,25 @@ def speech_encoder() -> tuple[Extractor, str, Extractor]:
 
 
 def synthetic(sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:
-    """Voiced stretches of moving pitch, hiss and pauses, (num_samples,) float32 in [-1, 1]."""
+    """Voiced stretches of moving pitch, hiss and pauses, (num_samples,) float32 in [-1,
+    1].
+    """
     generator = np.random.default_rng(0)
     clock = np.arange(int(sampling_rate * seconds)) / sampling_rate
     pitch = 160 + 50 * np.sin(2 * np.pi * 0.35 * clock) + 10 * np.sin(2 * np.pi * 5 * clock)
     phase = 2 * np.pi * np.cumsum(pitch) / sampling_rate
     voice = sum(np.sin(k * phase) / k for k in range(1, 24))
-    loudness = np.maximum(np.sin(2 * np.pi * 1.9 * clock) * np.sin(2 * np.pi * 0.23 * clock) + 0.3, 0)
+    loudness = np.maximum(
+        np.sin(2 * np.pi * 1.9 * clock) * np.sin(2 * np.pi * 0.23 * clock) + 0.3, 0
+    )
     hiss = generator.standard_normal(len(clock))
     return (0.15 * loudness * (voice + 0.2 * hiss) + 2e-4 * hiss).astype(np.float32)
 
 
 def recordings(paths: list[str], sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:
-    """Recordings one after the other, resampled, at most `seconds` of them: (num_samples,) float32."""
+    """Recordings one after the other, resampled, at most `seconds` of them:
+    (num_samples,) float32.
+    """
     parts = [audio.resample(*audio.read(path), sampling_rate) for path in paths]
     return np.concatenate(parts)[: int(seconds * sampling_rate)]
 
@@ -292,7 +351,9 @@ def main() -> None:
         timing = f"{row['component']:22} {row['reference'] or '-':20} {1e3 * row['seconds']:8.2f} "
         if row["reference"]:
             low, high = row["ratio_quartiles"]
-            timing += f"{1e3 * row['reference_seconds']:8.2f} {row['ratio']:7.1f} {low:6.1f}-{high:6.1f} "
+            timing += (
+                f"{1e3 * row['reference_seconds']:8.2f} {row['ratio']:7.1f} {low:6.1f}-{high:6.1f} "
+            )
             timing += f"{row['largest_difference']:10.1e} "
         print(f"{timing}{row['peak_memory_mib']:.1f}")
 

@@ -2,10 +2,12 @@
 
     python benchmarks/alignment.py [FOLDER]
 
-FOLDER holds utterances.csv, words.csv and wav/ as the demo corpus has them (data/raw/demo); without one, some sentences
-are spoken anew. The reference of `pocketsphinx` is the package as it comes: its second pass over the word lattice on,
-its own beams, a decoder that keeps its state from clip to clip, and the same noise before and after the clip.
-`real_time_factor` is seconds / audio_seconds. Each side runs in a process of its own, whose peak memory is told.
+FOLDER holds utterances.csv, words.csv and wav/ as the demo corpus has them
+(data/raw/demo); without one, some sentences are spoken anew. The reference of
+`pocketsphinx` is the package as it comes: its second pass over the word lattice on, its
+own beams, a decoder that keeps its state from clip to clip, and the same noise before
+and after the clip. `real_time_factor` is seconds / audio_seconds. Each side runs in a
+process of its own, whose peak memory is told.
 """
 
 from __future__ import annotations
@@ -26,19 +28,37 @@ from typing import Any
 
 import soundfile
 
-from pipeline import alignment_check, audio, synthesis
+from pipeline import audio
+from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import given, pocketsphinx, uniform
+from pipeline.demo import synthesis
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 LIMIT = 150  # utterances: some seven minutes of speech
 Answers = Iterator[tuple[str, list[WordSpan] | AlignmentError]]
-SUBJECTS = ("the teacher", "my brother", "nobody here", "that old woman", "every child", "your doctor")
-VERBS = ("wanted to see", "came back to", "forgot about", "was talking about", "never liked", "paid for")
+SUBJECTS = (
+    "the teacher",
+    "my brother",
+    "nobody here",
+    "that old woman",
+    "every child",
+    "your doctor",
+)
+VERBS = (
+    "wanted to see",
+    "came back to",
+    "forgot about",
+    "was talking about",
+    "never liked",
+    "paid for",
+)
 OBJECTS = ("the wooden house", "a beautiful garden", "this terrible soup", "another small ticket")
 
 
 def measure(folder: Path | None = None) -> list[dict[str, Any]]:
-    """One row per aligner: seconds, real-time factor, ratio = reference / ours, words placed and their errors in ms."""
+    """One row per aligner: seconds, real-time factor, ratio = reference / ours, words
+    placed and their errors in ms.
+    """
     with tempfile.TemporaryDirectory() as name:
         root = folder if folder is not None else _speak(Path(name))
         rows = []
@@ -50,7 +70,11 @@ def measure(folder: Path | None = None) -> list[dict[str, Any]]:
             row = {"component": component, "reference": reference, **result}
             if theirs is not None:
                 other = _in_a_process(theirs, root)
-                row |= {f"reference_{key}": value for key, value in other.items() if key != "audio_seconds"}
+                row |= {
+                    f"reference_{key}": value
+                    for key, value in other.items()
+                    if key != "audio_seconds"
+                }
                 row["ratio"] = other["seconds"] / result["seconds"]
             rows.append(row)
         return rows
@@ -63,7 +87,11 @@ def _in_a_process(align: Callable[[Sequence[Utterance]], Answers], root: Path) -
 
 def _run(align: Callable[[Sequence[Utterance]], Answers], root: Path) -> dict[str, Any]:
     utterances = list(islice(_utterances(root), LIMIT))
-    truth = {name: spans for name, spans in given.align(utterances, given.Config()) if isinstance(spans, list)}
+    truth = {
+        name: spans
+        for name, spans in given.align(utterances, given.Config())
+        if isinstance(spans, list)
+    }
     list(align(utterances[:1]))  # models are loaded once for a corpus
     start = time.process_time()
     answers = dict(align(utterances))
@@ -98,7 +126,9 @@ def _as_it_comes(utterances: Sequence[Utterance], decoders: list[Any] = []) -> A
         decoders.append(Decoder(lm=None, logfn=os.devnull, loglevel="FATAL"))
     decoder, config = decoders[0], pocketsphinx.Config()
     for utterance in utterances:
-        samples = pocketsphinx._prepare(audio.load(utterance, pocketsphinx.SAMPLING_RATE), config, None)
+        samples = pocketsphinx._prepare(
+            audio.load(utterance, pocketsphinx.SAMPLING_RATE), config, None
+        )
         decoder.set_align_text(" ".join(utterance.words))
         decoder.start_utt()
         decoder.process_raw(samples, no_search=False, full_utt=True)
@@ -109,7 +139,8 @@ def _as_it_comes(utterances: Sequence[Utterance], decoders: list[Any] = []) -> A
             yield utterance.utterance_id, AlignmentError("partial alignment")
             continue
         times = [
-            (item.start_frame / 100 - config.padding, (item.end_frame + 1) / 100 - config.padding) for item in heard
+            (item.start_frame / 100 - config.padding, (item.end_frame + 1) / 100 - config.padding)
+            for item in heard
         ]
         yield (
             utterance.utterance_id,
@@ -131,18 +162,30 @@ def _utterances(root: Path) -> Iterator[Utterance]:
     for row in rows[:: max(1, len(rows) // LIMIT)]:
         name = row["utterance_id"]
         times = str(root / "words.csv")
-        yield Utterance(name, "demo", "any", str(root / row["audio"]), words=tuple(words[name]), alignment_path=times)
+        yield Utterance(
+            name,
+            "demo",
+            "any",
+            str(root / row["audio"]),
+            words=tuple(words[name]),
+            alignment_path=times,
+        )
 
 
 def _speak(folder: Path) -> Path:
-    with (folder / "words.csv").open("w", newline="") as words, (folder / "utterances.csv").open("w") as utterances:
+    with (
+        (folder / "words.csv").open("w", newline="") as words,
+        (folder / "utterances.csv").open("w") as utterances,
+    ):
         table = csv.writer(words)
         table.writerow(["utterance_id", "word_index", "word", "start", "end"])
         utterances.write("utterance_id,audio\n")
         sentences = [f"{s} {v} {o}" for s in SUBJECTS for v in VERBS for o in OBJECTS]
         for number, sentence in enumerate(sentences):
             edges = [(match.start(), match.end()) for match in re.finditer(r"\S+", sentence)]
-            manner = synthesis.Manner(voice=("en-us+f3", "en-us+m3", "en-us+f2", "en-us+m1")[number % 4])
+            manner = synthesis.Manner(
+                voice=("en-us+f3", "en-us+m3", "en-us+f2", "en-us+m1")[number % 4]
+            )
             try:
                 spoken = synthesis.speak(sentence, edges, manner, sampling_rate=16000, seed=number)
             except synthesis.SynthesisError:
@@ -159,7 +202,9 @@ def _peak_memory_mib() -> float:
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
 
 
 def main() -> None:

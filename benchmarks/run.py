@@ -1,8 +1,10 @@
-"""Every benchmark, one after the other, into RESULTS.json and RESULTS.md: `python -m benchmarks.run`, or `make bench`.
+"""Every benchmark, one after the other, into RESULTS.json and RESULTS.md: `python -m
+benchmarks.run`, or `make bench`.
 
-Each part runs in a process of its own with one thread. Audio: real recordings below the folder SERFLOW_RAVDESS if that
-is set, else the demo corpus in data/raw/demo if it was built, else synthetic speech made on the spot.
-`--quick` shows within minutes that everything runs; its figures mean nothing.
+Each part runs in a process of its own with one thread. Audio: real recordings below the
+folder SERFLOW_RAVDESS if that is set, else the demo corpus in data/raw/demo if it was
+built, else synthetic speech made on the spot. `--quick` shows within minutes that
+everything runs; its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DEMO = ROOT / "data" / "raw" / "demo"
 PARTS = ("acoustic", "alignment", "text", "training_step")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 PACKAGES = (
     "numpy", "scipy", "torch", "transformers", "pyAudioAnalysis", "librosa", "lhotse", "kaldi-native-fbank",
     "opensmile", "pocketsphinx", "gensim",
@@ -45,13 +49,19 @@ NOTES = """\
 
 
 def recordings() -> list[Path]:
-    """Recordings for the acoustic part, spread over all speakers; [] where there are none."""
+    """Recordings for the acoustic part, spread over all speakers; [] where there are
+    none.
+    """
     folder = os.environ.get("SERFLOW_RAVDESS")
     if folder is not None:
         # 03: speech without picture. `._` files are no recordings.
-        found = sorted(path for ending in ("wav", "flac") for path in Path(folder).rglob(f"03-*.{ending}"))
+        found = sorted(
+            path for ending in ("wav", "flac") for path in Path(folder).rglob(f"03-*.{ending}")
+        )
         if not found:
-            raise SystemExit(f"SERFLOW_RAVDESS={folder}: no 03-*.wav or .flac, expected its folder of Actor_01 …")
+            raise SystemExit(
+                f"SERFLOW_RAVDESS={folder}: no 03-*.wav or .flac, expected its folder of Actor_01 …"
+            )
     else:
         found = sorted((DEMO / "wav").glob("*.wav"))
     return found[:: max(1, len(found) // 16)]
@@ -64,14 +74,17 @@ def measure(part: str, quick: bool) -> list[dict[str, Any]]:
 
         paths = [str(path) for path in recordings()]
         waveform = acoustic.recordings(paths) if paths else acoustic.synthetic()
-        return acoustic.measure(waveform[: 16000 * 4] if quick else waveform, 16000, 1 if quick else acoustic.TURNS)
+        return acoustic.measure(
+            waveform[: 16000 * 4] if quick else waveform, 16000, 1 if quick else acoustic.TURNS
+        )
     if part == "alignment":
         from benchmarks import alignment
 
         if quick:
             alignment.SUBJECTS = alignment.SUBJECTS[:1]
             return alignment.measure()
-        # Word times are known of synthetic speech only, whatever the acoustic part measures.
+        # Word times are known of synthetic speech only, whatever the acoustic part
+        # measures.
         return alignment.measure(DEMO if (DEMO / "words.csv").is_file() else None)
     if part == "text":
         from benchmarks import text
@@ -89,10 +102,20 @@ def measure_apart(part: str, quick: bool) -> list[dict[str, Any]]:
     """The rows of one part, in a process of its own with one thread."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "rows.json"
-        command = [sys.executable, "-m", "benchmarks.run", "--child", part, str(made), *(["--quick"] * quick)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.run",
+            "--child",
+            part,
+            str(made),
+            *(["--quick"] * quick),
+        ]
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-            raise SystemExit(f"the benchmark {part} failed, expected it to end: see its message above")
+            raise SystemExit(
+                f"the benchmark {part} failed, expected it to end: see its message above"
+            )
         rows: list[dict[str, Any]] = json.loads(made.read_text(encoding="utf-8"))
         return rows
 
@@ -103,13 +126,18 @@ def uniform(row: dict[str, Any]) -> dict[str, Any]:
     named: dict[str, Any] = {
         "component": f"FG_CME {row['what']}, words {row['case']}",
         "reference": "straightforward pooling",
-        "difference_in": "absolute, float32" if isinstance(difference, dict) else "share of the largest gradient",
+        "difference_in": "absolute, float32"
+        if isinstance(difference, dict)
+        else "share of the largest gradient",
     }
     if "ours_bytes" in row:
         named["peak_memory_mib"] = row["ours_bytes"] / 2**20
         named["reference_peak_memory_mib"] = row["straightforward_bytes"] / 2**20
     else:
-        named["seconds"], named["reference_seconds"] = row["ours_cpu_s"], row["straightforward_cpu_s"]
+        named["seconds"], named["reference_seconds"] = (
+            row["ours_cpu_s"],
+            row["straightforward_cpu_s"],
+        )
     return {**row, **named}
 
 
@@ -119,13 +147,16 @@ def machine() -> dict[str, Any]:
     information = Path("/proc/cpuinfo")
     if information.is_file():
         names = [
-            line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line
+            line.partition(":")[2].strip()
+            for line in information.read_text().splitlines()
+            if "model name" in line
         ]
         cpu = names[0] if names else cpu
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),
-        # Neighbours at work before the first part: the reader's measure of how quiet the machine was.
+        # Neighbours at work before the first part: the reader's measure of how quiet
+        # the machine was.
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -189,17 +220,23 @@ def _number(value: float | None) -> str:
 
 
 def run(parts: Sequence[str], quick: bool, out: Path) -> None:
-    """Runs the parts and writes both files; the rows of parts that are not run again stay."""
+    """Runs the parts and writes both files; the rows of parts that are not run again
+    stay.
+    """
     out.mkdir(parents=True, exist_ok=True)
     target = out / "RESULTS.json"
     kept = (
-        json.loads(target.read_text(encoding="utf-8"))["rows"] if target.is_file() and set(parts) != set(PARTS) else []
+        json.loads(target.read_text(encoding="utf-8"))["rows"]
+        if target.is_file() and set(parts) != set(PARTS)
+        else []
     )
     host = machine()
     paths = recordings()
     audio = "synthetic sound"
     if paths:
-        audio = "RAVDESS recordings" if "SERFLOW_RAVDESS" in os.environ else "the synthetic demo corpus"
+        audio = (
+            "RAVDESS recordings" if "SERFLOW_RAVDESS" in os.environ else "the synthetic demo corpus"
+        )
     rows = {part: [row for row in kept if row["part"] == part] for part in PARTS}
     for part in parts:
         print(f"{part} …", flush=True)
@@ -218,9 +255,15 @@ def run(parts: Sequence[str], quick: bool, out: Path) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of RESULTS.json and RESULTS.md")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=HERE, help="folder of RESULTS.json and RESULTS.md"
+    )
     parser.add_argument("--quick", action="store_true", help="one turn, little audio: does it run?")
     parser.add_argument("--child", nargs=2, metavar=("PART", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args()

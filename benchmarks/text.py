@@ -1,9 +1,12 @@
-"""Text embeddings against the obvious way, in one run: `python benchmarks/text.py` prints the comparisons as JSON.
+"""Text embeddings against the obvious way, in one run: `python benchmarks/text.py`
+prints the comparisons as JSON.
 
 - bert: batches by length against one utterance at a time, the same model, one thread.
-- glove, fasttext: the corpus's words read from a file against gensim, which loads the whole file.
+- glove, fasttext: the corpus's words read from a file against gensim, which loads the
+  whole file.
 
-Each side runs in a process of its own, because peak memory counts for a process; the text is generated.
+Each side runs in a process of its own, because peak memory counts for a process; the
+text is generated.
 """
 
 from __future__ import annotations
@@ -37,7 +40,12 @@ def utterances() -> list[Any]:
     generator = random.Random(0)
     lengths = [1 + min(29, int(generator.expovariate(1 / 9))) for _ in range(NUM_UTTERANCES)]
     return [
-        Utterance(f"u{number:04d}", "benchmark", "neutral", words=tuple(generator.choices(WORDS, k=length)))
+        Utterance(
+            f"u{number:04d}",
+            "benchmark",
+            "neutral",
+            words=tuple(generator.choices(WORDS, k=length)),
+        )
         for number, length in enumerate(lengths)
     ]
 
@@ -55,7 +63,9 @@ def bert_one_by_one(folder: Path) -> Callable[[], np.ndarray]:
 
     spoken, config = utterances(), bert.Config()
     next(iter(bert.embed(spoken[:1], config)))
-    return lambda: np.concatenate([rows for item in spoken for _, rows in bert.embed([item], config)])
+    return lambda: np.concatenate(
+        [rows for item in spoken for _, rows in bert.embed([item], config)]
+    )
 
 
 def wanted_words() -> list[str]:
@@ -106,7 +116,9 @@ COMPARISONS = [
 
 
 def write_files(folder: Path) -> None:
-    """A word2vec text file and a fastText .bin of as many words, both with random weights."""
+    """A word2vec text file and a fastText .bin of as many words, both with random
+    weights.
+    """
     from gensim.models import FastText
     from gensim.models.fasttext import save_facebook_model
 
@@ -114,7 +126,9 @@ def write_files(folder: Path) -> None:
     with (folder / "vectors.txt").open("w", encoding="utf-8") as file:
         file.write(f"{NUM_VECTORS} {DIMENSIONS}\n")
         for number in range(NUM_VECTORS):
-            file.write(f"word{number} {' '.join(f'{value:.5f}' for value in generator.standard_normal(DIMENSIONS))}\n")
+            file.write(
+                f"word{number} {' '.join(f'{value:.5f}' for value in generator.standard_normal(DIMENSIONS))}\n"
+            )
     model = FastText(vector_size=DIMENSIONS, min_count=1, bucket=200_000, workers=1)
     model.build_vocab([[f"word{number}" for number in range(NUM_VECTORS)]])
     save_facebook_model(model, str(folder / "model.bin"))
@@ -130,28 +144,44 @@ def run_side(side: str, folder: Path) -> None:
         result = run()
         best = min(best, time.perf_counter() - start)
     np.save(folder / f"{side}.npy", result)
-    (folder / f"{side}.json").write_text(json.dumps({"seconds": best, "peak_memory_mib": peak_memory_mib()}))
+    (folder / f"{side}.json").write_text(
+        json.dumps({"seconds": best, "peak_memory_mib": peak_memory_mib()})
+    )
 
 
 def peak_memory_mib() -> float:
-    """Peak resident memory of this process; getrusage would count what the parent had when it forked."""
+    """Peak resident memory of this process; getrusage would count what the parent had
+    when it forked.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
 
 
 def measure() -> list[dict[str, Any]]:
-    """All comparisons; ratio = reference / ours in seconds, peak memory of the whole process in MiB."""
+    """All comparisons; ratio = reference / ours in seconds, peak memory of the whole
+    process in MiB.
+    """
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(folder)
         for component, reference, ours, theirs in COMPARISONS:
             for side in (ours, theirs):
-                command = [sys.executable, str(Path(__file__).resolve()), side.__name__, str(folder)]
+                command = [
+                    sys.executable,
+                    str(Path(__file__).resolve()),
+                    side.__name__,
+                    str(folder),
+                ]
                 subprocess.run(command, check=True)
-            taken = [json.loads((folder / f"{side.__name__}.json").read_text()) for side in (ours, theirs)]
+            taken = [
+                json.loads((folder / f"{side.__name__}.json").read_text())
+                for side in (ours, theirs)
+            ]
             results = [np.load(folder / f"{side.__name__}.npy") for side in (ours, theirs)]
             rows.append(
                 {

@@ -1,8 +1,11 @@
-"""FG_CME's training step against the straightforward pooling over a (batch, words, frames, channels) tensor.
+"""FG_CME's training step against the straightforward pooling over a (batch, words,
+frames, channels) tensor.
 
-One core, both in one process and in turns, the same weights and data; loss and gradients are compared in the same run.
-The straightforward step uses torch's own Conv1d and multiplies every frame with every word's mask, as the formula of
-section 3.2 reads and as the authors' released code does it. Peak memory is taken in one child process each.
+One core, both in one process and in turns, the same weights and data; loss and
+gradients are compared in the same run. The straightforward step uses torch's own Conv1d
+and multiplies every frame with every word's mask, as the formula of section 3.2 reads
+and as the authors' released code does it. Peak memory is taken in one child process
+each.
 
     python benchmarks/training_step.py
 """
@@ -31,8 +34,9 @@ BATCH, FRAMES, WORDS, BINS, WORD_DIM, CHANNELS = 32, 750, 25, 40, 300, 128
 REPETITIONS = 11
 TOLERANCE = 1e-5
 
-# "back to back": every frame belongs to a word. "with pauses": 1 s of silence before the first and after the last word,
-# as a recorded utterance has, and short pauses between words.
+# "back to back": every frame belongs to a word. "with pauses": 1 s of silence before
+# the first and after the last word, as a recorded utterance has, and short pauses
+# between words.
 CASES = {"back to back": (0, 0.0), "with pauses": (100, 0.15)}
 
 
@@ -41,7 +45,9 @@ def make_segments(case: str) -> Tensor:
     margin, pause = CASES[case]
     generator = torch.Generator().manual_seed(1)
     shares = 0.5 + torch.rand(BATCH, WORDS, generator=generator)
-    ends = (shares.cumsum(1) / shares.sum(1, keepdim=True) * (FRAMES - 2 * margin)).round().long() + margin
+    ends = (
+        shares.cumsum(1) / shares.sum(1, keepdim=True) * (FRAMES - 2 * margin)
+    ).round().long() + margin
     starts = torch.cat([torch.full((BATCH, 1), margin), ends[:, :-1]], dim=1)
     return torch.stack([starts, ends - ((ends - starts) * pause).long()], dim=2)
 
@@ -61,7 +67,9 @@ def make_batch(case: str) -> Batch:
 
 
 def straightforward_mean_max(x: Tensor, segments: Tensor) -> Tensor:
-    """Mean ‖ maximum per word by masking all frames for all words: Tensor[B, T, C] to Tensor[B, W, 2C]."""
+    """Mean ‖ maximum per word by masking all frames for all words: Tensor[B, T, C] to
+    Tensor[B, W, 2C].
+    """
     steps = torch.arange(x.shape[1])
     mask = ((steps >= segments[..., :1]) & (steps < segments[..., 1:])).to(x.dtype)[..., None]
     spread = x[:, None].expand(-1, segments.shape[1], -1, -1)
@@ -88,7 +96,10 @@ def our_logits(network: nn.Module, batch: Batch) -> Tensor:
     return logits
 
 
-FORMS: dict[str, Callable[[Any, Batch], Tensor]] = {"ours": our_logits, "straightforward": straightforward_logits}
+FORMS: dict[str, Callable[[Any, Batch], Tensor]] = {
+    "ours": our_logits,
+    "straightforward": straightforward_logits,
+}
 
 
 def make_network() -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -98,7 +109,9 @@ def make_network() -> tuple[nn.Module, torch.optim.Optimizer]:
     return network, torch.optim.Adam(network.parameters(), 5e-4)
 
 
-def train_step(form: str, network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
+def train_step(
+    form: str, network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch
+) -> None:
     """Forward, backward, update."""
     assert batch.labels is not None
     optimizer.zero_grad(set_to_none=True)
@@ -114,32 +127,44 @@ def gradients(form: str, batch: Batch, dtype: torch.dtype) -> dict[str, Tensor]:
     batch = replace(batch, frames=batch.frames.to(dtype), words=batch.words.to(dtype))
     loss = F.cross_entropy(FORMS[form](network, batch), batch.labels)
     loss.backward()  # type: ignore[no-untyped-call]
-    found = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
+    found = {
+        name: value.grad for name, value in network.named_parameters() if value.grad is not None
+    }
     return {"loss": loss.detach(), **found}
 
 
 def check_equal(batch: Batch) -> dict[str, float]:
     """Largest differences of loss and gradients; raises above 1e-5.
 
-    In float32 absolute: there, the order of additions alone moves an activation over a kink now and then. In float64,
-    on four utterances, relative to each parameter's largest gradient.
+    In float32 absolute: there, the order of additions alone moves an activation over a
+    kink now and then. In float64, on four utterances, relative to each parameter's
+    largest gradient.
     """
     few = Batch(**{item.name: getattr(batch, item.name)[:4] for item in fields(Batch)})
     largest = {"float32_absolute": 0.0, "float64_relative": 0.0}
-    for key, data, dtype in (("float32_absolute", batch, torch.float32), ("float64_relative", few, torch.float64)):
+    for key, data, dtype in (
+        ("float32_absolute", batch, torch.float32),
+        ("float64_relative", few, torch.float64),
+    ):
         ours, expected = (gradients(form, data, dtype) for form in ("ours", "straightforward"))
         if ours.keys() != expected.keys():
-            raise AssertionError(f"gradients of {sorted(ours)} and {sorted(expected)}, expected the same parameters")
+            raise AssertionError(
+                f"gradients of {sorted(ours)} and {sorted(expected)}, expected the same parameters"
+            )
         for name, value in expected.items():
             scale = 1.0 if key == "float32_absolute" else float(value.abs().max())
             largest[key] = max(largest[key], float((ours[name] - value).abs().max()) / scale)
         if largest[key] > TOLERANCE:
-            raise AssertionError(f"{key} difference {largest[key]:.1e}, expected at most {TOLERANCE:.0e}")
+            raise AssertionError(
+                f"{key} difference {largest[key]:.1e}, expected at most {TOLERANCE:.0e}"
+            )
     return largest
 
 
 def compare(ours: Callable[[], Any], straightforward: Callable[[], Any]) -> dict[str, float]:
-    """Median seconds of both, run in turns; CPU seconds, so that other work on the machine counts less."""
+    """Median seconds of both, run in turns; CPU seconds, so that other work on the
+    machine counts less.
+    """
     times: dict[str, list[float]] = {"ours": [], "straightforward": []}
     wall: dict[str, list[float]] = {"ours": [], "straightforward": []}
     for repetition in range(REPETITIONS + 1):
@@ -149,7 +174,9 @@ def compare(ours: Callable[[], Any], straightforward: Callable[[], Any]) -> dict
             if repetition:  # the first run allocates
                 times[name].append(time.process_time() - began)
                 wall[name].append(time.perf_counter() - began_wall)
-    ratios = [plain / own for own, plain in zip(times["ours"], times["straightforward"], strict=True)]
+    ratios = [
+        plain / own for own, plain in zip(times["ours"], times["straightforward"], strict=True)
+    ]
     return {
         "ours_cpu_s": statistics.median(times["ours"]),
         "straightforward_cpu_s": statistics.median(times["straightforward"]),
@@ -184,7 +211,8 @@ def compare_pooling(case: str) -> dict[str, Any]:
     def run(pool: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         return torch.autograd.grad(pool(x, segments), x, slope)[0]
 
-    # Where a maximum is zero, several silent frames share it and either may take the gradient: compare distinct values.
+    # Where a maximum is zero, several silent frames share it and either may take the
+    # gradient: compare distinct values.
     distinct = torch.randn(BATCH, FRAMES, CHANNELS, generator=generator).requires_grad_()
     ours, plain = (
         torch.autograd.grad(pool(distinct, segments), distinct, slope)[0]
@@ -192,13 +220,17 @@ def compare_pooling(case: str) -> dict[str, Any]:
     )
     difference = float((ours - plain).abs().max() / plain.abs().max())
     if difference > TOLERANCE:
-        raise AssertionError(f"gradients differ by {difference:.1e}, expected at most {TOLERANCE:.0e}")
+        raise AssertionError(
+            f"gradients differ by {difference:.1e}, expected at most {TOLERANCE:.0e}"
+        )
     times = compare(lambda: run(segment_mean_max), lambda: run(straightforward_mean_max))
     return {"what": "pooling", "case": case, **times, "largest_difference": difference}
 
 
 def peak_memory(form: str, case: str) -> int:
-    """Peak resident bytes of three steps above the process with data and network loaded; run in its own process."""
+    """Peak resident bytes of three steps above the process with data and network
+    loaded; run in its own process.
+    """
     torch.set_num_threads(1)
     batch = make_batch(case)
     network, optimizer = make_network()
@@ -219,7 +251,9 @@ def compare_memory(case: str) -> dict[str, Any]:
     peaks = {}
     for form in FORMS:
         command = [sys.executable, str(Path(__file__).resolve()), "--memory", form, case]
-        peaks[form] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        peaks[form] = int(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
     return {
         "what": "peak memory",
         "case": case,
@@ -234,7 +268,9 @@ def measure() -> list[dict[str, Any]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [run(case) for case in CASES for run in (compare_steps, compare_pooling, compare_memory)]
+        return [
+            run(case) for case in CASES for run in (compare_steps, compare_pooling, compare_memory)
+        ]
     finally:
         torch.set_num_threads(threads)
 

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from pipeline.schema import Utterance
 
-SILENCE_PEAK = 1e-4  # -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero
+SILENCE_PEAK = (
+    1e-4  # -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero
+)
 
 
 class AudioError(Exception):
-    """Why a recording cannot be used; `reason` is a short fixed phrase, `detail` the particulars."""
+    """Why a recording cannot be used; `reason` is a short fixed phrase, `detail` the
+    particulars.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -25,8 +29,11 @@ class AudioError(Exception):
         return AudioError, (self.reason, self.detail)
 
 
-def read(path: str | Path, start: float | None = None, end: float | None = None) -> tuple[NDArray[np.float32], int]:
-    """Reads a recording, or its part from `start` to `end` seconds, as mono: (num_samples,) in [-1, 1], rate in Hz.
+def read(
+    path: str | Path, start: float | None = None, end: float | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Reads a recording, or its part from `start` to `end` seconds, as mono:
+    (num_samples,) in [-1, 1], rate in Hz.
 
     Raises AudioError for a missing, unreadable, truncated, empty or silent recording.
     """
@@ -39,7 +46,8 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
             rate = int(file.samplerate)
             first = 0 if start is None else round(start * rate)
             last = file.frames if end is None else round(end * rate)
-            # A rounded last time may name a few samples past the end; more than that is a wrong segment.
+            # A rounded last time may name a few samples past the end; more than that is
+            # a wrong segment.
             if not 0 <= first <= last or first > file.frames or last > file.frames + 0.05 * rate:
                 detail = f"{path}: {start}-{end} s of {file.frames / rate:.3f} s"
                 raise AudioError("segment outside the recording", detail)
@@ -61,7 +69,9 @@ def read(path: str | Path, start: float | None = None, end: float | None = None)
 
 
 def _declares_more(path: Path) -> bool:
-    """Whether a RIFF file's data chunk declares more bytes than the file has; libsndfile reads it without a word."""
+    """Whether a RIFF file's data chunk declares more bytes than the file has;
+    libsndfile reads it without a word.
+    """
     if path.suffix.lower() != ".wav":
         return False
     size = path.stat().st_size
@@ -75,14 +85,17 @@ def _declares_more(path: Path) -> bool:
             chunk = file.read(8)
             length = int.from_bytes(chunk[4:8], "little")
             if chunk[:4] == b"data":
-                # Streamed files carry 0 or 0xFFFFFFFF as "unknown": they are complete as far as anybody can tell.
+                # Streamed files carry 0 or 0xFFFFFFFF as "unknown": they are complete
+                # as far as anybody can tell.
                 return length not in (0, 0xFFFFFFFF) and position + 8 + length > size
             position += 8 + length + length % 2
     return False
 
 
 def resample(waveform: NDArray[np.float32], rate: int, sampling_rate: int) -> NDArray[np.float32]:
-    """Resamples (num_samples,) from `rate` to `sampling_rate` Hz with soxr's high quality setting."""
+    """Resamples (num_samples,) from `rate` to `sampling_rate` Hz with soxr's high
+    quality setting.
+    """
     if rate == sampling_rate:
         return waveform
     import soxr
@@ -99,7 +112,9 @@ def load(utterance: Utterance, sampling_rate: int) -> NDArray[np.float32]:
 
 
 def require_samples(num_samples: int, least: int, sampling_rate: int) -> None:
-    """Raises AudioError("audio too short") when a waveform has fewer samples than one frame needs."""
+    """Raises AudioError("audio too short") when a waveform has fewer samples than one
+    frame needs.
+    """
     if num_samples < least:
         raise AudioError(
             "audio too short",
@@ -108,5 +123,9 @@ def require_samples(num_samples: int, least: int, sampling_rate: int) -> None:
 
 
 def content_hash(waveform: NDArray[np.float32], rate: int) -> str:
-    """Hash of the samples and their rate: equal recordings share it, whatever their file's name or container."""
-    return hashlib.sha256(f"{rate}\0".encode() + np.ascontiguousarray(waveform).tobytes()).hexdigest()
+    """Hash of the samples and their rate: equal recordings share it, whatever their
+    file's name or container.
+    """
+    return hashlib.sha256(
+        f"{rate}\0".encode() + np.ascontiguousarray(waveform).tobytes()
+    ).hexdigest()

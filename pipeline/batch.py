@@ -11,7 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sizes:
-    """Widths a network is built for; `vocabulary_size` counts word ids, 0 (unknown word) included."""
+    """Widths a network is built for; `vocabulary_size` counts word ids, 0 (unknown
+    word) included.
+    """
 
     feature_dim: int = 0
     word_dim: int = 0
@@ -23,8 +25,9 @@ class Sizes:
 class Example:
     """One utterance as tensors; a modality that the network does not read is None.
 
-    frames: (num_frames, feature_dim). words: (num_words, word_dim). word_ids: (num_words,).
-    segments: (num_words, 2) first frame and one past the last of each word. label: class index.
+    frames: (num_frames, feature_dim). words: (num_words, word_dim). word_ids:
+    (num_words,). segments: (num_words, 2) first frame and one past the last of each
+    word. label: class index.
     """
 
     utterance_id: str
@@ -39,9 +42,10 @@ class Example:
 class Batch:
     """Examples padded with zeros at the end to the longest of the batch.
 
-    frames: Tensor[B, T, F]; frame_lengths: Tensor[B]. words: Tensor[B, W, D]; word_ids: Tensor[B, W];
-    word_lengths: Tensor[B]. segments: Tensor[B, W, 2], frames [start, end) of each word, (0, 0) in padding.
-    labels: Tensor[B], None where they are not to be seen (test rows).
+    frames: Tensor[B, T, F]; frame_lengths: Tensor[B]. words: Tensor[B, W, D]; word_ids:
+    Tensor[B, W]; word_lengths: Tensor[B]. segments: Tensor[B, W, 2], frames [start,
+    end) of each word, (0, 0) in padding. labels: Tensor[B], None where they are not to
+    be seen (test rows).
     """
 
     frames: Tensor | None = None
@@ -62,20 +66,26 @@ class Batch:
     def frame_mask(self) -> Tensor:
         """Tensor[B, T], True where a frame is valid."""
         if self.frames is None or self.frame_lengths is None:
-            raise ValueError("the batch has no frames, expected a corpus with audio for this network row")
+            raise ValueError(
+                "the batch has no frames, expected a corpus with audio for this network row"
+            )
         return length_mask(self.frame_lengths, self.frames.shape[1])
 
     @property
     def word_mask(self) -> Tensor:
         """Tensor[B, W], True where a word is valid."""
         if self.words is None or self.word_lengths is None:
-            raise ValueError("the batch has no words, expected a corpus with transcripts for this network row")
+            raise ValueError(
+                "the batch has no words, expected a corpus with transcripts for this network row"
+            )
         return length_mask(self.word_lengths, self.words.shape[1])
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         moved = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Batch(**{name: None if value is None else value.to(device) for name, value in moved.items()})
+        return Batch(
+            **{name: None if value is None else value.to(device) for name, value in moved.items()}
+        )
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
@@ -106,6 +116,8 @@ def _pad(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None
     if not present:
         return None, None
     if len(present) != len(tensors):
-        raise ValueError(f"{len(present)} of {len(tensors)} examples have this input, expected all or none")
+        raise ValueError(
+            f"{len(present)} of {len(tensors)} examples have this input, expected all or none"
+        )
     padded = torch.nn.utils.rnn.pad_sequence(list(present), batch_first=True)
     return padded, torch.tensor([tensor.shape[0] for tensor in present])

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.audio import AudioError
-from pipeline.fetch import FetchError
+from pipeline.commands.fetch import FetchError
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError
 
@@ -25,11 +25,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Speech emotion recognition from recordings to reproducible results. `dvc repro` builds it all.",
 )
-corpus_app = typer.Typer(no_args_is_help=True, help="Corpora: what is there, and whether it is fit to train on.")
+corpus_app = typer.Typer(
+    no_args_is_help=True, help="Corpora: what is there, and whether it is fit to train on."
+)
 app.add_typer(corpus_app, name="corpus")
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
-ModelsFolder = Annotated[Path, typer.Option("--models", help="Folder of trained models and metrics.")]
+ModelsFolder = Annotated[
+    Path, typer.Option("--models", help="Folder of trained models and metrics.")
+]
 PARAMS, MODELS = Path("params.yaml"), Path("models")
 
 
@@ -37,19 +41,31 @@ PARAMS, MODELS = Path("params.yaml"), Path("models")
     epilog="Example: serflow predict clip.wav --text 'kids are talking by the door' --model models/fg_cme-demo"
 )
 def predict(
-    audio: Annotated[Path | None, typer.Argument(help="A recording (wav, flac, ogg, mp3).", exists=True)] = None,
-    text: Annotated[str | None, typer.Option(help="What is said, for networks that read words.")] = None,
+    audio: Annotated[
+        Path | None, typer.Argument(help="A recording (wav, flac, ogg, mp3).", exists=True)
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What is said, for networks that read words.")
+    ] = None,
     model: Annotated[Path, typer.Option(help="models/<experiment>")] = Path("models/fg_cme-demo"),
     language: Annotated[str, typer.Option(help="Language of the text: en, zh, de …")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Probabilities of each emotion for one recording; aligns and embeds by itself."""
-    from pipeline import prediction
+    from pipeline.commands import predict as prediction
 
     with _one_line():
         found = prediction.predict(audio, text, model, language)
     if as_json:
-        print(json.dumps({"probabilities": found.probabilities, "networks": found.networks, "aligner": found.aligner}))
+        print(
+            json.dumps(
+                {
+                    "probabilities": found.probabilities,
+                    "networks": found.networks,
+                    "aligner": found.aligner,
+                }
+            )
+        )
         return
     table = Table("emotion", "probability", title=f"mean of {found.networks} networks")
     for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
@@ -59,15 +75,22 @@ def predict(
 
 @app.command(epilog="Example: serflow doctor")
 def doctor(params_file: ParamsFile = PARAMS) -> None:
-    """Versions, devices, optional tools, corpora: what is there, what is missing, and the command that gets it."""
-    from pipeline.doctor import examine
+    """Versions, devices, optional tools, corpora: what is there, what is missing, and
+    the command that gets it.
+    """
+    from pipeline.commands.doctor import examine
 
     table = Table("", "state", "found", "to get it")
     with _one_line():
         findings = list(examine(params_file))
     colours = {"ok": "green", "absent": "yellow", "missing": "red"}
     for item in findings:
-        table.add_row(item.subject, f"[{colours[item.state]}]{item.state}[/]", escape(item.detail), escape(item.remedy))
+        table.add_row(
+            item.subject,
+            f"[{colours[item.state]}]{item.state}[/]",
+            escape(item.detail),
+            escape(item.remedy),
+        )
     Console().print(table)
     raise typer.Exit(int(any(item.state == "missing" for item in findings)))
 
@@ -88,7 +111,7 @@ def use(
     params_file: ParamsFile = PARAMS,
 ) -> None:
     """Adds a published recipe to params.yaml; `dvc repro` then builds it."""
-    from pipeline import recipes
+    from pipeline.commands import recipes
 
     with _one_line():
         added = recipes.use(params_file, recipes.read(recipe), root)
@@ -100,34 +123,52 @@ def use(
 
 @app.command(epilog="Example: serflow sync")
 def sync(params_file: ParamsFile = PARAMS) -> None:
-    """Brings the `build` section of params.yaml in step with its experiments."""
-    from pipeline import recipes
+    """Writes what follows from params.yaml and the code: build.yaml, deps of dvc.yaml."""
+    from pipeline import params
+    from pipeline.commands import sync as syncing
 
     with _one_line():
-        recipes.sync(params_file)
+        changed = syncing.sync(params_file, params.load(params_file))
+    for path in changed:
+        print(f"written: {path}")
+    if not changed:
+        print("nothing to write: build.yaml and dvc.yaml are in step")
 
 
-@app.command(epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2")
+@app.command(
+    epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2"
+)
 def table(
     paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
-    corpus: Annotated[str, typer.Option(help="What follows the paper in a recipe: demo, ravdess, iemocap-speaker …")],
+    corpus: Annotated[
+        str,
+        typer.Option(help="What follows the paper in a recipe: demo, ravdess, iemocap-speaker …"),
+    ],
     root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
     rows: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
     build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
-    out: Annotated[Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")] = Path("tables"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")
+    ] = Path("tables"),
     params_file: ParamsFile = PARAMS,
     models: ModelsFolder = MODELS,
 ) -> None:
-    """A paper's table: published figures beside ours, validation-selected with intervals and test-selected."""
-    from pipeline import paper_tables
+    """A paper's table: published figures beside ours, validation-selected with
+    intervals and test-selected.
+    """
+    from pipeline.commands import table as paper_tables
 
     with _one_line():
         chosen = rows.split(",") if rows else None
         if seeds and not all(seed.strip().isdigit() for seed in seeds.split(",")):
-            raise ConfigurationError(f"--seeds {seeds!r}, expected whole numbers separated by commas, e.g. 0,1,2")
+            raise ConfigurationError(
+                f"--seeds {seeds!r}, expected whole numbers separated by commas, e.g. 0,1,2"
+            )
         numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
-        paper_tables.regenerate(paper, corpus, root, chosen, numbers, build, out, params_file, models)
+        paper_tables.regenerate(
+            paper, corpus, root, chosen, numbers, build, out, params_file, models
+        )
 
 
 @app.command(epilog="Example: serflow fetch glove-6b")
@@ -136,7 +177,7 @@ def fetch(
     to: Annotated[Path, typer.Option(help="The pipeline's data folder.")] = Path("data"),
 ) -> None:
     """Downloads a public resource: resumable, verified, unpacked safely."""
-    from pipeline import fetch as fetching
+    from pipeline.commands import fetch as fetching
 
     with _one_line():
         if name is None:
@@ -147,12 +188,18 @@ def fetch(
 
 @corpus_app.command(epilog="Example: serflow corpus check demo")
 def check(
-    name: Annotated[str, typer.Argument(help="A name under `corpora` in params.yaml, or a corpus module.")],
-    root: Annotated[str | None, typer.Option(help="Where the corpus lies; default: params.yaml's.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="A name under `corpora` in params.yaml, or a corpus module.")
+    ],
+    root: Annotated[
+        str | None, typer.Option(help="Where the corpus lies; default: params.yaml's.")
+    ] = None,
     params_file: ParamsFile = PARAMS,
 ) -> None:
-    """Counts against the published totals, missing and suspicious files; exit code 1 when training would be wrong."""
-    from pipeline import corpus_inspection
+    """Counts against the published totals, missing and suspicious files; exit code 1
+    when training would be wrong.
+    """
+    from pipeline.commands import corpus as corpus_inspection
 
     with _one_line():
         fit = corpus_inspection.inspect(name, root, params_file)
@@ -164,5 +211,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, AudioError, AlignmentError, FetchError, FileNotFoundError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", highlight=False
+        )
         sys.exit(2)

@@ -1,4 +1,6 @@
-"""Work on all cores: any concurrent.futures.Executor can take the place of the local processes."""
+"""Work on all cores: any concurrent.futures.Executor can take the place of the local
+processes.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +15,46 @@ from pipeline.lookup import ConfigurationError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# One thread per process: faster for these sizes, and sums do not change with the machine's core count.
+# One thread per process: faster for these sizes, and sums do not change with the
+# machine's core count.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def processes(workers: int | None = None) -> Executor:
-    """A pool of single-threaded processes, as many as cores unless told; SERFLOW_WORKERS overrides."""
+    """A pool of single-threaded processes, as many as cores unless told;
+    SERFLOW_WORKERS overrides.
+    """
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return ProcessPoolExecutor(workers or worker_count(), mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(
+        workers or worker_count(), mp_context=multiprocessing.get_context("spawn")
+    )
 
 
 def worker_count() -> int:
     """Processes to use: SERFLOW_WORKERS, or the cores this process may run on."""
     given = os.environ.get("SERFLOW_WORKERS")
     if given is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     if not given.isdigit() or int(given) < 1:
         raise ConfigurationError(f"SERFLOW_WORKERS={given!r}, expected a whole number above zero")
     return int(given)
 
 
 def run(
-    function: Callable[[Item], Result], items: Iterable[Item], description: str, workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    description: str,
+    workers: int | None = None,
 ) -> Iterator[Result]:
-    """Results of `function` over `items` in their order, with a progress bar; a few are under way at a time."""
+    """Results of `function` over `items` in their order, with a progress bar; a few are
+    under way at a time.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -51,15 +67,24 @@ def run(
 
     work = list(items)
     count = min(workers or worker_count(), max(1, len(work)))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress, processes(count) as pool:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with (
+        Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
+        processes(count) as pool,
+    ):
         task = progress.add_task(description, total=len(work))
         pending: dict[Future[Result], int] = {}
         done: dict[int, Result] = {}
         next_item = next_result = 0
         try:
             while next_result < len(work):
-                # Bounded ahead of the consumer: results wait in memory only for the slowest item before them.
+                # Bounded ahead of the consumer: results wait in memory only for the
+                # slowest item before them.
                 while next_item < len(work) and len(pending) + len(done) < 4 * count:
                     pending[pool.submit(function, work[next_item])] = next_item
                     next_item += 1

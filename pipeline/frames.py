@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 Window = Literal["hamming", "hann", "povey", "rectangular"]
 
-# Blocks of frames of about this many samples keep a float64 spectrum and its temporaries inside a 1 MiB cache.
+# Blocks of frames of about this many samples keep a float64 spectrum and its
+# temporaries inside a 1 MiB cache.
 BLOCK_SAMPLES = 1 << 15
 
 
 @dataclass(frozen=True)
 class FrameTiming:
-    """Where frames lie, in seconds: frame i is centred at first_center + i * frame_shift.
+    """Where frames lie, in seconds: frame i is centred at first_center + i *
+    frame_shift.
 
     A frame_shift of 0 says that one row describes the whole utterance.
     """
@@ -28,22 +30,28 @@ class FrameTiming:
 
 
 def samples(seconds: float, sampling_rate: int) -> int:
-    """A duration as a whole number of samples, at least one: 0.025 s at 44100 Hz are 1102 samples.
+    """A duration as a whole number of samples, at least one: 0.025 s at 44100 Hz are
+    1102 samples.
 
-    Kaldi and pyAudioAnalysis cut the fraction off; the small addition undoes what a binary fraction (0.029) loses.
+    Kaldi and pyAudioAnalysis cut the fraction off; the small addition undoes what a
+    binary fraction (0.029) loses.
     """
     return max(int(seconds * sampling_rate + 1e-6), 1)
 
 
 def num_frames(num_samples: int, length: int, shift: int) -> int:
-    """How many whole frames of `length` samples, `shift` apart, lie inside `num_samples` samples."""
+    """How many whole frames of `length` samples, `shift` apart, lie inside
+    `num_samples` samples.
+    """
     return 0 if num_samples < length else 1 + (num_samples - length) // shift
 
 
 def frames(signal: NDArray[Any], length: int, shift: int) -> NDArray[Any]:
-    """A read-only view (num_frames, length) of a contiguous signal (num_samples,): overlapping frames without a copy.
+    """A read-only view (num_frames, length) of a contiguous signal (num_samples,):
+    overlapping frames without a copy.
 
-    The samples after the last whole frame are left out. Raises ValueError when there is not one whole frame.
+    The samples after the last whole frame are left out. Raises ValueError when there is
+    not one whole frame.
     """
     if signal.ndim != 1 or length < 1 or shift < 1 or len(signal) < length:
         raise ValueError(
@@ -52,16 +60,23 @@ def frames(signal: NDArray[Any], length: int, shift: int) -> NDArray[Any]:
         )
     signal = np.ascontiguousarray(signal)
     step = signal.itemsize
-    # A tenth of the calling time of sliding_window_view, which counts where frames are taken block by block.
+    # A tenth of the calling time of sliding_window_view, which counts where frames are
+    # taken block by block.
     view: NDArray[Any] = np.ndarray(
-        (num_frames(len(signal), length, shift), length), signal.dtype, signal.data, 0, (shift * step, step)
+        (num_frames(len(signal), length, shift), length),
+        signal.dtype,
+        signal.data,
+        0,
+        (shift * step, step),
     )
     view.flags.writeable = False
     return view
 
 
 def blocks(count: int, width: int, most: int = BLOCK_SAMPLES) -> Iterator[slice]:
-    """Consecutive slices over `count` frames of `width` samples, each of at most `most` samples or of one frame."""
+    """Consecutive slices over `count` frames of `width` samples, each of at most `most`
+    samples or of one frame.
+    """
     step = max(most // width, 1)
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
@@ -70,8 +85,9 @@ def blocks(count: int, width: int, most: int = BLOCK_SAMPLES) -> Iterator[slice]
 def window(name: Window, length: int, periodic: bool = False) -> NDArray[np.float64]:
     """An analysis window of `length` samples, (length,).
 
-    Symmetric windows (Kaldi) end as they begin; periodic ones (librosa) are a symmetric window of length + 1 without
-    its last sample. `povey` is Kaldi's: a Hann window to the power 0.85.
+    Symmetric windows (Kaldi) end as they begin; periodic ones (librosa) are a symmetric
+    window of length + 1 without its last sample. `povey` is Kaldi's: a Hann window to
+    the power 0.85.
     """
     if name == "rectangular" or length == 1:
         return np.ones(length)
@@ -79,15 +95,18 @@ def window(name: Window, length: int, periodic: bool = False) -> NDArray[np.floa
     if name == "hamming":
         return np.asarray(0.54 - 0.46 * np.cos(phase))
     hann = 0.5 - 0.5 * np.cos(phase)
-    # The cosine of 2 pi may fall short of one by a rounding error, and a negative base has no power of 0.85.
+    # The cosine of 2 pi may fall short of one by a rounding error, and a negative base
+    # has no power of 0.85.
     return np.asarray(np.maximum(hann, 0) ** 0.85 if name == "povey" else hann)
 
 
 def deltas(features: NDArray[Any], reach: int = 2) -> NDArray[Any]:
-    """The slope of each column over frames t - reach .. t + reach, (num_frames, feature_dim) -> the same shape.
+    """The slope of each column over frames t - reach .. t + reach, (num_frames,
+    feature_dim) -> the same shape.
 
-    sum_k k (x[t+k] - x[t-k]) / (2 sum_k k^2), the first and last frame repeated at the edges: the regression formula of
-    HTK (The HTK Book 3.4, eq. 5.16), which Kaldi's add-deltas computes as well.
+    sum_k k (x[t+k] - x[t-k]) / (2 sum_k k^2), the first and last frame repeated at the
+    edges: the regression formula of HTK (The HTK Book 3.4, eq. 5.16), which Kaldi's
+    add-deltas computes as well.
     """
     if reach < 1:
         raise ValueError(f"reach = {reach}, expected at least 1 frame")
@@ -100,7 +119,9 @@ def deltas(features: NDArray[Any], reach: int = 2) -> NDArray[Any]:
 
 
 def with_deltas(features: NDArray[Any], orders: int, reach: int = 2) -> NDArray[Any]:
-    """Appends `orders` successive deltas, (num_frames, feature_dim) -> (num_frames, (1 + orders) * feature_dim)."""
+    """Appends `orders` successive deltas, (num_frames, feature_dim) -> (num_frames, (1
+    + orders) * feature_dim).
+    """
     parts = [features]
     for _ in range(orders):
         parts.append(deltas(parts[-1], reach))

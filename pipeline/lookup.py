@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,56 +14,86 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 class ConfigurationError(ValueError):
-    """A mistake in params.yaml or on the command line; the message fits one line and says what was expected."""
+    """A mistake in params.yaml or on the command line; the message fits one line and
+    says what was expected.
+    """
 
 
 def names(kind: str) -> list[str]:
-    """The components of a kind ('corpora', 'acoustic', 'alignment', 'text', 'networks'), sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(ROOT / kind)]))
+    """The components of a kind ('corpora', 'acoustic', 'alignment', 'text',
+    'networks'), sorted.
+    """
+    found = pkgutil.iter_modules([str(ROOT / kind)])
+    return sorted(module.name for module in found if not module.name.startswith("_"))
 
 
 def component(kind: str, name: str) -> ModuleType:
-    """The module behind a params key; `fbank-tsin` is a variant of `fbank`: the part before the first hyphen counts."""
+    """The module behind a params key; `fbank-tsin` is a variant of `fbank`: the part
+    before the first hyphen counts.
+    """
     module = name.split("-", 1)[0]
     if module not in names(kind):
-        raise ConfigurationError(f"unknown {kind} component {name!r}, expected one of {names(kind)}")
+        raise ConfigurationError(
+            f"unknown {kind} component {name!r}, expected one of {names(kind)}"
+        )
     return importlib.import_module(f"pipeline.{kind}.{module}")
 
 
-def rows() -> dict[str, Callable[..., Any]]:
-    """Every network row of every paper, by name."""
-    found: dict[str, Callable[..., Any]] = {}
+def systems() -> dict[str, Any]:
+    """Every system of every module in networks/ (`pipeline.networks.System`), by name."""
+    found: dict[str, Any] = {}
     for name in names("networks"):
         module = component("networks", name)
-        for row in module.__all__:
-            if row in found:
-                raise ConfigurationError(f"network row {row!r} stands in two modules, expected distinct names")
-            found[row] = getattr(module, row)
+        for system in module.__all__:
+            if system in found:
+                raise ConfigurationError(
+                    f"system {system!r} stands in two modules of networks/: rename one"
+                )
+            found[system] = getattr(module, system)
     return found
 
 
-def row(name: str) -> Callable[..., Any]:
-    """A network row by name, e.g. 'FG_CME'."""
-    found = rows()
+def system(name: str) -> Any:
+    """A system by name, e.g. 'FG_CME'."""
+    found = systems()
     if name not in found:
-        raise ConfigurationError(f"unknown network row {name!r}, expected one of {sorted(found)}")
+        raise ConfigurationError(f"unknown network {name!r}, expected one of {sorted(found)}")
     return found[name]
 
 
+def check_name(name: str, where: str) -> str:
+    """The name if it is a plain word; names become folders and parts of commands."""
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"{where}: {name!r} is no name, use letters, digits, '_' and '-'")
+    return name
+
+
+def settings(room: str, name: str, values: Any) -> Any:
+    """What params.yaml says under `name` in the section that `room` owns, checked by it."""
+    return importlib.import_module(f"pipeline.{room}").settings(name, values)
+
+
 def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, where: str) -> Any:
-    """Builds a frozen pydantic dataclass from a params section; one line per mistake, with what was expected."""
+    """Builds a frozen pydantic dataclass from a params section; one line per mistake,
+    with what was expected.
+    """
     from pydantic import ValidationError
 
     if values is not None and not isinstance(values, Mapping):
-        raise ConfigurationError(f"{where}: {values!r} is not a section, expected `key: value` lines")
+        raise ConfigurationError(
+            f"{where}: {values!r} is not a section, expected `key: value` lines"
+        )
     given = dict(values or {})
     fields = sorted(getattr(config, "__dataclass_fields__", {}))
     unknown = sorted(str(key) for key in given if key not in fields)
     if unknown:
-        raise ConfigurationError(f"{where}: unknown key {', '.join(unknown)}, expected one of {fields}")
+        raise ConfigurationError(
+            f"{where}: unknown key {', '.join(unknown)}, expected one of {fields}"
+        )
     try:
         return config(**given)
     except ValidationError as error:
@@ -80,7 +111,12 @@ def component_config(kind: str, name: str, values: Mapping[str, Any] | None) -> 
 
 @cache
 def reachable(module: str) -> frozenset[Path]:
-    """Source files of this project that importing `module` reaches, itself included, read from import statements."""
+    """Source files of this project that importing `module` reaches, itself included, read
+    from import statements.
+
+    A package's `__init__` counts where a name is imported from it, not where it only
+    holds the module: what it exports for other rooms changes nothing in its modules.
+    """
     pending, found = [module], set()
     while pending:
         name = pending.pop()
@@ -88,22 +124,19 @@ def reachable(module: str) -> frozenset[Path]:
         if path is None or path in found:
             continue
         found.add(path)
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        pending += [name.rpartition(".")[0]] if "." in name else []
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 pending += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                base = node.module or ""
-                if node.level:
-                    parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-                    base = f"{parent}.{base}".rstrip(".")
-                pending += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                pending += [item if _source(item) else node.module for item in inner]
     return frozenset(found)
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of the source text that the given modules can reach: results of changed code are never taken for current."""
+    """Hash of the source text that the given modules can reach: results of changed code
+    are never taken for current.
+    """
     digest = hashlib.sha256()
     for path in sorted(set().union(*(reachable(module) for module in modules))):
         digest.update(path.relative_to(ROOT.parent).as_posix().encode() + b"\0")

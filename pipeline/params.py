@@ -1,233 +1,250 @@
-"""params.yaml as values, checked as a whole before any work starts."""
+"""params.yaml as values, checked as a whole before any work starts.
+
+Each section belongs to a room, which checks its entries; what one section says of
+another is checked here.
+"""
 
 from __future__ import annotations
 
-import inspect
-import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
 
-from pipeline import alignment_check, lookup, protocol, tokens
-from pipeline.experiment import STRICT, Experiment
-from pipeline.lookup import ConfigurationError, configure
-from pipeline.recipe import Recipe
+from pipeline import lookup
+from pipeline.folders import ITEM_SECTIONS
+from pipeline.lookup import ConfigurationError, check_name
 
-# What an item of these sections reads beside the corpus, so that DVC watches it: the file named by this setting.
-FILE_SETTINGS = {"text": "path", "splits": "fold_file"}
-PINNED = "constraints.txt"  # what an item depends on that reads no file: the versions of the libraries
-SECTIONS = ("corpora", "acoustic", "alignment", "text", "splits", "experiments", "build")
-
-
-@dataclass(frozen=True, config=STRICT)
-class Corpus:
-    """Where a corpus lies (`root` may hold environment variables), its reader's settings, how text becomes words."""
-
-    root: str
-    reader: dict[str, Any] = field(default_factory=dict)
-    tokens: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, config=STRICT)
-class Alignment:
-    """A chain of aligners: each places what the one before could not; the build stops when more than a share fails."""
-
-    chain: dict[str, dict[str, Any] | None]
-    check: dict[str, Any] = field(default_factory=dict)
-    max_failed_share: float = Field(default=0.2, ge=0, le=1)
+# Each section and the room that owns its entries; `inputs` is checked here.
+ROOMS = {
+    "corpora": "corpora",
+    "acoustic": "acoustic",
+    "alignment": "alignment",
+    "text": "text",
+    "splits": "splits",
+    "experiments": "training",
+}
+SECTIONS = (*ROOMS, "inputs")
 
 
 @dataclass(frozen=True)
 class Params:
-    """The whole of params.yaml."""
+    """The whole of params.yaml: checked entries by name, and the document as written.
 
-    corpora: dict[str, Corpus]
-    acoustic: dict[str, dict[str, Any]]
-    alignment: dict[str, Alignment]
-    text: dict[str, dict[str, Any]]
-    splits: dict[str, dict[str, Any]]
-    experiments: dict[str, Experiment]
-    build: dict[str, dict[str, dict[str, str]]]
+    inputs: what is built beside the experiments' inputs, names by corpus and section.
+    """
+
+    corpora: dict[str, Any]
+    acoustic: dict[str, Any]
+    alignment: dict[str, Any]
+    text: dict[str, Any]
+    splits: dict[str, Any]
+    experiments: dict[str, Any]
+    inputs: dict[str, dict[str, list[str]]]
+    document: dict[str, dict[str, Any]]
 
 
 def load(path: Path) -> Params:
-    """Reads and checks params.yaml; raises ConfigurationError with one line that lists what was expected."""
+    """Reads and checks params.yaml; raises ConfigurationError with one line."""
+    return check(read(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """params.yaml as it stands; raises ConfigurationError where it is no YAML mapping."""
     if not path.is_file():
-        raise ConfigurationError(f"{path} is missing, expected to run where params.yaml lies")
+        raise ConfigurationError(f"{path} is missing: run the command where params.yaml lies")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path} holds {type(document).__name__}, expected sections {list(SECTIONS)}")
-    return check(document)
+        kind = type(document).__name__
+        raise ConfigurationError(f"{path} holds {kind}, expected sections {list(SECTIONS)}")
+    return document
 
 
 def check(document: Mapping[str, Any]) -> Params:
     """Checks every section, name and type of a params document."""
     unknown = sorted(map(str, set(document) - set(SECTIONS)))
     if unknown:
-        raise ConfigurationError(f"unknown section {', '.join(unknown)}, expected one of {list(SECTIONS)}")
+        hint = ": `serflow sync` writes build.yaml now" if "build" in unknown else ""
+        raise ConfigurationError(
+            f"unknown section {', '.join(unknown)}{hint}, expected one of {list(SECTIONS)}"
+        )
     sections = {name: _section(document, name) for name in SECTIONS}
-    checked: dict[str, Any] = {
-        "corpora": {name: configure(Corpus, value, f"corpora.{name}") for name, value in sections["corpora"].items()},
-        "acoustic": _settings(sections, "acoustic"),
-        "alignment": {n: configure(Alignment, value, f"alignment.{n}") for n, value in sections["alignment"].items()},
-        "text": _settings(sections, "text"),
-        "splits": _settings(sections, "splits"),
-        "experiments": {
-            name: configure(Experiment, value, f"experiments.{name}") for name, value in sections["experiments"].items()
-        },
-        "build": _settings(sections, "build"),
+    checked = {
+        section: {
+            name: lookup.settings(room, name, values) for name, values in sections[section].items()
+        }
+        for section, room in ROOMS.items()
     }
-    params: Params = configure(Params, checked, "params.yaml")
-    for name, corpus in params.corpora.items():
-        configure(tokens.Config, corpus.tokens, f"corpora.{name}.tokens")
-        configure(lookup.component("corpora", name).Config, corpus.reader, f"corpora.{name}.reader")
-    for name in params.acoustic:
-        lookup.component_config("acoustic", name, params.acoustic[name])
-    for name in params.text:
-        lookup.component_config("text", name, params.text[name])
-    for name, chain in params.alignment.items():
-        if not chain.chain:
-            raise ConfigurationError(
-                f"alignment.{name}.chain: no aligner, expected some of {lookup.names('alignment')}"
-            )
-        configure(alignment_check.Config, chain.check, f"alignment.{name}.check")
-        for aligner, values in chain.chain.items():
-            configure(lookup.component("alignment", aligner).Config, values, f"alignment.{name}.chain.{aligner}")
-    for name, values in params.splits.items():
-        protocol.name_of(name)
-        configure(protocol.Config, values, f"splits.{name}")
-    for name, experiment in params.experiments.items():
-        _check_experiment(name, experiment, params)
-    _check_build(params)
+    written = {
+        section: {name: values or {} for name, values in entries.items()}
+        for section, entries in sections.items()
+    }
+    inputs = {name: _inputs(name, entry, checked) for name, entry in sections["inputs"].items()}
+    params = Params(**checked, inputs=inputs, document=written)
+    for name in params.experiments:
+        _check_experiment(name, params)
     return params
 
 
-def named(params: Params, name: str) -> Experiment:
-    """The experiment of that name."""
-    if name not in params.experiments:
-        raise ConfigurationError(f"unknown experiment {name!r}, expected one of {sorted(params.experiments)}")
-    return params.experiments[name]
-
-
-def corpus(params: Params, name: str) -> Corpus:
-    """The corpus of that name."""
-    if name not in params.corpora:
-        raise ConfigurationError(f"unknown corpus {name!r}, expected one of {sorted(params.corpora)}")
-    return params.corpora[name]
-
-
-def section(params: Params, kind: Literal["acoustic", "text", "splits"], name: str) -> dict[str, Any]:
-    """The settings under a name of params.acoustic, params.text or params.splits."""
-    known: dict[str, dict[str, Any]] = getattr(params, kind)
+def entry(params: Params, section: str, name: str) -> Any:
+    """The checked entry `name` of a section; ConfigurationError lists the known ones."""
+    known = getattr(params, section)
     if name not in known:
-        raise ConfigurationError(f"unknown name {name!r} in {kind}, expected one of {sorted(known)}")
+        raise ConfigurationError(
+            f"unknown name {name!r} in {section}, expected one of {sorted(known)}"
+        )
     return known[name]
 
 
-def root_of(corpus: Corpus) -> Path:
-    """A corpus's folder, environment variables filled in."""
-    path = os.path.expandvars(corpus.root)
-    if "$" in path:
-        raise ConfigurationError(f"corpus root {corpus.root!r}: the environment variable is not set, expected a folder")
-    return Path(path).expanduser()
+def describe(params: Params, name: str) -> dict[str, Any]:
+    """What turns a new recording into an experiment's inputs, for its checkpoints."""
+    chosen = entry(params, "experiments", name)
+    described = {
+        "name": name,
+        "experiment": asdict(chosen),
+        "recipe": asdict(chosen.recipe),
+        "tokens": dict(params.corpora[chosen.corpus].tokens),
+    }
+    if chosen.acoustic is not None:
+        config = params.document["acoustic"][chosen.acoustic]
+        described["acoustic"] = {"name": chosen.acoustic, "config": config}
+    if chosen.alignment is not None:
+        chain = asdict(params.alignment[chosen.alignment])
+        described["alignment"] = {"name": chosen.alignment, **chain}
+    if chosen.text is not None:
+        config = params.document["text"][chosen.text]
+        described["text"] = {"name": chosen.text, "config": config}
+    return described
 
 
-def needed_builds(
-    experiments: Mapping[str, Experiment], settings: Mapping[str, Mapping[str, Mapping[str, Any] | None]]
-) -> dict[str, dict[str, dict[str, str]]]:
-    """The `build` section that the experiments ask for: which feature, alignment, embedding, split of which corpus.
+def inputs_of(system: Any) -> dict[str, bool]:
+    """Which sections of params.yaml a system needs an entry of."""
+    return {
+        "acoustic": bool(system.needs & {"audio", "alignment"}),
+        "text": bool(system.needs & {"text", "alignment"}),
+        "alignment": "alignment" in system.needs,
+    }
 
-    `settings` are the sections `text` and `splits`: their items name the file they read, so that DVC watches it.
+
+def needed(params: Params) -> dict[str, dict[str, dict[str, str]]]:
+    """What is built of which corpus, by section and `CORPUS-NAME`: the inputs of every
+    experiment and those listed under `inputs`.
     """
-    needed: dict[str, dict[str, dict[str, str]]] = {name: {} for name in ("acoustic", "alignment", "text", "splits")}
-    for experiment in experiments.values():
-        for section, items in needed.items():
-            name = getattr(experiment, "split" if section == "splits" else section)
-            item = {"corpus": experiment.corpus, "name": name}
-            if section in FILE_SETTINGS:
-                file = (settings.get(section, {}).get(name) or {}).get(FILE_SETTINGS[section])
-                item["reads"] = str(file or PINNED)
-            items[f"{experiment.corpus}-{name}"] = item
-    return {section: dict(sorted(items.items())) for section, items in needed.items()}
-
-
-def _section(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    section = document.get(name) or {}
-    if not isinstance(section, dict):
-        raise ConfigurationError(f"{name}: {section!r}, expected `name: settings` lines")
-    for key in section:
-        if not isinstance(key, str):
-            raise ConfigurationError(f"{name}: {key!r} is no name, expected a word or one in quotes")
-    return section
-
-
-def _settings(sections: Mapping[str, dict[str, Any]], name: str) -> dict[str, dict[str, Any]]:
-    for key, values in sections[name].items():
-        if values is not None and not isinstance(values, dict):
-            raise ConfigurationError(f"{name}.{key}: {values!r} is not a section, expected `key: value` lines")
-    return {key: dict(values or {}) for key, values in sections[name].items()}
-
-
-def _check_experiment(name: str, experiment: Experiment, params: Params) -> None:
-    where = f"experiments.{name}"
-    for kind in ("corpus", "acoustic", "alignment", "text", "split"):
-        section = {"corpus": "corpora", "split": "splits"}.get(kind, kind)
-        known = sorted(getattr(params, section))
-        if getattr(experiment, kind) not in known:
-            raise ConfigurationError(f"{where}.{kind}: unknown {getattr(experiment, kind)!r}, expected one of {known}")
-    row = lookup.row(experiment.network)
-    keywords = [
-        item.name for item in inspect.signature(row).parameters.values() if item.kind is inspect.Parameter.KEYWORD_ONLY
+    found: dict[str, dict[str, dict[str, str]]] = {section: {} for section in ITEM_SECTIONS}
+    wanted = [
+        (item.corpus, section, getattr(item, "split" if section == "splits" else section))
+        for item in params.experiments.values()
+        for section in ITEM_SECTIONS
     ]
-    wrong = sorted(set(experiment.hyperparameters) - set(keywords))
-    if wrong:
-        raise ConfigurationError(
-            f"{where}.hyperparameters: {experiment.network} has no {', '.join(wrong)}, expected one of {keywords}"
-        )
-    annotations = get_type_hints(row)
-    for key, value in experiment.hyperparameters.items():
-        try:
-            TypeAdapter(annotations[key]).validate_python(value, strict=True)
-        except ValidationError as error:
+    wanted += [
+        (corpus, section, name)
+        for corpus, listed in params.inputs.items()
+        for section, names in listed.items()
+        for name in names
+    ]
+    for corpus, section, name in wanted:
+        if name is not None:
+            found[section][f"{corpus}-{name}"] = {"corpus": corpus, "name": name}
+    return {section: dict(sorted(items.items())) for section, items in found.items()}
+
+
+def _section(document: Mapping[str, Any], section: str) -> dict[str, Any]:
+    entries = document.get(section) or {}
+    if not isinstance(entries, dict):
+        raise ConfigurationError(f"{section}: {entries!r}, expected `name: settings` lines")
+    for name, values in entries.items():
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{section}: {name!r} is no name, expected a word")
+        check_name(name, section)
+        if values is not None and not isinstance(values, dict):
             raise ConfigurationError(
-                f"{where}.hyperparameters.{key}: {value!r}, expected {annotations[key]}: {error.errors()[0]['msg']}"
-            ) from None
-    published: Recipe = row.recipe  # type: ignore[attr-defined]
-    values = {key: getattr(published, key) for key in Recipe.__dataclass_fields__}
-    configure(Recipe, values | experiment.training, f"{where}.training")
-    if not experiment.seeds:
-        raise ConfigurationError(f"{where}.seeds: no seed, expected at least one")
+                f"{section}.{name}: {values!r} is not a section, expected `key: value` lines"
+            )
+    return entries
 
 
-def _check_build(params: Params) -> None:
-    needed = needed_builds(params.experiments, {"text": params.text, "splits": params.splits})
-    unknown = sorted(set(params.build) - set(needed))
+def _inputs(
+    corpus: str, listed: Mapping[str, Any] | None, checked: Mapping[str, dict[str, Any]]
+) -> dict[str, list[str]]:
+    where = f"inputs.{corpus}"
+    if corpus not in checked["corpora"]:
+        raise ConfigurationError(
+            f"{where}: unknown corpus, expected one of {sorted(checked['corpora'])}"
+        )
+    listed = listed or {}
+    unknown = sorted(map(str, set(listed) - set(ITEM_SECTIONS)))
     if unknown:
-        raise ConfigurationError(f"build: unknown section {', '.join(unknown)}, expected one of {sorted(needed)}")
-    for section, items in needed.items():
-        present = params.build.get(section, {})
-        for key, item in items.items():
-            if present.get(key) != item:
-                raise ConfigurationError(
-                    f"build.{section}: an experiment needs `{key}: {item}`, "
-                    "expected it listed (`serflow sync` writes it)"
-                )
-        for key, item in present.items():
-            fields = {"corpus", "name"} | ({"reads"} if section in FILE_SETTINGS else set())
-            if not isinstance(item, dict) or set(item) != fields or key != f"{item['corpus']}-{item['name']}":
-                raise ConfigurationError(
-                    f"build.{section}.{key}: {item!r}, expected {sorted(fields)} under CORPUS-NAME"
-                )
-            for kind, value in (("corpora", item["corpus"]), (section, item["name"])):
-                if value not in getattr(params, kind):
-                    raise ConfigurationError(
-                        f"build.{section}.{key}: unknown {value!r}, expected one of {sorted(getattr(params, kind))}"
-                    )
+        raise ConfigurationError(
+            f"{where}: unknown key {', '.join(unknown)}, expected one of {list(ITEM_SECTIONS)}"
+        )
+    for section, names in listed.items():
+        known = sorted(checked[section])
+        wrong = [name for name in names if name not in known] if isinstance(names, list) else names
+        if wrong:
+            raise ConfigurationError(f"{where}.{section}: {wrong}, expected a list out of {known}")
+    return {section: list(names) for section, names in listed.items()}
+
+
+def _check_experiment(name: str, params: Params) -> None:
+    where, experiment = f"experiments.{name}", params.experiments[name]
+    system = experiment.system
+    _check_reference(f"{where}.corpus", experiment.corpus, params.corpora)
+    _check_reference(f"{where}.split", experiment.split, params.splits)
+    for section, needed_here in inputs_of(system).items():
+        given = getattr(experiment, section)
+        if needed_here and given is None:
+            known = sorted(getattr(params, section))
+            raise ConfigurationError(
+                f"{where}.{section}: {experiment.network} needs it, expected one of {known}"
+            )
+        if given is not None and not needed_here:
+            raise ConfigurationError(
+                f"{where}.{section}: {experiment.network} does not read it, remove the line "
+                f"(in an experiment run: -S '~{where}.{section}')"
+            )
+        if given is not None:
+            _check_reference(f"{where}.{section}", given, getattr(params, section))
+    _check_inputs_suit(where, experiment, params)
+
+
+def _check_reference(where: str, name: str, known: Mapping[str, Any]) -> None:
+    if name not in known:
+        raise ConfigurationError(f"{where}: unknown {name!r}, expected one of {sorted(known)}")
+
+
+def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:
+    """A system reads the kind of rows and the vectors that its paper defines it on."""
+    system = experiment.system
+    if experiment.acoustic is not None:
+        module = lookup.component("acoustic", experiment.acoustic)
+        unit = getattr(module, "UNIT", "frame")
+        if unit != system.unit:
+            fit = [
+                other
+                for other in sorted(params.acoustic)
+                if getattr(lookup.component("acoustic", other), "UNIT", "frame") == system.unit
+            ]
+            kind = "samples of the waveform" if system.unit == "sample" else "frames"
+            raise ConfigurationError(
+                f"{where}.acoustic: {experiment.network} reads {kind}, {experiment.acoustic!r} "
+                f"gives another kind: set it to one of {fit or 'the waveform features'}"
+            )
+    if experiment.text is not None:
+        module_name = experiment.text.split("-", 1)[0]
+        if system.embeddings and module_name not in system.embeddings:
+            fit = [n for n in sorted(params.text) if n.split("-", 1)[0] in system.embeddings]
+            raise ConfigurationError(
+                f"{where}.text: {experiment.network} is defined on {' or '.join(system.embeddings)}"
+                f", not on {experiment.text!r}: set it to one of {fit or 'such an embedding'}"
+            )
+        pooling = getattr(params.text[experiment.text], "pooling", "word")
+        if "alignment" in system.needs and pooling == "token":
+            raise ConfigurationError(
+                f"{where}.text: {experiment.network} aligns words, {experiment.text!r} has one "
+                "vector for each token: use an embedding with `pooling: word`"
+            )

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 class Utterance:
     """One labelled stretch of speech and its words; times in seconds.
 
-    A corpus reader fills what the corpus states. `prepare` adds `words`, `audio_sha256`,
-    `duration` and `duplicate_of`. `start` and `end` bound the utterance inside `audio_path`;
-    None means the whole file. `alignment_path` is a file of word times that came with the corpus.
+    A corpus reader fills what the corpus states. `prepare` adds `words`,
+    `audio_sha256`, `duration` and `duplicate_of`. `start` and `end` bound the utterance
+    inside `audio_path`; None means the whole file. `alignment_path` is a file of word
+    times that came with the corpus.
     """
 
     utterance_id: str
@@ -39,7 +40,9 @@ class Utterance:
 
 @dataclass(frozen=True)
 class WordSpan:
-    """Where one word of an utterance was placed; `start` and `end` in seconds from the utterance's start."""
+    """Where one word of an utterance was placed; `start` and `end` in seconds from the
+    utterance's start.
+    """
 
     utterance_id: str
     word_index: int
@@ -61,7 +64,9 @@ class Rejection:
 
 
 class AlignmentError(Exception):
-    """Why an utterance could not be aligned; `reason` is a short fixed phrase, `detail` the particulars."""
+    """Why an utterance could not be aligned; `reason` is a short fixed phrase, `detail`
+    the particulars.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)

@@ -1,7 +1,8 @@
 """Feature shards: the only code that reads or writes HDF5 and shard indexes.
 
-A folder holds `shard-NNN.h5`, each with one flat float32 dataset `rows` (total_rows, dim), and `index.parquet`
-(utterance_id, shard, start, length, lost, key) sorted by utterance_id. An utterance's shard follows from its id alone.
+A folder holds `shard-NNN.h5`, each with one flat float32 dataset `rows` (total_rows,
+dim), and `index.parquet` (utterance_id, shard, start, length, lost, key) sorted by
+utterance_id. An utterance's shard follows from its id alone.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Rows:
-    """What was made of one utterance: (length, dim) float32, and how many rows truncation took from its end."""
+    """What was made of one utterance: (length, dim) float32, and how many rows
+    truncation took from its end.
+    """
 
     utterance_id: str
     values: NDArray[np.float32]
@@ -50,7 +53,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Built:
-    """Outcome of `build`: rows written, how many of them were copied, and what could not be made."""
+    """Outcome of `build`: rows written, how many of them were copied, and what could
+    not be made.
+    """
 
     used: int
     reused: int
@@ -58,17 +63,22 @@ class Built:
 
 
 Item = TypeVar("Item")
-# Called in a worker process with what to compute from; yields the rows of each, in that order.
+# Called in a worker process with what to compute from; yields the rows of each, in that
+# order.
 Produce = Callable[[Sequence[Item]], Iterator[Rows | Rejection]]
 
 
 def key_of(*parts: object) -> str:
-    """Hash of everything an utterance's rows depend on: audio or words, configuration, code."""
+    """Hash of everything an utterance's rows depend on: audio or words, configuration,
+    code.
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def shard_of(utterance_id: str) -> int:
-    """The shard of an utterance: a function of its id, so that a grown corpus rewrites only shards that changed."""
+    """The shard of an utterance: a function of its id, so that a grown corpus rewrites
+    only shards that changed.
+    """
     return int.from_bytes(hashlib.sha256(utterance_id.encode()).digest()[:8], "big") % NUM_SHARDS
 
 
@@ -80,10 +90,12 @@ def build(
     attributes: Mapping[str, Any],
     description: str,
 ) -> Built:
-    """Brings a folder to hold the utterances of `keys` (id -> key), computing only rows whose key changed.
+    """Brings a folder to hold the utterances of `keys` (id -> key), computing only rows
+    whose key changed.
 
-    `items` are what `produce` makes rows of (id -> item); a worker gets those of its shard alone. `attributes` describe
-    the rows (JSON values) and are written to every shard. Peak memory: the rows of one utterance a worker.
+    `items` are what `produce` makes rows of (id -> item); a worker gets those of its
+    shard alone. `attributes` describe the rows (JSON values) and are written to every
+    shard. Peak memory: the rows of one utterance a worker.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # As they will be read back: a tuple would never equal the list that it becomes.
@@ -114,7 +126,10 @@ def build(
         rejections += rejected
         reused += copied
     index.sort(key=lambda row: row["utterance_id"])
-    _write_atomically(folder / INDEX, lambda path: pq.write_table(pa.Table.from_pylist(index, schema=SCHEMA), path))
+    _write_atomically(
+        folder / INDEX,
+        lambda path: pq.write_table(pa.Table.from_pylist(index, schema=SCHEMA), path),
+    )
     (folder / "attributes.json").unlink(missing_ok=True)
     (folder / "attributes.json").write_text(json.dumps(attributes, indent=2, sort_keys=True) + "\n")
     return Built(len(index), reused, tuple(sorted(rejections, key=lambda item: item.utterance_id)))
@@ -125,7 +140,9 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         if not (folder / INDEX).is_file():
-            raise FileNotFoundError(f"{folder / INDEX} is missing, expected a folder that `dvc repro` has built")
+            raise FileNotFoundError(
+                f"{folder / INDEX} is missing, expected a folder that `dvc repro` has built"
+            )
         self.folder = folder
         self.attributes = _attributes(folder)
         self._index = {row["utterance_id"]: row for row in _read_index(folder)}
@@ -159,7 +176,9 @@ class Shards:
         shard = row["shard"]
         if shard not in self._files:
             self._files[shard] = h5py.File(_shard_path(self.folder, shard), "r")["rows"]
-        return np.asarray(self._files[shard][row["start"] : row["start"] + row["length"]], dtype=np.float32)
+        return np.asarray(
+            self._files[shard][row["start"] : row["start"] + row["length"]], dtype=np.float32
+        )
 
 
 def _build_shard(
@@ -170,10 +189,13 @@ def _build_shard(
 ) -> tuple[list[dict[str, Any]], list[Rejection], int]:
     shard, wanted, items, previous = work
     path = _shard_path(folder, shard)
-    # A run killed between two shards leaves new shards beside the old index: only rows that the index describes count.
+    # A run killed between two shards leaves new shards beside the old index: only rows
+    # that the index describes count.
     if previous and _contents_of(path) != _contents(list(previous.values())):
         previous = {}
-    current = {name for name, key in wanted.items() if name in previous and previous[name]["key"] == key}
+    current = {
+        name for name, key in wanted.items() if name in previous and previous[name]["key"] == key
+    }
     if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
         return list(previous.values()), [], len(current)
     fresh = produce([item for name, item in items.items() if name not in current])
@@ -190,17 +212,26 @@ def _build_shard(
                 if utterance_id in current and old is not None:
                     row = previous[utterance_id]
                     made: Rows | Rejection = Rows(
-                        utterance_id, old["rows"][row["start"] : row["start"] + row["length"]], row["lost"]
+                        utterance_id,
+                        old["rows"][row["start"] : row["start"] + row["length"]],
+                        row["lost"],
                     )
                 else:
                     made = next(fresh)
                 if made.utterance_id != utterance_id:
-                    raise RuntimeError(f"rows of {made.utterance_id!r} came, expected {utterance_id!r}")
+                    raise RuntimeError(
+                        f"rows of {made.utterance_id!r} came, expected {utterance_id!r}"
+                    )
                 if isinstance(made, Rejection):
                     rejections.append(made)
                     continue
                 start = writer.append(made.values)
-                row = {"utterance_id": utterance_id, "shard": shard, "start": start, "length": len(made.values)}
+                row = {
+                    "utterance_id": utterance_id,
+                    "shard": shard,
+                    "start": start,
+                    "length": len(made.values),
+                }
                 index.append({**row, "lost": made.lost, "key": key})
             writer.flush()
             file.attrs["contents"] = _contents(index)
@@ -210,7 +241,8 @@ def _build_shard(
     finally:
         if old is not None:
             old.close()
-    # The old shard may be a read-only link into a cache that others share: replace it, never write into it.
+    # The old shard may be a read-only link into a cache that others share: replace it,
+    # never write into it.
     if index:
         temporary.replace(path)
     else:
@@ -220,13 +252,20 @@ def _build_shard(
 
 
 class _Writer:
-    """Appends rows in blocks of one chunk, so that a shard's bytes depend on its rows alone."""
+    """Appends rows in blocks of one chunk, so that a shard's bytes depend on its rows
+    alone.
+    """
 
     def __init__(self, file: h5py.File, dim: int) -> None:
         self.dim = dim
         self.block = max(1, CHUNK_BYTES // (4 * max(1, dim)))
         self.dataset = file.create_dataset(
-            "rows", (0, dim), maxshape=(None, dim), dtype="<f4", chunks=(self.block, max(1, dim)), track_times=False
+            "rows",
+            (0, dim),
+            maxshape=(None, dim),
+            dtype="<f4",
+            chunks=(self.block, max(1, dim)),
+            track_times=False,
         )
         self.pending: list[NDArray[np.float32]] = []
         self.waiting = 0

@@ -1,4 +1,6 @@
-"""Words from text: the one tokenisation that alignment, embeddings and vocabularies share."""
+"""Words from text: the one tokenisation that alignment, embeddings and vocabularies
+share.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,12 @@ from pipeline.lookup import ConfigurationError
 # The content of round brackets stays: uncertain words, but spoken ones.
 EVENTS = re.compile(r"\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|【[^【】]*】|\+\+[^+\s]+\+\+")
 APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ‛′＇´`ʹ", "'"))
-# Clipped words whose apostrophe comes first; any other leading or trailing apostrophe is taken for a quotation mark.
+# Clipped words whose apostrophe comes first; any other leading or trailing apostrophe
+# is taken for a quotation mark.
 CLIPPED = frozenset({"'bout", "'cause", "'em", "'til", "'tis", "'twas"})
-NUMBER = re.compile(r"(?<![0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?(st|nd|rd|th)?(?![0-9])", re.IGNORECASE)
+NUMBER = re.compile(
+    r"(?<![0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?(st|nd|rd|th)?(?![0-9])", re.IGNORECASE
+)
 WITHOUT_SPACES = frozenset({"ja", "th", "lo", "km", "my", "yue"})
 
 _ONES = [
@@ -42,11 +47,14 @@ _ORDINALS = {
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """How text becomes words; `stop_words` is a UTF-8 file with one word a line, removed after tokenising.
+    """How text becomes words; `stop_words` is a UTF-8 file with one word a line,
+    removed after tokenising.
 
-    `digits` concerns English: "spell" turns 21 into "twenty one", because pronunciation dictionaries and word vectors
-    know the words and not the figures; "keep" leaves them. `hmm` lets jieba find Mandarin words outside its dictionary.
-    Removed stop words are missing from a forced alignment too: use them only where no aligner reads the words.
+    `digits` concerns English: "spell" turns 21 into "twenty one", because pronunciation
+    dictionaries and word vectors know the words and not the figures; "keep" leaves
+    them. `hmm` lets jieba find Mandarin words outside its dictionary. Removed stop
+    words are missing from a forced alignment too: use them only where no aligner reads
+    the words.
     """
 
     lowercase: bool = True
@@ -56,11 +64,13 @@ class Config:
 
 
 def words(text: str, language: str = "en", config: Config | None = None) -> tuple[str, ...]:
-    """The words of a text, without punctuation and bracketed events; `language` is an ISO 639 code ('en', 'zh', 'de').
+    """The words of a text, without punctuation and bracketed events; `language` is an
+    ISO 639 code ('en', 'zh', 'de').
 
-    English: hyphens split, inner apostrophes stay (don't), curly quotes are folded. Mandarin ('zh', 'zh-cn'): jieba.
-    Other languages: runs of Unicode letters, marks and digits. Raises ConfigurationError for languages written without
-    spaces that have no tokeniser here.
+    English: hyphens split, inner apostrophes stay (don't), curly quotes are folded.
+    Mandarin ('zh', 'zh-cn'): jieba. Other languages: runs of Unicode letters, marks and
+    digits. Raises ConfigurationError for languages written without spaces that have no
+    tokeniser here.
     """
     config = config or Config()
     code = language.lower().replace("_", "-").partition("-")[0]
@@ -82,16 +92,21 @@ def words(text: str, language: str = "en", config: Config | None = None) -> tupl
 
 
 def normalise(text: str, lowercase: bool = True) -> str:
-    """The text without events and invisible characters, with one kind of apostrophe, in Unicode form NFKC."""
+    """The text without events and invisible characters, with one kind of apostrophe, in
+    Unicode form NFKC.
+    """
     text = EVENTS.sub(" ", text).translate(APOSTROPHES)
     text = "".join(character for character in text if unicodedata.category(character) != "Cf")
     text = unicodedata.normalize("NFKC", text)
-    # Lower-casing can decompose (İ): normalise once more, so that tokenising twice changes nothing.
+    # Lower-casing can decompose (İ): normalise once more, so that tokenising twice
+    # changes nothing.
     return unicodedata.normalize("NFKC", text.lower()) if lowercase else text
 
 
 def stop_words(path: Path) -> frozenset[str]:
-    """The words of a UTF-8 stop-word file (one a line), normalised as `words` does; read once per file version."""
+    """The words of a UTF-8 stop-word file (one a line), normalised as `words` does;
+    read once per file version.
+    """
     try:
         state = Path(path).stat()
     except OSError as error:
@@ -106,7 +121,9 @@ def _stop_words(path: Path, _modified: int, _size: int) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"stop words {path}: {error}, expected a UTF-8 file with one word a line") from error
+        raise ConfigurationError(
+            f"stop words {path}: {error}, expected a UTF-8 file with one word a line"
+        ) from error
     return frozenset(normalise(line.strip()) for line in lines if line.strip())
 
 
@@ -121,7 +138,9 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _mandarin(piece: str) -> Iterator[str]:
-    """A piece of jieba's output without punctuation; jieba keeps `50%`, `c++` and `a-b` together."""
+    """A piece of jieba's output without punctuation; jieba keeps `50%`, `c++` and `a-b`
+    together.
+    """
     for run in "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in piece).split():
         if _has_letter_or_digit(run):
             yield run
@@ -133,10 +152,11 @@ def _has_letter_or_digit(word: str) -> bool:
 
 @cache
 def _segmenter() -> Callable[[str, bool], list[str]]:
-    """jieba's cutting function over its own dictionary, without its cache file and log lines.
+    """jieba's cutting function over its own dictionary, without its cache file and log
+    lines.
 
-    jieba would load a marshal file from the shared temporary folder, where anybody can put one; reading the dictionary
-    takes about a second, once per process.
+    jieba would load a marshal file from the shared temporary folder, where anybody can
+    put one; reading the dictionary takes about a second, once per process.
     """
     import logging
     import warnings
@@ -160,7 +180,9 @@ def _spoken(match: re.Match[str]) -> str:
     whole, fraction, ordinal = match[1], match[2], match[3]
     if "," not in whole and (len(whole) > 10 or (len(whole) > 1 and whole[0] == "0")):
         spoken = [_ONES[int(digit)] for digit in whole]
-    elif ordinal is None and fraction is None and re.fullmatch(r"1[1-9][0-9]{2}|20[1-9][0-9]", whole):
+    elif (
+        ordinal is None and fraction is None and re.fullmatch(r"1[1-9][0-9]{2}|20[1-9][0-9]", whole)
+    ):
         spoken = _year(int(whole))
     else:
         spoken = _cardinal(int(whole.replace(",", "")))
@@ -173,7 +195,9 @@ def _spoken(match: re.Match[str]) -> str:
 
 
 def _year(number: int) -> list[str]:
-    """1984 as it is said: nineteen eighty four; 1900 nineteen hundred; 1905 nineteen oh five."""
+    """1984 as it is said: nineteen eighty four; 1900 nineteen hundred; 1905 nineteen oh
+    five.
+    """
     century, rest = divmod(number, 100)
     if rest == 0:
         return [*_cardinal(century), "hundred"]

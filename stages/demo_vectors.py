@@ -1,4 +1,6 @@
-"""Stage demo_vectors: a small file in GloVe's format: the demo reads pretrained vectors as a real corpus does."""
+"""Stage demo_vectors: a small file in GloVe's format: the demo reads pretrained vectors
+as a real corpus does.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,22 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pipeline.preparation import read_utterances
+from pipeline import folders
 from pipeline.schema import Utterance
+from pipeline.tables import read_utterances
 from pipeline.text import bert
 from stages.entry import DATA, DataFolder, console, run
 
 
-def main(corpus: str, out: Annotated[Path, typer.Option(help="The file to write.")], data: DataFolder = DATA) -> None:
-    """Encodes every word of CORPUS by itself with the sentence encoder that is installed as a package."""
-    utterances = read_utterances(data / "utterances" / corpus / "utterances.parquet")
+def main(
+    corpus: str,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    data: DataFolder = DATA,
+) -> None:
+    """Encodes every word of CORPUS by itself with the sentence encoder that is
+    installed as a package.
+    """
+    utterances = read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     words = sorted({word for item in utterances for word in item.words})
     alone = [Utterance(word, corpus, "", words=(word,)) for word in words]
     lines = []

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import figures
-from pipeline.report import page
+from pipeline.report import figures, page
 from stages.entry import DATA, MODELS, DataFolder, ModelsFolder, console, run
 
 
@@ -17,7 +16,9 @@ def main(
     data: DataFolder = DATA,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
 ) -> None:
-    """Draws the figures of every experiment under MODELS and writes one page that holds them all."""
+    """Draws the figures of every experiment under MODELS and writes one page that holds
+    them all.
+    """
     for complaint in figures.draw_all(models, data, out / "plots"):
         console.print(f"[yellow]not drawn:[/] {complaint}", highlight=False)
     written = page.write(models, data, out)

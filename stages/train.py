@@ -8,35 +8,47 @@ from typing import Annotated
 
 import typer
 
-from pipeline import executor, training
+from pipeline import executor, folders, tables
 from pipeline import params as parameters
-from pipeline.preparation import write_rejections
-from pipeline.schedule import folds_of, forget_older, tasks
-from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run, write_json
+from pipeline.training import loop
+from pipeline.training.schedule import folds_of, forget_older, tasks
+from stages import entry
+from stages.entry import DATA, MODELS, PARAMS, console
 
-ScratchFolder = Annotated[Path, typer.Option("--scratch", help="Where interrupted work waits to be continued.")]
+ScratchFolder = Annotated[
+    Path, typer.Option("--scratch", help="Where interrupted work waits to be continued.")
+]
 
 
 def main(
     name: str,
-    params_file: ParamsFile = PARAMS,
-    data: DataFolder = DATA,
-    models: ModelsFolder = MODELS,
+    params_file: entry.ParamsFile = PARAMS,
+    data: entry.DataFolder = DATA,
+    models: entry.ModelsFolder = MODELS,
     scratch: ScratchFolder = Path(".scratch"),
 ) -> None:
-    """Trains the experiment NAME of params.yaml on every fold and seed; a killed run goes on where it stopped."""
+    """Trains the experiment NAME of params.yaml on every fold and seed; a killed run
+    goes on where it stopped.
+    """
     params = parameters.load(params_file)
-    work = tasks(params, name, data, models, scratch)
-    console.print(f"{name}: {len(folds_of(work))} folds × {len(work) // len(folds_of(work))} seeds", highlight=False)
-    outcomes = list(executor.run(training.train_fold, work, f"train {name}"))
+    experiment = parameters.entry(params, "experiments", name)
+    classes = list(dict.fromkeys(params.splits[experiment.split].labels.values()))
+    described = parameters.describe(params, name)
+    work = tasks(name, experiment, described, classes, data, models, scratch)
+    folds = len(folds_of(work))
+    console.print(f"{name}: {folds} folds × {len(work) // folds} seeds", highlight=False)
+    outcomes = list(executor.run(loop.train_fold, work, f"train {name}"))
     forget_older(work)
-    folder = models / name / "folds"
-    write_rejections(folder / "rejects.parquet", {item for outcome in outcomes for item in outcome.rejections})
-    training.log_curves(models / name / "live", outcomes)
+    folder = folders.trained(models, name)
+    unusable = {item for outcome in outcomes for item in outcome.rejections}
+    tables.write_rejections(folder / folders.REJECTS, unusable)
+    loop.log_curves(models / name / "live", outcomes)
     seconds = sum(outcome.seconds_per_epoch for outcome in outcomes) / len(outcomes)
-    console.print(f"{name}: {seconds:.2f} s per epoch and fold, chosen epochs {[item.epoch for item in outcomes]}")
-    write_json(folder / "experiment.json", {"name": name, "experiment": asdict(params.experiments[name])})
+    epochs = [item.epoch for item in outcomes]
+    console.print(f"{name}: {seconds:.2f} s per epoch and fold, chosen epochs {epochs}")
+    stated = {"name": name, "experiment": asdict(experiment)}
+    tables.write_json(folder / "experiment.json", stated)
 
 
 if __name__ == "__main__":
-    run(main)
+    entry.run(main)

@@ -61,7 +61,9 @@ def test_a_part_measured_again_leaves_the_others(made: Path) -> None:
     assert rows[1]["ours_cpu_s"] == rows[1]["seconds"] == 0.5
 
 
-def test_a_part_that_fails_is_told_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_fails_is_told_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SERFLOW_RAVDESS", str(tmp_path))
     (tmp_path / "03-01.wav").write_bytes(b"no sound")
     monkeypatch.setattr(run.sys, "executable", "false")
@@ -70,7 +72,9 @@ def test_a_part_that_fails_is_told_and_nothing_is_written(tmp_path: Path, monkey
     assert not list((tmp_path / "made").iterdir())
 
 
-def test_real_recordings_are_spread_over_all_speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_recordings_are_spread_over_all_speakers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SERFLOW_RAVDESS", str(tmp_path))
     with pytest.raises(SystemExit, match="expected its folder of Actor_01"):
         run.recordings()

@@ -1,4 +1,6 @@
-"""The whole way, as a newcomer goes it: the demo corpus through every stage of the DAG, with one epoch of training."""
+"""The whole way, as a newcomer goes it: the demo corpus through every stage of the DAG,
+with one epoch of training.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,21 @@ EXPERIMENT = "fg_cme-demo"
 
 
 def run(where: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    }
     environment |= {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAME": "a"}
     environment |= {"GIT_COMMITTER_EMAIL": "a@b.c", "PYTHONWARNINGS": "default"}
-    return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=where, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def must(where: Path, *command: str) -> str:
     finished = run(where, *command)
-    assert finished.returncode == 0, f"{command}\n{finished.stdout[-3000:]}\n{finished.stderr[-3000:]}"
+    assert finished.returncode == 0, (
+        f"{command}\n{finished.stdout[-3000:]}\n{finished.stderr[-3000:]}"
+    )
     return finished.stdout
 
 
@@ -52,7 +60,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = document["experiments"][EXPERIMENT]
     document["experiments"] = {EXPERIMENT: {**kept, "training": {"epochs": 1}}}
     document["corpora"] = {"demo": document["corpora"]["demo"]}
-    for section, split in (("acoustic", "acoustic"), ("alignment", "alignment"), ("text", "text"), ("splits", "split")):
+    for section, split in (
+        ("acoustic", "acoustic"),
+        ("alignment", "alignment"),
+        ("text", "text"),
+        ("splits", "split"),
+    ):
         key = f"demo-{kept[split]}"
         document["build"][section] = {key: document["build"][section][key]}
     (where / "params.yaml").write_text(yaml.safe_dump(document))
@@ -79,12 +92,23 @@ def test_word_starts_are_near_the_truth(project: Path) -> None:
 
 def test_metrics_and_predictions_cover_every_fold(project: Path) -> None:
     metrics = read(project / "models" / EXPERIMENT / "metrics.json")
-    assert {"wa", "ua", "macro_f1", "recall", "wa_ci95", "ua_ci95", "n", "folds", "seeds", "test_selected"} <= set(
-        metrics
-    )
+    assert {
+        "wa",
+        "ua",
+        "macro_f1",
+        "recall",
+        "wa_ci95",
+        "ua_ci95",
+        "n",
+        "folds",
+        "seeds",
+        "test_selected",
+    } <= set(metrics)
     assert metrics["ua_ci95"]["low"] <= metrics["ua"] <= metrics["ua_ci95"]["high"]
     predictions = pq.read_table(project / "models" / EXPERIMENT / "predictions.parquet")
-    assert len(predictions) == len(set(predictions["utterance_id"].to_pylist())) == metrics["n"] == 500
+    assert (
+        len(predictions) == len(set(predictions["utterance_id"].to_pylist())) == metrics["n"] == 500
+    )
     assert metrics["folds"] == 5
 
 
@@ -92,7 +116,10 @@ def test_training_saw_no_test_label(project: Path) -> None:
     rows = pq.read_table(project / "data/splits/demo/session/folds.parquet").to_pylist()
     assert {row["subset"] for row in rows} == {"train", "valid", "test"}
     assert all((row["emotion"] is None) == (row["subset"] == "test") for row in rows)
-    assert "labels.parquet" not in (project / "dvc.lock").read_text().split("train@")[1].split("evaluate@")[0]
+    assert (
+        "labels.parquet"
+        not in (project / "dvc.lock").read_text().split("train@")[1].split("evaluate@")[0]
+    )
 
 
 def test_nothing_is_built_twice(project: Path) -> None:
@@ -126,7 +153,15 @@ def test_prediction_of_a_recording(project: Path) -> None:
 def test_another_row_compares_with_the_same_keys(project: Path) -> None:
     must(project, "git", "add", ".")
     must(project, "git", "commit", "--quiet", "--message", "base")
-    must(project, "dvc", "exp", "run", "-S", f"experiments.{EXPERIMENT}.network=LSTM_Attn_s", f"evaluate@{EXPERIMENT}")
+    must(
+        project,
+        "dvc",
+        "exp",
+        "run",
+        "-S",
+        f"experiments.{EXPERIMENT}.network=LSTM_Attn_s",
+        f"evaluate@{EXPERIMENT}",
+    )
     difference = json.loads(must(project, "dvc", "metrics", "diff", "--json"))
     changed = difference[f"models/{EXPERIMENT}/metrics.json"]
     assert {"wa", "ua", "test_selected.ua", "ua_ci95.low"} <= set(changed)

@@ -1,4 +1,5 @@
-"""DVC does not follow imports: every stage's `deps` must name each project module that it can reach.
+"""DVC does not follow imports: every stage's `deps` must name each project module that
+it can reach.
 
 `python tests/test_dvc.py` rewrites the lists in dvc.yaml.
 """
@@ -23,10 +24,12 @@ from pipeline import params as parameters  # noqa: E402
 
 DVC = ROOT / "dvc.yaml"
 KINDS = ("corpora", "acoustic", "alignment", "text", "networks")
-# Named as a whole: a component added there must be seen, and pages have files beside their code.
+# Named as a whole: a component added there must be seen, and pages have files beside
+# their code.
 FOLDERS = (*(f"pipeline/{kind}" for kind in KINDS), "pipeline/blocks", "pipeline/report")
-# These look components up to check settings, not to run them: a new network row changes no features.
-CHECKERS = {"pipeline/params.py", "pipeline/experiment.py", "pipeline/lookup.py"}
+# These look components up to check settings, not to run them: a new network row changes
+# no features.
+CHECKERS = {"pipeline/params.py", "pipeline/training/experiment.py", "pipeline/lookup.py"}
 
 
 def stages() -> dict[str, dict[str, Any]]:
@@ -43,7 +46,9 @@ def module_of(stage: dict[str, Any]) -> str:
 
 @cache
 def expected_deps(module: str) -> tuple[str, ...]:
-    """Sorted source paths that a stage must name: what its module reaches, and the components it looks up by name."""
+    """Sorted source paths that a stage must name: what its module reaches, and the
+    components it looks up by name.
+    """
     reached = _paths(lookup.reachable(module))
     kinds: set[str] = set()
     pending = True
@@ -59,12 +64,17 @@ def expected_deps(module: str) -> tuple[str, ...]:
 
 
 def rewrite(text: str) -> str:
-    """dvc.yaml with every stage's source deps brought in step; data and comments stay as they are."""
+    """dvc.yaml with every stage's source deps brought in step; data and comments stay
+    as they are.
+    """
     lines: list[str] = []
     stage, inside, indent = "", False, 0
     for line in [*text.splitlines(), ""]:
         if inside and not re.match(rf" {{{indent + 2}}}- ", line):
-            lines += [f"{' ' * (indent + 2)}- {path}" for path in expected_deps(module_of(stages()[stage]))]
+            lines += [
+                f"{' ' * (indent + 2)}- {path}"
+                for path in expected_deps(module_of(stages()[stage]))
+            ]
             inside = False
         if inside and _is_source(line.strip().removeprefix("- ")):
             continue
@@ -95,11 +105,13 @@ def _kinds_looked_up(path: str) -> frozenset[str]:
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
-        if called in ("lookup.row", "lookup.rows"):
+        if called in ("lookup.system", "lookup.systems"):
             found.add("networks")
         elif called in ("lookup.component", "lookup.component_config", "lookup.names"):
             kind = node.args[0]
-            assert isinstance(kind, ast.Constant) and kind.value in KINDS, f"{path}:{node.lineno}: {ast.unparse(node)}"
+            assert isinstance(kind, ast.Constant) and kind.value in KINDS, (
+                f"{path}:{node.lineno}: {ast.unparse(node)}"
+            )
             found.add(str(kind.value))
     return frozenset(found)
 
@@ -126,7 +138,9 @@ def test_every_command_is_a_stage() -> None:
 
 
 def test_components_looked_up_by_name_are_found() -> None:
-    """Statically nobody imports them: this is what DVC, and a plain look at imports, would miss."""
+    """Statically nobody imports them: this is what DVC, and a plain look at imports,
+    would miss.
+    """
     kinds = {
         name: {kind for kind in KINDS if f"pipeline/{kind}" in expected_deps(f"stages.{name}")}
         for name in ("prepare", "acoustic", "align", "text", "split", "train", "evaluate")
@@ -141,27 +155,43 @@ def test_components_looked_up_by_name_are_found() -> None:
         "evaluate": set(),
     }
     assert "pipeline/blocks" in expected_deps("stages.train")
-    assert {"pipeline/mel.py", "pipeline/short_term_kernel.py"} <= set(expected_deps("stages.acoustic"))
+    assert {"pipeline/acoustic/_mel.py", "pipeline/acoustic/_short_term_kernel.py"} <= set(
+        expected_deps("stages.acoustic")
+    )
 
 
 def test_training_is_not_given_the_labels_of_test_rows() -> None:
     """The firewall in the graph: changed test labels rebuild the evaluation alone."""
-    read = {name: [dep for dep in stages()[name]["deps"] if "splits/" in dep] for name in ("train", "evaluate")}
+    read = {
+        name: [dep for dep in stages()[name]["deps"] if "splits/" in dep]
+        for name in ("train", "evaluate")
+    }
     assert [Path(dep).name for dep in read["train"]] == ["folds.parquet"]
     assert [Path(dep).name for dep in read["evaluate"]] == ["labels.parquet"]
-    readers = [path for path in (ROOT / "stages").glob("*.py") if "labels.parquet" in path.read_text(encoding="utf-8")]
+    readers = [
+        path
+        for path in (ROOT / "stages").glob("*.py")
+        if "labels.parquet" in path.read_text(encoding="utf-8")
+    ]
     assert {path.stem for path in readers} == {"split", "evaluate"}
 
 
 def test_rewriting_keeps_everything_else() -> None:
     text = DVC.read_text(encoding="utf-8")
     assert rewrite(text) == text
-    stripped = "\n".join(line for line in text.splitlines() if not re.match(r"\s+- (pipeline|stages)\b", line)) + "\n"
+    stripped = (
+        "\n".join(
+            line for line in text.splitlines() if not re.match(r"\s+- (pipeline|stages)\b", line)
+        )
+        + "\n"
+    )
     assert stripped != text and yaml.safe_load(rewrite(stripped)) == yaml.safe_load(text)
 
 
 def test_what_dvc_reads_is_what_params_say() -> None:
-    """Every experiment has its stages, and everything that a stage reads is written by another or lies in data/raw."""
+    """Every experiment has its stages, and everything that a stage reads is written by
+    another or lies in data/raw.
+    """
     from dvc.repo import Repo
 
     params = parameters.load(ROOT / "params.yaml")
@@ -172,13 +202,24 @@ def test_what_dvc_reads_is_what_params_say() -> None:
         read = {str(dep) for stage in index.stages for dep in stage.deps}
     for experiment in params.experiments:
         assert {f"train@{experiment}", f"evaluate@{experiment}"} <= names
-    for section, stage in (("acoustic", "acoustic"), ("alignment", "align"), ("text", "text"), ("splits", "split")):
+    for section, stage in (
+        ("acoustic", "acoustic"),
+        ("alignment", "align"),
+        ("text", "text"),
+        ("splits", "split"),
+    ):
         assert {f"{stage}@{key}" for key in params.build[section]} <= names
-    built = {dep for dep in read if dep.startswith(("data/", "models/")) and not dep.startswith("data/raw/")}
+    built = {
+        dep
+        for dep in read
+        if dep.startswith(("data/", "models/")) and not dep.startswith("data/raw/")
+    }
     orphans = {
         dep
         for dep in built
-        if not any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for out in written)
+        if not any(
+            dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for out in written
+        )
     }
     assert orphans == set()
 

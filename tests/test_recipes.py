@@ -1,4 +1,6 @@
-"""The recipes of the five papers: every row of every paper has its inputs, and the settings are the published ones."""
+"""The recipes of the five papers: every row of every paper has its inputs, and the
+settings are the published ones.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import lookup, protocol, recipes
+from pipeline import lookup
 from pipeline import params as parameters
+from pipeline.commands import recipes
 from pipeline.report import tables
+from pipeline.splits import _protocol as protocol
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "recipes"
@@ -20,7 +24,13 @@ TABLES = [name for name in recipes.names(FOLDER) if name.split("-", 1)[0] in PAP
 INPUTS = ("paper_inputs-demo", "paper_inputs-demo_zh")
 
 FOUR = {"angry": "angry", "happy": "happy", "neutral": "neutral", "sad": "sad"}
-MERGED = {"angry": "angry", "happy": "happy", "excited": "happy", "neutral": "neutral", "sad": "sad"}
+MERGED = {
+    "angry": "angry",
+    "happy": "happy",
+    "excited": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+}
 IMPROVISED = {"angry": "anger", "excited": "excited", "neutral": "neutral", "sad": "sad"}
 THREE = {"neutral": "neutral", "positive": "positive", "negative": "negative"}
 
@@ -51,15 +61,26 @@ def split_config(recipe: str, name: str) -> Any:
 
 
 def test_the_demo_has_a_recipe_for_each_paper_and_protocol() -> None:
-    expected = {"cbla-demo", "cma-demo", "fg_cme-demo", "pba-demo_zh", "tsin-demo", "tsin-demo-speaker"}
+    expected = {
+        "cbla-demo",
+        "cma-demo",
+        "fg_cme-demo",
+        "pba-demo_zh",
+        "tsin-demo",
+        "tsin-demo-speaker",
+    }
     assert {*expected, "tsin-demo-random", *INPUTS} <= set(recipes.names(FOLDER))
     # A paper's rows come from `row` lists of the modules alone.
-    assert sorted(row for paper in PAPERS for row in recipes.rows_of_paper(paper)) == sorted(lookup.rows())
-    assert len(lookup.rows()) == 55
+    assert sorted(row for paper in PAPERS for row in recipes.rows_of_paper(paper)) == sorted(
+        lookup.systems()
+    )
+    assert len(lookup.systems()) == 55
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_row_of_the_paper_is_a_valid_experiment_that_reads_what_it_is_about(params_file: Path, name: str) -> None:
+def test_every_row_of_the_paper_is_a_valid_experiment_that_reads_what_it_is_about(
+    params_file: Path, name: str
+) -> None:
     rows = of_paper(name)
     sections = recipes.rows_of(recipes.read(name, FOLDER), rows, None)
     added = recipes.use(params_file, sections)
@@ -76,7 +97,9 @@ def test_every_row_of_the_paper_is_a_valid_experiment_that_reads_what_it_is_abou
             assert acoustic == "fbank" and text == TSIN_TEXTS.get(row, "bert")
             assert text != "word2vec" or params.text[experiment.text]["path"]
             # The table has a line for each protocol, told by the split's name.
-            assert experiment.split.split("-", 1)[0] in {item.split for item in tables.published("tsin")}
+            assert experiment.split.split("-", 1)[0] in {
+                item.split for item in tables.published("tsin")
+            }
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -99,7 +122,9 @@ def test_all_rows_of_all_demo_tables_live_together(params_file: Path) -> None:
     for name in INPUTS:
         assert recipes.use(params_file, recipes.read(name, FOLDER)) == []
     params = parameters.load(params_file)
-    assert {experiment.network for experiment in params.experiments.values()} == set(lookup.rows())
+    assert {experiment.network for experiment in params.experiments.values()} == set(
+        lookup.systems()
+    )
 
 
 @pytest.mark.parametrize("recipe", ["cbla-demo", "cbla-iemocap", "paper_inputs-demo"])
@@ -119,10 +144,14 @@ def test_cbla_reads_ten_seconds_of_short_term_features(recipe: str) -> None:
 )
 def test_cbla_tests_on_session_5_of_the_improvised_turns(recipe: str, name: str) -> None:
     config = split_config(recipe, name)
-    assert config.labels == IMPROVISED and config.styles == ["improvised"] and config.test == ["Ses05"]
+    assert (
+        config.labels == IMPROVISED and config.styles == ["improvised"] and config.test == ["Ses05"]
+    )
 
 
-@pytest.mark.parametrize("recipe", ["fg_cme-demo", "fg_cme-iemocap", "fg_cme-ravdess", "paper_inputs-demo"])
+@pytest.mark.parametrize(
+    "recipe", ["fg_cme-demo", "fg_cme-iemocap", "fg_cme-ravdess", "paper_inputs-demo"]
+)
 def test_fg_cme_reads_forty_log_filterbanks_of_whole_utterances(recipe: str) -> None:
     config = component(recipe, "acoustic", "fbank")
     assert (config.frame_length, config.frame_shift, config.num_mel_bins) == (0.025, 0.01, 40)
@@ -146,7 +175,10 @@ def test_fg_cme_merges_no_label(recipe: str, name: str, folds: int | None) -> No
 
 @pytest.mark.parametrize("recipe", ["cma-iemocap", "paper_inputs-demo"])
 def test_cma_reads_ten_seconds_of_samples_or_of_spectrum(recipe: str) -> None:
-    samples, spectrum = component(recipe, "acoustic", "waveform"), component(recipe, "acoustic", "spectrogram")
+    samples, spectrum = (
+        component(recipe, "acoustic", "waveform"),
+        component(recipe, "acoustic", "spectrogram"),
+    )
     assert (samples.sampling_rate, samples.max_frames) == (16000, 160000)
     assert (spectrum.frame_length, spectrum.frame_shift, spectrum.max_frames) == (0.025, 0.01, 1000)
     assert len(lookup.component("acoustic", "spectrogram").feature_names(spectrum)) == 257
@@ -158,7 +190,11 @@ def test_cmas_demo_says_how_much_shorter_it_is() -> None:
         component("cma-demo", "acoustic", "waveform-demo"),
         component("cma-demo", "acoustic", "spectrogram-demo"),
     )
-    assert samples.max_frames / samples.sampling_rate == spectrum.max_frames * spectrum.frame_shift == 2.0
+    assert (
+        samples.max_frames / samples.sampling_rate
+        == spectrum.max_frames * spectrum.frame_shift
+        == 2.0
+    )
     assert split_config("cma-demo", "session-one").labels == MERGED
 
 
@@ -166,10 +202,19 @@ def test_cmas_demo_says_how_much_shorter_it_is() -> None:
 def test_pba_reads_mfcc_and_cbow_of_the_training_part(recipe: str) -> None:
     assert component(recipe, "acoustic", "mfcc-pba").window == "hamming"
     words = component(recipe, "text", "word2vec-pba")
-    assert words.vector_size == 50 and not words.skip_gram and words.path is None and words.fit == "fold"
+    assert (
+        words.vector_size == 50
+        and not words.skip_gram
+        and words.path is None
+        and words.fit == "fold"
+    )
     division = split_config(recipe, "ratio")
     # The paper numbers its classes: 0 neutral, 1 positive, 2 negative.
-    assert list(division.labels.items()) == list(THREE.items()) and division.ratio == (0.7, 0.2, 0.1)
+    assert list(division.labels.items()) == list(THREE.items()) and division.ratio == (
+        0.7,
+        0.2,
+        0.1,
+    )
 
 
 def test_pbas_division_has_a_sibling_that_keeps_videos_whole() -> None:
@@ -177,19 +222,27 @@ def test_pbas_division_has_a_sibling_that_keeps_videos_whole() -> None:
     assert division.labels == THREE and division.ratio == (0.7, 0.2, 0.1) and division.folds is None
 
 
-@pytest.mark.parametrize("recipe", ["tsin-iemocap", "tsin-iemocap-speaker", "tsin-iemocap-random", "paper_inputs-demo"])
+@pytest.mark.parametrize(
+    "recipe", ["tsin-iemocap", "tsin-iemocap-speaker", "tsin-iemocap-random", "paper_inputs-demo"]
+)
 def test_tsin_reads_500_frames_with_two_differences_and_token_vectors(recipe: str) -> None:
     config = component(recipe, "acoustic", "fbank-tsin")
     assert (config.frame_length, config.frame_shift, config.window) == (0.025, 0.01, "hamming")
     assert config.differences == 2 and config.max_frames == 500
-    assert len(lookup.component("acoustic", "fbank").feature_names(config)) == 3 * config.num_mel_bins
+    assert (
+        len(lookup.component("acoustic", "fbank").feature_names(config)) == 3 * config.num_mel_bins
+    )
     (bert,) = (name for name in recipes.read(recipe, FOLDER)["text"] if name.startswith("bert"))
     assert component(recipe, "text", bert).pooling == "token"
 
 
 @pytest.mark.parametrize(
     ("suffix", "name", "folds"),
-    [("", "session-merged", None), ("-speaker", "speaker-merged", None), ("-random", "random-merged", 10)],
+    [
+        ("", "session-merged", None),
+        ("-speaker", "speaker-merged", None),
+        ("-random", "random-merged", 10),
+    ],
 )
 def test_tsins_three_protocols(suffix: str, name: str, folds: int | None) -> None:
     for recipe in (f"tsin-iemocap{suffix}", f"tsin-demo{suffix}", "paper_inputs-demo"):

@@ -1,1 +1,15 @@
 """Acoustic features: each module turns a waveform into (num_frames, feature_dim)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import lookup
+from pipeline.acoustic._extraction import extract_corpus, padding_share
+
+__all__ = ["extract_corpus", "padding_share", "settings"]
+
+
+def settings(name: str, values: Any) -> Any:
+    """The checked Config under `name` of the section `acoustic` of params.yaml."""
+    return lookup.component_config("acoustic", name, values)

@@ -1,10 +1,11 @@
 """Log mel filterbank energies, with Kaldi's or librosa's conventions.
 
-`kaldi` (the default): whole frames only, mean removed and pre-emphasis 0.97 inside each frame, 1127 ln(1 + f / 700)
-from 20 Hz to the Nyquist frequency, natural log floored at the float32 epsilon, samples on the scale of 16-bit
-integers; what `compute-fbank-feats --dither=0` and kaldi-native-fbank compute.
-`librosa`: centred frames, no pre-emphasis, Slaney's mel scale with unit-area filters, natural log floored at 1e-10,
-samples in [-1, 1]: log(max(librosa.feature.melspectrogram(...), 1e-10)).
+`kaldi` (the default): whole frames only, mean removed and pre-emphasis 0.97 inside each
+frame, 1127 ln(1 + f / 700) from 20 Hz to the Nyquist frequency, natural log floored at
+the float32 epsilon, samples on the scale of 16-bit integers; what `compute-fbank-feats
+--dither=0` and kaldi-native-fbank compute. `librosa`: centred frames, no pre-emphasis,
+Slaney's mel scale with unit-area filters, natural log floored at 1e-10, samples in [-1,
+1]: log(max(librosa.feature.melspectrogram(...), 1e-10)).
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames, mel
+from pipeline import audio, frames
+from pipeline.acoustic import _mel as mel
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Log mel filterbank; frame_length and frame_shift in seconds, sampling_rate and frequencies in Hz.
+    """Log mel filterbank; frame_length and frame_shift in seconds, sampling_rate and
+    frequencies in Hz.
 
-    `low_frequency` and `preemphasis` of None stand for the convention's own (kaldi 20 Hz and 0.97, librosa 0 Hz and 0);
-    `high_frequency` of None for half the sampling rate. `differences` appends that many orders of deltas
-    (regression over two frames to each side).
+    `low_frequency` and `preemphasis` of None stand for the convention's own (kaldi 20
+    Hz and 0.97, librosa 0 Hz and 0); `high_frequency` of None for half the sampling
+    rate. `differences` appends that many orders of deltas (regression over two frames
+    to each side).
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -41,11 +45,14 @@ class Config:
     max_frames: int | None = Field(default=None, ge=1)
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
     """Natural-log mel energies of a waveform (num_samples,) in [-1, 1].
 
-    Returns (num_frames, num_mel_bins * (1 + differences)), computed in float64. Raises AudioError when the waveform is
-    shorter than one frame, ValueError when a mel filter would lie between two FFT bins.
+    Returns (num_frames, num_mel_bins * (1 + differences)), computed in float64. Raises
+    AudioError when the waveform is shorter than one frame, ValueError when a mel filter
+    would lie between two FFT bins.
     """
     length, shift = (
         frames.samples(config.frame_length, sampling_rate),
@@ -71,9 +78,15 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
 
 
 def feature_names(config: Config) -> list[str]:
-    """`mel_1` .. `mel_40`, then `delta mel_1` .., then `delta delta mel_1` .. as configured."""
+    """`mel_1` .. `mel_40`, then `delta mel_1` .., then `delta delta mel_1` .. as
+    configured.
+    """
     names = [f"mel_{i}" for i in range(1, config.num_mel_bins + 1)]
-    return [prefix + name for prefix in ("", "delta ", "delta delta ")[: config.differences + 1] for name in names]
+    return [
+        prefix + name
+        for prefix in ("", "delta ", "delta delta ")[: config.differences + 1]
+        for name in names
+    ]
 
 
 def timing(config: Config) -> frames.FrameTiming:

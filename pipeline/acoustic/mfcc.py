@@ -1,8 +1,9 @@
 """Mel-frequency cepstral coefficients with librosa's conventions.
 
-Centred frames, Slaney's mel scale with unit-area filters, decibels (10 log10) floored at 1e-10 and at `top_decibels`
-below the utterance's maximum, orthonormal cosine transform of type II: librosa.feature.mfcc of librosa 0.11, after
-Davis and Mermelstein, IEEE Trans. ASSP 28(4), 1980. Deltas are those of librosa.feature.delta: Savitzky-Golay
+Centred frames, Slaney's mel scale with unit-area filters, decibels (10 log10) floored
+at 1e-10 and at `top_decibels` below the utterance's maximum, orthonormal cosine
+transform of type II: librosa.feature.mfcc of librosa 0.11, after Davis and Mermelstein,
+IEEE Trans. ASSP 28(4), 1980. Deltas are those of librosa.feature.delta: Savitzky-Golay
 derivatives over nine frames.
 """
 
@@ -15,17 +16,20 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames, mel
+from pipeline import audio, frames
+from pipeline.acoustic import _mel as mel
 
 DELTA_WIDTH = 9  # frames
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """MFCCs; frame_length and frame_shift in seconds, sampling_rate and frequencies in Hz.
+    """MFCCs; frame_length and frame_shift in seconds, sampling_rate and frequencies in
+    Hz.
 
-    `deltas` appends the first (1) or the first and second (2) derivatives over frames. `high_frequency` of None stands
-    for half the sampling rate, `top_decibels` of None for no floor relative to the maximum.
+    `deltas` appends the first (1) or the first and second (2) derivatives over frames.
+    `high_frequency` of None stands for half the sampling rate, `top_decibels` of None
+    for no floor relative to the maximum.
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -47,11 +51,14 @@ class Config:
             )
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
-    """MFCCs of a waveform (num_samples,) in [-1, 1]: (num_frames, num_coefficients * (1 + deltas)), in decibels.
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
+    """MFCCs of a waveform (num_samples,) in [-1, 1]: (num_frames, num_coefficients * (1
+    + deltas)), in decibels.
 
-    Computed in float64. Raises AudioError when the waveform is shorter than one frame, ValueError when a mel filter
-    would lie between two FFT bins.
+    Computed in float64. Raises AudioError when the waveform is shorter than one frame,
+    ValueError when a mel filter would lie between two FFT bins.
     """
     from scipy.fft import dct
 
@@ -64,7 +71,9 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
         mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=True),
         shift,
-        mel.filters("librosa", config.num_mel_bins, num_fft, sampling_rate, config.low_frequency, high),
+        mel.filters(
+            "librosa", config.num_mel_bins, num_fft, sampling_rate, config.low_frequency, high
+        ),
     )
     decibels = 10 * np.log10(np.maximum(energies, mel.LIBROSA_FLOOR))
     if config.top_decibels is not None:
@@ -75,21 +84,31 @@ def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -
 
 
 def savitzky_golay(features: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """The derivative of that order of a polynomial of that order fitted to nine frames, of the features' shape.
+    """The derivative of that order of a polynomial of that order fitted to nine frames,
+    of the features' shape.
 
-    At the ends it is taken from the polynomial of the outermost nine frames, or, in utterances of fewer than nine
-    frames, of the utterance with its first and last frame repeated.
+    At the ends it is taken from the polynomial of the outermost nine frames, or, in
+    utterances of fewer than nine frames, of the utterance with its first and last frame
+    repeated.
     """
     from scipy.signal import savgol_filter
 
     mode = "interp" if len(features) >= DELTA_WIDTH else "nearest"
-    return np.asarray(savgol_filter(features, DELTA_WIDTH, deriv=order, polyorder=order, axis=0, mode=mode))
+    return np.asarray(
+        savgol_filter(features, DELTA_WIDTH, deriv=order, polyorder=order, axis=0, mode=mode)
+    )
 
 
 def feature_names(config: Config) -> list[str]:
-    """`mfcc_1` .. (the first is the mean level), then `delta mfcc_1` .., then `delta delta mfcc_1` .. as configured."""
+    """`mfcc_1` .. (the first is the mean level), then `delta mfcc_1` .., then `delta
+    delta mfcc_1` .. as configured.
+    """
     names = [f"mfcc_{i}" for i in range(1, config.num_coefficients + 1)]
-    return [prefix + name for prefix in ("", "delta ", "delta delta ")[: config.deltas + 1] for name in names]
+    return [
+        prefix + name
+        for prefix in ("", "delta ", "delta delta ")[: config.deltas + 1]
+        for name in names
+    ]
 
 
 def timing(config: Config) -> frames.FrameTiming:

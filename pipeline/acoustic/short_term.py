@@ -1,13 +1,16 @@
-"""The 34 short-term features of pyAudioAnalysis (68 with deltas), computed for a whole utterance at once.
+"""The 34 short-term features of pyAudioAnalysis (68 with deltas), computed for a whole
+utterance at once.
 
-Zero crossing rate, energy and its entropy, spectral centroid, spread, entropy, flux and rolloff, 13 MFCCs, 12 chroma
-energies and their standard deviation, over rectangular windows. Source: Giannakopoulos, PLoS ONE 10(12), 2015, and the
-package's version 0.3.14.
+Zero crossing rate, energy and its entropy, spectral centroid, spread, entropy, flux and
+rolloff, 13 MFCCs, 12 chroma energies and their standard deviation, over rectangular
+windows. Source: Giannakopoulos, PLoS ONE 10(12), 2015, and the package's version
+0.3.14.
 
-`compatible` gives the package's numbers, two faults included: its mel filters lie at half their frequency, and its
-chroma keeps one spectral bin per semitone, wrongly weighted. `corrected` mends these two and nothing else: the mel
-filters lie where they are drawn (those above half the sampling rate are left out) and each semitone counts with the
-mean power of all its bins. docs/short_term_corrected.png shows both.
+`compatible` gives the package's numbers, two faults included: its mel filters lie at
+half their frequency, and its chroma keeps one spectral bin per semitone, wrongly
+weighted. `corrected` mends these two and nothing else: the mel filters lie where they
+are drawn (those above half the sampling rate are left out) and each semitone counts
+with the mean power of all its bins. docs/short_term_corrected.png shows both.
 """
 
 from __future__ import annotations
@@ -19,14 +22,17 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames, short_term_kernel
+from pipeline import audio, frames
+from pipeline.acoustic import _short_term_kernel as short_term_kernel
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Short-term features; frame_length and frame_shift in seconds, sampling_rate in Hz.
+    """Short-term features; frame_length and frame_shift in seconds, sampling_rate in
+    Hz.
 
-    `deltas` appends x[t] - x[t-1] of each feature, zero in the first frame. `backend: package` runs pyAudioAnalysis.
+    `deltas` appends x[t] - x[t-1] of each feature, zero in the first frame. `backend:
+    package` runs pyAudioAnalysis.
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -39,14 +45,19 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.backend == "package" and self.variant == "corrected":
-            raise ValueError("backend 'package' computes variant 'compatible' only, expected backend 'serflow'")
+            raise ValueError(
+                "backend 'package' computes variant 'compatible' only, expected backend 'serflow'"
+            )
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
-    """Short-term features of a waveform (num_samples,) in [-1, 1]: (num_frames, 34), or 68 with deltas.
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
+    """Short-term features of a waveform (num_samples,) in [-1, 1]: (num_frames, 34), or
+    68 with deltas.
 
-    Raises AudioError when the waveform is shorter than one frame, ValueError when the frames are too short for the
-    features (10 ms at 16 kHz for the compatible variant).
+    Raises AudioError when the waveform is shorter than one frame, ValueError when the
+    frames are too short for the features (10 ms at 16 kHz for the compatible variant).
     """
     return features(waveform, sampling_rate, config).astype(np.float32)
 
@@ -78,15 +89,26 @@ def _package(
         ) from error
 
     # The package expects 16-bit integers and divides by 32768; the product is exact.
-    values, _ = ShortTermFeatures.feature_extraction(signal * 32768, sampling_rate, length, shift, deltas=deltas)
+    values, _ = ShortTermFeatures.feature_extraction(
+        signal * 32768, sampling_rate, length, shift, deltas=deltas
+    )
     return np.ascontiguousarray(values.T)
 
 
 def feature_names(config: Config) -> list[str]:
     """The package's names in the package's order, then `delta ` of each as configured."""
-    names = ["zcr", "energy", "energy_entropy", "spectral_centroid", "spectral_spread", "spectral_entropy"]
+    names = [
+        "zcr",
+        "energy",
+        "energy_entropy",
+        "spectral_centroid",
+        "spectral_spread",
+        "spectral_entropy",
+    ]
     names += ["spectral_flux", "spectral_rolloff"]
-    names += [f"mfcc_{i}" for i in range(1, 14)] + [f"chroma_{i}" for i in range(1, 13)] + ["chroma_std"]
+    names += (
+        [f"mfcc_{i}" for i in range(1, 14)] + [f"chroma_{i}" for i in range(1, 13)] + ["chroma_std"]
+    )
     return names + [f"delta {name}" for name in names] if config.deltas else names
 
 

@@ -1,7 +1,9 @@
-"""Short-time spectrum: 257 bins of 25 ms frames every 10 ms at 16 kHz, whole frames only.
+"""Short-time spectrum: 257 bins of 25 ms frames every 10 ms at 16 kHz, whole frames
+only.
 
-The frame is padded with zeros to the power of two at or above its length (400 samples -> 512), so that bin k lies at
-k * sampling_rate / 512 Hz. The audio input of the row CMA_spec.
+The frame is padded with zeros to the power of two at or above its length (400 samples
+-> 512), so that bin k lies at k * sampling_rate / 512 Hz. The audio input of the row
+CMA_spec.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames, mel
+from pipeline import audio, frames
+from pipeline.acoustic import _mel as mel
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Short-time spectrum; frame_length and frame_shift in seconds, sampling_rate in Hz.
+    """Short-time spectrum; frame_length and frame_shift in seconds, sampling_rate in
+    Hz.
 
-    `scale`: `magnitude` |DFT|, `power` |DFT|^2, or `log` ln max(|DFT|^2, 1e-10), of samples in [-1, 1].
+    `scale`: `magnitude` |DFT|, `power` |DFT|^2, or `log` ln max(|DFT|^2, 1e-10), of
+    samples in [-1, 1].
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -31,17 +36,25 @@ class Config:
     max_frames: int | None = Field(default=None, ge=1)
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
-    """Spectrum of a waveform (num_samples,) in [-1, 1]: (num_frames, num_bins), 257 bins for 25 ms at 16 kHz.
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
+    """Spectrum of a waveform (num_samples,) in [-1, 1]: (num_frames, num_bins), 257
+    bins for 25 ms at 16 kHz.
 
-    Computed in float64, with a symmetric window. Raises AudioError when the waveform is shorter than one frame.
+    Computed in float64, with a symmetric window. Raises AudioError when the waveform is
+    shorter than one frame.
     """
     length = frames.samples(config.frame_length, sampling_rate)
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
     num_fft = mel.fft_length(length)
-    result = np.empty((frames.num_frames(len(waveform), length, shift), num_fft // 2 + 1), dtype=np.float32)
-    for block, power in mel.power_spectra(waveform, frames.window(config.window, length), shift, num_fft):
+    result = np.empty(
+        (frames.num_frames(len(waveform), length, shift), num_fft // 2 + 1), dtype=np.float32
+    )
+    for block, power in mel.power_spectra(
+        waveform, frames.window(config.window, length), shift, num_fft
+    ):
         if config.scale == "magnitude":
             np.sqrt(power, out=power)
         elif config.scale == "log":

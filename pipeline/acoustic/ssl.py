@@ -1,8 +1,10 @@
-"""Hidden states of a self-supervised speech encoder of the transformers library: wav2vec2, HuBERT, WavLM and their kin.
+"""Hidden states of a self-supervised speech encoder of the transformers library:
+wav2vec2, HuBERT, WavLM and their kin.
 
-Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021; Chen et al., "WavLM", IEEE
-JSTSP 16(6), 2022. Encoders with group normalisation change their output with padding, so only waveforms of equal length
-are ever batched. Weights are read from safetensors files only.
+Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", IEEE/ACM TASLP 29,
+2021; Chen et al., "WavLM", IEEE JSTSP 16(6), 2022. Encoders with group normalisation
+change their output with padding, so only waveforms of equal length are ever batched.
+Weights are read from safetensors files only.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """A speech encoder by its name on the model hub or by the folder that holds its files; sampling_rate in Hz.
+    """A speech encoder by its name on the model hub or by the folder that holds its
+    files; sampling_rate in Hz.
 
-    `layer` chooses a hidden state: 0 is the input of the first transformer layer, -1 the output of the last, `mean` the
-    mean of all. `layer_weights` takes a weighted mean of all instead, one weight per hidden state, the input included.
+    `layer` chooses a hidden state: 0 is the input of the first transformer layer, -1
+    the output of the last, `mean` the mean of all. `layer_weights` takes a weighted
+    mean of all instead, one weight per hidden state, the input included.
     """
 
     model: str = "facebook/wav2vec2-base"
@@ -43,23 +47,35 @@ class Config:
     max_frames: int | None = Field(default=None, ge=1)
 
     def __post_init__(self) -> None:
-        if self.layer_weights is not None and (min(self.layer_weights, default=-1) < 0 or sum(self.layer_weights) <= 0):
-            raise ValueError(f"layer_weights = {self.layer_weights}, expected weights >= 0 with a positive sum")
+        if self.layer_weights is not None and (
+            min(self.layer_weights, default=-1) < 0 or sum(self.layer_weights) <= 0
+        ):
+            raise ValueError(
+                f"layer_weights = {self.layer_weights}, expected weights >= 0 with a positive sum"
+            )
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
-    """Hidden states of a waveform (num_samples,) in [-1, 1]: (num_frames, hidden_size), one frame in 20 ms as a rule.
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
+    """Hidden states of a waveform (num_samples,) in [-1, 1]: (num_frames, hidden_size),
+    one frame in 20 ms as a rule.
 
-    Raises AudioError when the waveform is shorter than one frame, ConfigurationError when the model cannot be found or
-    has no such layer.
+    Raises AudioError when the waveform is shorter than one frame, ConfigurationError
+    when the model cannot be found or has no such layer.
     """
     return extract_many([waveform], sampling_rate, config)[0]
 
 
 def extract_many(
-    waveforms: Sequence[NDArray[np.float32]], sampling_rate: int, config: Config, batch_size: int = 8
+    waveforms: Sequence[NDArray[np.float32]],
+    sampling_rate: int,
+    config: Config,
+    batch_size: int = 8,
 ) -> list[NDArray[np.float32]]:
-    """The same for several waveforms, in their order; waveforms of equal length share a batch, others never do."""
+    """The same for several waveforms, in their order; waveforms of equal length share a
+    batch, others never do.
+    """
     import torch
 
     model, preprocessor = _load(config.model, config.revision, config.device)
@@ -77,7 +93,8 @@ def extract_many(
     for indices in by_length.values():
         for start in range(0, len(indices), batch_size):
             batch = indices[start : start + batch_size]
-            # The preprocessor alone knows whether its model wants zero mean and unit variance.
+            # The preprocessor alone knows whether its model wants zero mean and unit
+            # variance.
             inputs = preprocessor(
                 [np.asarray(waveforms[index], dtype=np.float32) for index in batch],
                 sampling_rate=sampling_rate,
@@ -90,7 +107,9 @@ def extract_many(
 
 
 def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
-    """One hidden state or the weighted mean of all, num_layers + 1 tensors (B, T, H) -> (B, T, H)."""
+    """One hidden state or the weighted mean of all, num_layers + 1 tensors (B, T, H) ->
+    (B, T, H).
+    """
     if config.layer_weights is not None and len(config.layer_weights) != len(states):
         raise ConfigurationError(
             f"ssl: {len(config.layer_weights)} layer_weights, expected {len(states)} for {config.model}"
@@ -102,7 +121,9 @@ def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
             )
         return np.asarray(states[config.layer].float().cpu().numpy(), dtype=np.float32)
     weights = config.layer_weights or (1.0,) * len(states)
-    total = sum(weight / sum(weights) * state.float() for weight, state in zip(weights, states, strict=True))
+    total = sum(
+        weight / sum(weights) * state.float() for weight, state in zip(weights, states, strict=True)
+    )
     return np.asarray(total.cpu().numpy(), dtype=np.float32)
 
 
@@ -118,7 +139,8 @@ def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise _not_found(name, error) from error
-    # The library fills absent weights with random numbers; masked_spec_embed is used in training only.
+    # The library fills absent weights with random numbers; masked_spec_embed is used in
+    # training only.
     missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
     if missing:
         raise ConfigurationError(
@@ -130,9 +152,11 @@ def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
 
 
 def _convolve_in_pieces(model: Any) -> None:
-    """Lets the model run its convolutions over a piece of the waveform at a time, where they are of the known form.
+    """Lets the model run its convolutions over a piece of the waveform at a time, where
+    they are of the known form.
 
-    All at once, the first of them alone holds 12 MB for each second of a long recording.
+    All at once, the first of them alone holds 12 MB for each second of a long
+    recording.
     """
     import torch
 
@@ -144,10 +168,14 @@ def _convolve_in_pieces(model: Any) -> None:
         model.feature_extractor.forward = partial(_convolve, layers, _field(model.config), whole[0])
 
 
-def _convolve(layers: Sequence[Any], field_and_shift: tuple[int, int], normalised: bool, waveforms: Any) -> Any:
-    """Waveforms (B, num_samples) through convolutions without padding: (B, channels, num_frames).
+def _convolve(
+    layers: Sequence[Any], field_and_shift: tuple[int, int], normalised: bool, waveforms: Any
+) -> Any:
+    """Waveforms (B, num_samples) through convolutions without padding: (B, channels,
+    num_frames).
 
-    `normalised`: the first layer has a group norm, by channel, whose mean and variance are those of the whole waveform.
+    `normalised`: the first layer has a group norm, by channel, whose mean and variance
+    are those of the whole waveform.
     """
     import torch
 
@@ -162,7 +190,9 @@ def _convolve(layers: Sequence[Any], field_and_shift: tuple[int, int], normalise
         for layer in layers:
             if statistics is not None and layer is layers[0]:
                 mean, scale = statistics
-                piece = layer.conv(piece).sub_(mean).mul_(scale).add_(layer.layer_norm.bias[:, None])
+                piece = (
+                    layer.conv(piece).sub_(mean).mul_(scale).add_(layer.layer_norm.bias[:, None])
+                )
                 piece = layer.activation(piece)
             else:
                 piece = layer(piece)
@@ -180,7 +210,10 @@ def _statistics(layer: Any, x: Any) -> tuple[Any, Any]:
     for start in range(0, num_frames, block):
         end = min(start + block, num_frames)
         made = layer.conv(x[:, :, start * shift : (end - 1) * shift + field]).double()
-        total, square = total + made.sum(2, keepdim=True), square + made.square().sum(2, keepdim=True)
+        total, square = (
+            total + made.sum(2, keepdim=True),
+            square + made.square().sum(2, keepdim=True),
+        )
     mean = total / num_frames
     scale = (square / num_frames - mean.square() + layer.layer_norm.eps).rsqrt()
     return mean.float(), scale.float() * layer.layer_norm.weight[:, None]
@@ -191,7 +224,9 @@ def _model_config(name: str, revision: str | None) -> Any:
     try:
         from transformers import AutoConfig
     except ImportError as error:
-        raise ImportError("acoustic feature 'ssl' needs transformers, expected `pip install transformers`") from error
+        raise ImportError(
+            "acoustic feature 'ssl' needs transformers, expected `pip install transformers`"
+        ) from error
 
     try:
         config = _pretrained(AutoConfig, name, revision)
@@ -206,7 +241,9 @@ def _model_config(name: str, revision: str | None) -> Any:
 
 
 def _pretrained(kind: Any, name: str, revision: str | None, **options: Any) -> Any:
-    """`from_pretrained`, from the disk where it is there: asking the hub first costs retries without a network."""
+    """`from_pretrained`, from the disk where it is there: asking the hub first costs
+    retries without a network.
+    """
     try:
         return kind.from_pretrained(name, revision=revision, local_files_only=True, **options)
     except OSError:
@@ -222,7 +259,9 @@ def _not_found(name: str, error: Exception) -> ConfigurationError:
     else:
         folder = f"models/{name.rsplit('/', 1)[-1]}"
         where = f"a folder, say {folder}, that `model` names (from https://huggingface.co/{name}/tree/main)"
-    return ConfigurationError(f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), {expected} {where}")
+    return ConfigurationError(
+        f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), {expected} {where}"
+    )
 
 
 def _field(config: Any) -> tuple[int, int]:
@@ -236,11 +275,15 @@ def _field(config: Any) -> tuple[int, int]:
 
 def feature_names(config: Config) -> list[str]:
     """`ssl_1` .. `ssl_768`, as wide as the model's hidden states."""
-    return [f"ssl_{i}" for i in range(1, _model_config(config.model, config.revision).hidden_size + 1)]
+    return [
+        f"ssl_{i}" for i in range(1, _model_config(config.model, config.revision).hidden_size + 1)
+    ]
 
 
 def timing(config: Config) -> frames.FrameTiming:
-    """A frame lies at the samples that its convolutions see, before the transformer looks around."""
+    """A frame lies at the samples that its convolutions see, before the transformer
+    looks around.
+    """
     field, shift = _field(_model_config(config.model, config.revision))
     rate = config.sampling_rate
     return frames.FrameTiming(field / rate, shift / rate, field / rate / 2)

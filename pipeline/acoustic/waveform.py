@@ -1,4 +1,6 @@
-"""The samples themselves, for networks that learn their own filters: 160000 of them (10 s at 16 kHz) at most."""
+"""The samples themselves, for networks that learn their own filters: 160000 of them (10
+s at 16 kHz) at most.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,25 @@ from pydantic.dataclasses import dataclass
 
 from pipeline import audio, frames
 
+UNIT = "sample"  # a row is a sample, not a frame
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Raw samples at `sampling_rate` Hz; a frame is one sample, so that `max_frames` counts samples."""
+    """Raw samples at `sampling_rate` Hz; a frame is one sample, so that `max_frames`
+    counts samples.
+    """
 
     sampling_rate: int = Field(default=16000, gt=0)
     max_frames: int | None = Field(default=160000, ge=1)
 
 
-def extract(waveform: NDArray[np.float32], sampling_rate: int, config: Config) -> NDArray[np.float32]:
-    """A waveform (num_samples,) in [-1, 1] as (num_samples, 1). Raises AudioError when it is empty."""
+def extract(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config
+) -> NDArray[np.float32]:
+    """A waveform (num_samples,) in [-1, 1] as (num_samples, 1). Raises AudioError when
+    it is empty.
+    """
     audio.require_samples(len(waveform), 1, sampling_rate)
     return np.array(waveform, dtype=np.float32)[:, None]
 
@@ -31,4 +41,6 @@ def feature_names(config: Config) -> list[str]:
 
 def timing(config: Config) -> frames.FrameTiming:
     """A sample stands for the time from its own to the next one's beginning."""
-    return frames.FrameTiming(1 / config.sampling_rate, 1 / config.sampling_rate, 0.5 / config.sampling_rate)
+    return frames.FrameTiming(
+        1 / config.sampling_rate, 1 / config.sampling_rate, 0.5 / config.sampling_rate
+    )

@@ -1,8 +1,9 @@
-"""Forced alignment with any character-level CTC speech recogniser of `transformers` and the `ctc-segmentation` package.
+"""Forced alignment with any character-level CTC speech recogniser of `transformers` and
+the `ctc-segmentation` package.
 
-The words' letters are placed on the recogniser's frame-wise probabilities; nothing but its vocabulary ties it to a
-language. Source: L. Kürzinger et al., "CTC-segmentation of large corpora for German end-to-end speech recognition",
-SPECOM 2020.
+The words' letters are placed on the recogniser's frame-wise probabilities; nothing but
+its vocabulary ties it to a language. Source: L. Kürzinger et al., "CTC-segmentation of
+large corpora for German end-to-end speech recognition", SPECOM 2020.
 """
 
 from __future__ import annotations
@@ -20,18 +21,22 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, one_by_one
+from pipeline import audio
+from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 WHOLE_CORPUS = False
 NAME = "ctc"
-FILES = "config.json, preprocessor_config.json, tokenizer_config.json, vocab.json and model.safetensors"
+FILES = (
+    "config.json, preprocessor_config.json, tokenizer_config.json, vocab.json and model.safetensors"
+)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """model: a name on the Hugging Face hub (at a `revision`) or a local folder. device: 'cpu', 'cuda', 'cuda:1' ...
+    """model: a name on the Hugging Face hub (at a `revision`) or a local folder.
+    device: 'cpu', 'cuda', 'cuda:1' ...
 
     min_confidence: an utterance with a word below it is rejected.
     """
@@ -43,19 +48,27 @@ class Config:
 
 
 class Letter(NamedTuple):
-    """Where one letter was placed: its frame, and the mean probability from there to the next letter's frame."""
+    """Where one letter was placed: its frame, and the mean probability from there to
+    the next letter's frame.
+    """
 
     frame: int
     probability: float
 
 
-def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+def align(
+    utterances: Sequence[Utterance], config: Config
+) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds
+    from the utterance's start.
+    """
     return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
 def provenance(config: Config) -> dict[str, str]:
-    """Model, revision and library versions, and the hash of a local model's weights, for the metadata of the spans."""
+    """Model, revision and library versions, and the hash of a local model's weights,
+    for the metadata of the spans.
+    """
     known = {"model": Path(config.model).name if Path(config.model).is_dir() else config.model}
     known["revision"] = config.revision or "main"
     known |= {name: metadata.version(name) for name in ("transformers", "ctc-segmentation")}
@@ -79,36 +92,53 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
     placed = place(log_probs, tokens, recogniser.blank)
     starts = [word[0].frame * step for word in placed]
     for index, (word, letters) in enumerate(zip(utterance.words, placed, strict=True)):
-        # CTC marks where letters begin: the last one lasts as long as the word's letters do on average.
+        # CTC marks where letters begin: the last one lasts as long as the word's
+        # letters do on average.
         pace = max(step, (letters[-1].frame - letters[0].frame) * step / max(len(letters) - 1, 1))
         limit = starts[index + 1] if index + 1 < len(starts) else duration
         end = min(letters[-1].frame * step + pace, limit, duration)
-        confidence = float(np.exp(np.mean(np.log([max(letter.probability, 1e-10) for letter in letters]))))
+        confidence = float(
+            np.exp(np.mean(np.log([max(letter.probability, 1e-10) for letter in letters])))
+        )
         if confidence < config.min_confidence:
             raise AlignmentError("low confidence", f"word {index} {word!r}: {confidence:.3f}")
         if end <= starts[index]:
-            raise AlignmentError("word outside the recording", f"word {index} {word!r} at {starts[index]:.3f} s")
+            raise AlignmentError(
+                "word outside the recording", f"word {index} {word!r} at {starts[index]:.3f} s"
+            )
         place_of = round(starts[index], 6), round(end, 6)
-        spans.append(WordSpan(utterance.utterance_id, index, word, *place_of, round(confidence, 4), NAME))
+        spans.append(
+            WordSpan(utterance.utterance_id, index, word, *place_of, round(confidence, 4), NAME)
+        )
     return spans
 
 
-def place(log_probs: NDArray[np.float32], tokens: Sequence[Sequence[int]], blank: int) -> list[list[Letter]]:
-    """The letters of each word on frame-wise log probabilities (num_frames, num_tokens): one list per word.
+def place(
+    log_probs: NDArray[np.float32], tokens: Sequence[Sequence[int]], blank: int
+) -> list[list[Letter]]:
+    """The letters of each word on frame-wise log probabilities (num_frames,
+    num_tokens): one list per word.
 
-    Raises AlignmentError when there are fewer frames than letters, or the path cannot be found.
+    Raises AlignmentError when there are fewer frames than letters, or the path cannot
+    be found.
     """
     try:
         import ctc_segmentation
     except ImportError as error:
-        raise ConfigurationError("ctc-segmentation is missing, expected `pip install 'serflow[ctc]'`") from error
+        raise ConfigurationError(
+            "ctc-segmentation is missing, expected `pip install 'serflow[ctc]'`"
+        ) from error
 
     settings = ctc_segmentation.CtcSegmentationParameters(
         blank=blank, index_duration=1.0, char_list=[str(i) for i in range(log_probs.shape[1])]
     )
-    truth, begins = ctc_segmentation.prepare_token_list(settings, [np.array(word) for word in tokens])
+    truth, begins = ctc_segmentation.prepare_token_list(
+        settings, [np.array(word) for word in tokens]
+    )
     if len(truth) > len(log_probs):
-        raise AlignmentError("audio too short", f"{len(log_probs)} frames for {len(truth)} letters and gaps")
+        raise AlignmentError(
+            "audio too short", f"{len(log_probs)} frames for {len(truth)} letters and gaps"
+        )
     try:
         timings, probabilities, _ = ctc_segmentation.ctc_segmentation(settings, log_probs, truth)
     except (AssertionError, IndexError) as error:
@@ -120,7 +150,9 @@ def place(log_probs: NDArray[np.float32], tokens: Sequence[Sequence[int]], blank
         edges = [*frames[first : first + len(word)], frames[first + len(word)]]
         # A blank that follows at once leaves its letter the one frame it stands on.
         means = [probabilities[a : max(b, a + 1)].mean() for a, b in pairwise(edges)]
-        placed.append([Letter(int(a), float(np.exp(p))) for a, p in zip(edges, means, strict=False)])
+        placed.append(
+            [Letter(int(a), float(np.exp(p))) for a, p in zip(edges, means, strict=False)]
+        )
     return placed
 
 
@@ -129,7 +161,9 @@ def _tokens(word: str, vocabulary: Mapping[str, int]) -> list[int]:
         found = [vocabulary[letter] for letter in form if letter in vocabulary]
         if found and len(found) >= sum(map(str.isalnum, word)):
             return found
-    raise AlignmentError("unknown word", f"{word!r} has letters outside the model's {len(vocabulary)} tokens")
+    raise AlignmentError(
+        "unknown word", f"{word!r} has letters outside the model's {len(vocabulary)} tokens"
+    )
 
 
 class _Recogniser(NamedTuple):
@@ -143,10 +177,14 @@ class _Recogniser(NamedTuple):
     device: str
 
     def log_probs(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Natural log probabilities (num_frames, num_tokens), the word delimiter counted as blank."""
+        """Natural log probabilities (num_frames, num_tokens), the word delimiter
+        counted as blank.
+        """
         import torch
 
-        inputs = self.extractor(waveform, sampling_rate=self.sampling_rate, return_tensors="pt").to(self.device)
+        inputs = self.extractor(waveform, sampling_rate=self.sampling_rate, return_tensors="pt").to(
+            self.device
+        )
         try:
             with torch.inference_mode():
                 logits = self.model(**inputs).logits[0]
@@ -155,7 +193,9 @@ class _Recogniser(NamedTuple):
             raise AlignmentError("audio too short", f"{len(waveform)} samples: {error}") from error
         result = torch.log_softmax(logits.float(), dim=-1)
         if self.delimiter is not None:
-            result[:, self.blank] = torch.logaddexp(result[:, self.blank], result[:, self.delimiter])
+            result[:, self.blank] = torch.logaddexp(
+                result[:, self.blank], result[:, self.delimiter]
+            )
         return np.asarray(result.cpu().numpy(), dtype=np.float32)
 
 
@@ -165,7 +205,8 @@ def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
     from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
     def load(kind: Any, **options: Any) -> Any:
-        # From the disk where it is there: asking the hub first costs retries without a network.
+        # From the disk where it is there: asking the hub first costs retries without a
+        # network.
         try:
             return kind.from_pretrained(name, revision=revision, local_files_only=True, **options)
         except OSError:
@@ -182,10 +223,13 @@ def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
             f"ctc model {name!r} cannot be had ({str(error).splitlines()[0]}), expected a network, or a folder named as"
             f" `model` with {FILES}"
         ) from error
-    # The library fills absent weights with random numbers; masked_spec_embed is used in training only.
+    # The library fills absent weights with random numbers; masked_spec_embed is used in
+    # training only.
     absent = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
     if absent:
-        raise ConfigurationError(f"ctc model {name!r} lacks weights {absent[:3]}, expected a finished CTC recogniser")
+        raise ConfigurationError(
+            f"ctc model {name!r} lacks weights {absent[:3]}, expected a finished CTC recogniser"
+        )
     vocabulary = tokenizer.get_vocab()
     blank = model.config.pad_token_id
     if blank is None or not any(len(token) == 1 and token.isalpha() for token in vocabulary):
@@ -196,7 +240,11 @@ def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
     rate = int(extractor.sampling_rate)
     delimiter = vocabulary.get(getattr(tokenizer, "word_delimiter_token", None) or "|")
     letters = {
-        token: index for token, index in vocabulary.items() if len(token) == 1 and index not in (blank, delimiter)
+        token: index
+        for token, index in vocabulary.items()
+        if len(token) == 1 and index not in (blank, delimiter)
     }
     model.eval().to(torch.device(device))
-    return _Recogniser(model, extractor, letters, blank, delimiter, rate, ratio / rate if ratio else None, device)
+    return _Recogniser(
+        model, extractor, letters, blank, delimiter, rate, ratio / rate if ratio else None, device
+    )

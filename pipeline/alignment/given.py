@@ -1,4 +1,6 @@
-"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON, named by `alignment_path`."""
+"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON,
+named by `alignment_path`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, one_by_one, word_times
+from pipeline import audio
+from pipeline.alignment import _one_by_one as one_by_one
+from pipeline.alignment import _word_times as word_times
+from pipeline.alignment._word_times import TimedWord
 from pipeline.schema import AlignmentError, Utterance, WordSpan
-from pipeline.word_times import TimedWord
 
 WHOLE_CORPUS = False
 NAME = "given"
@@ -22,13 +26,19 @@ SAMPLING_RATE = 16000  # Hz, only to know the clip's duration
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """times_from: what the times in the file count from, the utterance's start or that of the recording it lies in."""
+    """times_from: what the times in the file count from, the utterance's start or that
+    of the recording it lies in.
+    """
 
     times_from: Literal["utterance", "recording"] = "utterance"
 
 
-def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+def align(
+    utterances: Sequence[Utterance], config: Config
+) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds
+    from the utterance's start.
+    """
     return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
@@ -36,11 +46,15 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
     if not utterance.words:
         raise AlignmentError("empty transcript", "expected at least one word")
     if utterance.alignment_path is None:
-        raise AlignmentError("no word times", "the corpus gives no alignment_path for this utterance")
+        raise AlignmentError(
+            "no word times", "the corpus gives no alignment_path for this utterance"
+        )
     duration = len(audio.load(utterance, SAMPLING_RATE)) / SAMPLING_RATE
     path = Path(utterance.alignment_path)
     if not path.is_file():
-        raise AlignmentError("word times not found", f"{path}, expected a TextGrid, CTM, wdseg, CSV or JSON file")
+        raise AlignmentError(
+            "word times not found", f"{path}, expected a TextGrid, CTM, wdseg, CSV or JSON file"
+        )
     try:
         timed = _read(path, utterance)
     except (ValueError, KeyError, TypeError, IndexError, OSError, csv.Error) as error:
@@ -60,7 +74,9 @@ def _read(path: Path, utterance: Utterance) -> list[TimedWord]:
             return word_times.read_json(path, utterance.speaker)
         case ".ctm" | ".csv":
             return _of(_table(path, path.stat().st_mtime_ns, path.stat().st_size), utterance, path)
-    raise AlignmentError("word times unreadable", f"{path.name}, expected .TextGrid, .ctm, .wdseg, .csv or .json")
+    raise AlignmentError(
+        "word times unreadable", f"{path.name}, expected .TextGrid, .ctm, .wdseg, .csv or .json"
+    )
 
 
 @lru_cache(maxsize=4)

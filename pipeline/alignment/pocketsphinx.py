@@ -1,8 +1,10 @@
-"""English forced alignment with PocketSphinx; its acoustic model and dictionary come inside the wheel.
+"""English forced alignment with PocketSphinx; its acoustic model and dictionary come
+inside the wheel.
 
-Exact search settings matter more than retries: PocketSphinx's own second pass over the word lattice (`bestpath`) drops
-words at the end of about 2 % of real clips, so it is off, and the beams are wide enough to keep the true path.
-Source: D. Huggins-Daines et al., "PocketSphinx: a free, real-time continuous speech recognition system for hand-held
+Exact search settings matter more than retries: PocketSphinx's own second pass over the
+word lattice (`bestpath`) drops words at the end of about 2 % of real clips, so it is
+off, and the beams are wide enough to keep the true path. Source: D. Huggins-Daines et
+al., "PocketSphinx: a free, real-time continuous speech recognition system for hand-held
 devices", ICASSP 2006; the package `pocketsphinx` 5 and its en-us model (BSD licence).
 """
 
@@ -21,7 +23,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, one_by_one, pronunciation
+from pipeline import audio
+from pipeline.alignment import _one_by_one as one_by_one
+from pipeline.alignment import _pronunciation as pronunciation
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
@@ -33,12 +37,15 @@ NAME = "pocketsphinx"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Search settings; `beam`, `phone_beam` and `word_beam` are the probability ratio below which a path is dropped.
+    """Search settings; `beam`, `phone_beam` and `word_beam` are the probability ratio
+    below which a path is dropped.
 
-    padding: seconds of noise before and after the clip, which the model's silence needs. noise_level: its standard
-    deviation, full scale 1. retries: how many further settings are tried on a clip whose words were not all placed.
-    unknown_words: 'g2p' pronounces words outside the dictionary by espeak-ng's rules, 'reject' rejects the utterance.
-    dictionary: a file of further pronunciations (CMUdict or MFA format), which come before those of the wheel.
+    padding: seconds of noise before and after the clip, which the model's silence
+    needs. noise_level: its standard deviation, full scale 1. retries: how many further
+    settings are tried on a clip whose words were not all placed. unknown_words: 'g2p'
+    pronounces words outside the dictionary by espeak-ng's rules, 'reject' rejects the
+    utterance. dictionary: a file of further pronunciations (CMUdict or MFA format),
+    which come before those of the wheel.
     """
 
     beam: float = Field(default=1e-120, ge=0, lt=1)
@@ -51,21 +58,31 @@ class Config:
     dictionary: str | None = None
 
 
-def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+def align(
+    utterances: Sequence[Utterance], config: Config
+) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds
+    from the utterance's start.
+    """
     return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
 def provenance(config: Config) -> dict[str, str]:
-    """The package's version, which fixes its model and dictionary, for the metadata of the spans."""
+    """The package's version, which fixes its model and dictionary, for the metadata of
+    the spans.
+    """
     return {"version": metadata.version("pocketsphinx")}
 
 
 def unknown_words(words: Sequence[str], config: Config) -> list[str]:
-    """Those words, sorted and once each, that neither the wheel's dictionary nor the configured one has."""
+    """Those words, sorted and once each, that neither the wheel's dictionary nor the
+    configured one has.
+    """
     decoder = _decoder(config)
     extra = _extra(config.dictionary) if config.dictionary else {}
-    return sorted({word for word in words if word not in extra and decoder.lookup_word(word) is None})
+    return sorted(
+        {word for word in words if word not in extra and decoder.lookup_word(word) is None}
+    )
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
@@ -83,35 +100,55 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
         if [pronunciation.VARIANT.sub("", segment[0]) for segment in heard] == names:
             return _spans(utterance, heard, setting.padding, len(waveform) / SAMPLING_RATE)
         placed = max(placed, len(heard))
-    raise AlignmentError("partial alignment", f"placed {min(placed, len(names))} of {len(names)} words")
+    raise AlignmentError(
+        "partial alignment", f"placed {min(placed, len(names))} of {len(names)} words"
+    )
 
 
 def _settings(config: Config) -> Iterator[tuple[Config, float | None]]:
-    """The configured setting, then others for stubborn clips; the number is the peak to scale the clip to."""
+    """The configured setting, then others for stubborn clips; the number is the peak to
+    scale the clip to.
+    """
     yield config, None
     others: list[tuple[Config, float | None]] = [
         (replace(config, beam=0.0, phone_beam=0.0, word_beam=0.0), None),
-        (replace(config, beam=0.0, phone_beam=0.0, word_beam=0.0, noise_level=config.noise_level / 10), 0.5),
+        (
+            replace(
+                config, beam=0.0, phone_beam=0.0, word_beam=0.0, noise_level=config.noise_level / 10
+            ),
+            0.5,
+        ),
         (replace(config, padding=2 * config.padding, noise_level=config.noise_level / 10), 0.5),
     ]
     yield from others[: config.retries]
 
 
 def _prepare(waveform: NDArray[np.float32], config: Config, peak: float | None) -> bytes:
-    """16-bit samples with seeded noise before and after: the same for the same clip, whatever came before it."""
+    """16-bit samples with seeded noise before and after: the same for the same clip,
+    whatever came before it.
+    """
     gain = 1.0 if peak is None else peak / float(np.abs(waveform).max())
-    noise = np.random.default_rng(0).standard_normal((2, round(config.padding * SAMPLING_RATE))) * config.noise_level
+    noise = (
+        np.random.default_rng(0).standard_normal((2, round(config.padding * SAMPLING_RATE)))
+        * config.noise_level
+    )
     padded = np.concatenate([noise[0], waveform * gain, noise[1]])
     return bytes((np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[str, int, int, float]]:
-    """Segments (name, first frame, last frame, acoustic score) of one whole-utterance pass; empty when it fails."""
-    # The front end keeps state of the last clip, full_utt or not: results would depend on the order of the corpus.
+def _decode(
+    decoder: Any, names: Sequence[str], samples: bytes
+) -> list[tuple[str, int, int, float]]:
+    """Segments (name, first frame, last frame, acoustic score) of one whole-utterance
+    pass; empty when it fails.
+    """
+    # The front end keeps state of the last clip, full_utt or not: results would depend
+    # on the order of the corpus.
     decoder.reinit_feat()
     decoder.set_align_text(" ".join(names))
     decoder.start_utt()
-    # full_utt: mean normalisation over this utterance alone, nothing is carried to the next.
+    # full_utt: mean normalisation over this utterance alone, nothing is carried to the
+    # next.
     decoder.process_raw(samples, no_search=False, full_utt=True)
     decoder.end_utt()
     if decoder.hyp() is None:
@@ -120,18 +157,35 @@ def _decode(decoder: Any, names: Sequence[str], samples: bytes) -> list[tuple[st
 
 
 def _spans(
-    utterance: Utterance, segments: Sequence[tuple[str, int, int, float]], padding: float, duration: float
+    utterance: Utterance,
+    segments: Sequence[tuple[str, int, int, float]],
+    padding: float,
+    duration: float,
 ) -> list[WordSpan]:
     spans = []
-    for index, (word, (_, first, last, score)) in enumerate(zip(utterance.words, segments, strict=True)):
+    for index, (word, (_, first, last, score)) in enumerate(
+        zip(utterance.words, segments, strict=True)
+    ):
         start = min(max(first / FRAMES_PER_SECOND - padding, 0.0), duration)
         end = min(max((last + 1) / FRAMES_PER_SECOND - padding, 0.0), duration)
         if end <= start:
-            raise AlignmentError("word outside the recording", f"word {index} {word!r} lies in the padding")
-        # The score is a product over frames, 1 when each frame is in its best state: told per second, so that long
-        # words compare with short ones.
+            raise AlignmentError(
+                "word outside the recording", f"word {index} {word!r} lies in the padding"
+            )
+        # The score is a product over frames, 1 when each frame is in its best state:
+        # told per second, so that long words compare with short ones.
         confidence = round(float(score) ** (FRAMES_PER_SECOND / (last - first + 1)), 4)
-        spans.append(WordSpan(utterance.utterance_id, index, word, round(start, 6), round(end, 6), confidence, NAME))
+        spans.append(
+            WordSpan(
+                utterance.utterance_id,
+                index,
+                word,
+                round(start, 6),
+                round(end, 6),
+                confidence,
+                NAME,
+            )
+        )
     return spans
 
 
@@ -144,7 +198,9 @@ def _decoder(config: Config) -> Any:
     try:
         import pocketsphinx
     except ImportError as error:
-        raise ConfigurationError("pocketsphinx is missing, expected `pip install pocketsphinx`") from error
+        raise ConfigurationError(
+            "pocketsphinx is missing, expected `pip install pocketsphinx`"
+        ) from error
 
     model = Path(pocketsphinx.get_model_path(), "en-us")
     return pocketsphinx.Decoder(
@@ -164,9 +220,15 @@ def _decoder(config: Config) -> Any:
 def _name(decoder: Any, word: str, config: Config) -> str:
     """The decoder's name of a word, pronunciations added where its dictionary has none."""
     extra = _extra(config.dictionary).get(word, ()) if config.dictionary else ()
-    if not extra and not _is_filler(word) and "(" not in word and decoder.lookup_word(word) is not None:
+    if (
+        not extra
+        and not _is_filler(word)
+        and "(" not in word
+        and decoder.lookup_word(word) is not None
+    ):
         return word
-    # An own name: spelling cannot collide with the decoder's fillers, variants or separators.
+    # An own name: spelling cannot collide with the decoder's fillers, variants or
+    # separators.
     name = f"{'given' if extra else 'guessed'}.{word.encode().hex()}"
     if decoder.lookup_word(name) is not None:
         return name
@@ -184,6 +246,11 @@ def _name(decoder: Any, word: str, config: Config) -> str:
 @lru_cache(maxsize=4)
 def _extra(path: str) -> dict[str, tuple[pronunciation.Pronunciation, ...]]:
     if not Path(path).is_file():
-        raise ConfigurationError(f"pocketsphinx: no dictionary at {path}, expected a CMUdict or MFA dictionary file")
+        raise ConfigurationError(
+            f"pocketsphinx: no dictionary at {path}, expected a CMUdict or MFA dictionary file"
+        )
     entries = pronunciation.read_dictionary(path)
-    return {word: tuple(map(pronunciation.without_stress, variants)) for word, variants in entries.items()}
+    return {
+        word: tuple(map(pronunciation.without_stress, variants))
+        for word, variants in entries.items()
+    }

@@ -1,4 +1,6 @@
-"""The last resort: words spread over the voiced part of the clip, each as long as its share of the letters."""
+"""The last resort: words spread over the voiced part of the clip, each as long as its
+share of the letters.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import alignment_check, audio, one_by_one
+from pipeline import audio
+from pipeline.alignment import _check as alignment_check
+from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 WHOLE_CORPUS = False
@@ -18,14 +22,20 @@ NAME = "uniform"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """min_word: seconds of voice a word must have on average. skip_pauses: silence inside takes no word's share."""
+    """min_word: seconds of voice a word must have on average. skip_pauses: silence
+    inside takes no word's share.
+    """
 
     min_word: float = Field(default=0.03, gt=0)
     skip_pauses: bool = True
 
 
-def align(utterances: Sequence[Utterance], config: Config) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds from the utterance's start."""
+def align(
+    utterances: Sequence[Utterance], config: Config
+) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
+    """Word spans or the AlignmentError of each utterance, in order; times in seconds
+    from the utterance's start.
+    """
     return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
 
 
@@ -35,10 +45,15 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
     heard = alignment_check.voice(audio.load(utterance, SAMPLING_RATE), SAMPLING_RATE)
     if heard.end - heard.start < config.min_word * len(utterance.words):
         detail = f"{heard.end - heard.start:.3f} s of voice for {len(utterance.words)} words"
-        raise AlignmentError("audio too short", f"{detail}, expected {config.min_word} s or more for each")
-    letters = np.array([max(1, sum(map(str.isalnum, word))) for word in utterance.words], dtype=float)
+        raise AlignmentError(
+            "audio too short", f"{detail}, expected {config.min_word} s or more for each"
+        )
+    letters = np.array(
+        [max(1, sum(map(str.isalnum, word))) for word in utterance.words], dtype=float
+    )
     shares = np.concatenate([[0.0], np.cumsum(letters) / letters.sum()])
-    # A clock that runs with the voice; the little that it runs in pauses keeps every word longer than nothing.
+    # A clock that runs with the voice; the little that it runs in pauses keeps every
+    # word longer than nothing.
     steps = np.arange(heard.start, heard.end, alignment_check.STEP)
     index = np.clip(np.round(steps / alignment_check.STEP).astype(int), 0, len(heard.active) - 1)
     pace = np.where(heard.active[index], 1.0, 0.05 if config.skip_pauses else 1.0)

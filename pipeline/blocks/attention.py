@@ -1,4 +1,6 @@
-"""Multi-head scaled dot-product attention from one sequence to another, and the pre-norm block around it."""
+"""Multi-head scaled dot-product attention from one sequence to another, and the
+pre-norm block around it.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +10,38 @@ from torch import Tensor, nn
 from pipeline.batch import length_mask
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor, dropout: nn.Module | None = None) -> Tensor:
-    """softmax(Q K^T / sqrt(d)) V over the keys where key_mask is True (Vaswani et al. 2017, eq. 1).
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor, dropout: nn.Module | None = None
+) -> Tensor:
+    """softmax(Q K^T / sqrt(d)) V over the keys where key_mask is True (Vaswani et al.
+    2017, eq. 1).
 
-    query: Tensor[..., N, d]; key: Tensor[..., M, d]; value: Tensor[..., M, e]; key_mask: Tensor[..., 1 or N, M].
-    Returns Tensor[..., N, e]; zeros where no key is valid. Written out, because the fused kernels have no
-    deterministic gradient on every device.
+    query: Tensor[..., N, d]; key: Tensor[..., M, d]; value: Tensor[..., M, e];
+    key_mask: Tensor[..., 1 or N, M]. Returns Tensor[..., N, e]; zeros where no key is
+    valid. Written out, because the fused kernels have no deterministic gradient on
+    every device.
     """
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
     scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
-    weights = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)) * key_mask
+    weights = (
+        scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)) * key_mask
+    )
     weights = weights.to(value.dtype)
     attended: Tensor = (weights if dropout is None else dropout(weights)) @ value
     return attended
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention of each query step over a memory, in `num_heads` subspaces of size / num_heads channels."""
+    """Attention of each query step over a memory, in `num_heads` subspaces of size /
+    num_heads channels.
+    """
 
     def __init__(self, size: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if size % num_heads:
-            raise ValueError(f"size {size} is not divisible by num_heads {num_heads}, expected equal heads")
+            raise ValueError(
+                f"size {size} is not divisible by num_heads {num_heads}, expected equal heads"
+            )
         self.num_heads = num_heads
         self.query = nn.Linear(size, size)
         self.key = nn.Linear(size, size)
@@ -38,7 +50,9 @@ class MultiHeadAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
-        """Tensor[B, N, size], Tensor[B, M, size] and the memory's lengths Tensor[B] to Tensor[B, N, size]."""
+        """Tensor[B, N, size], Tensor[B, M, size] and the memory's lengths Tensor[B] to
+        Tensor[B, N, size].
+        """
         mask = length_mask(memory_lengths, memory.shape[1])[:, None, None, :]
         heads = attend(
             self._split(self.query(query)),
@@ -55,12 +69,15 @@ class MultiHeadAttention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Pre-norm transformer block: layer norm, attention over a memory, layer norm, feed-forward, each with a residual.
+    """Pre-norm transformer block: layer norm, attention over a memory, layer norm,
+    feed-forward, each with a residual.
 
     With `memory` = the query sequence itself it is self attention.
     """
 
-    def __init__(self, size: int, num_heads: int, feed_forward_size: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, size: int, num_heads: int, feed_forward_size: int, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.query_norm = nn.LayerNorm(size)
         self.memory_norm = nn.LayerNorm(size)
@@ -75,6 +92,10 @@ class AttentionBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
-        """x: Tensor[B, N, size]; memory: Tensor[B, M, size]; memory_lengths: Tensor[B]. Returns Tensor[B, N, size]."""
-        x = x + self.dropout(self.attention(self.query_norm(x), self.memory_norm(memory), memory_lengths))
+        """x: Tensor[B, N, size]; memory: Tensor[B, M, size]; memory_lengths: Tensor[B].
+        Returns Tensor[B, N, size].
+        """
+        x = x + self.dropout(
+            self.attention(self.query_norm(x), self.memory_norm(memory), memory_lengths)
+        )
         return x + self.dropout(self.feed_forward(x))  # type: ignore[no-any-return]

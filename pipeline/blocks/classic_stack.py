@@ -1,4 +1,6 @@
-"""Stacks of convolution and pooling along time with dense layers on top: the classic image networks on one axis."""
+"""Stacks of convolution and pooling along time with dense layers on top: the classic
+image networks on one axis.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,13 @@ from pipeline.blocks.pooling import masked_mean
 
 
 class ClassicStack(nn.Module):
-    """Convolutions with LeakyReLU and maximum pooling, the mean of the steps that remain, dense layers with dropout.
+    """Convolutions with LeakyReLU and maximum pooling, the mean of the steps that
+    remain, dense layers with dropout.
 
-    `layers` are (filters, kernel size, stride) of convolutions and (kernel size, stride) of poolings; a layer of
-    stride s leaves ceil(length / s) steps, so any length of one step or more fits. He initialisation: under torch's
-    own, a stack as deep as VGG-16 hands on next to nothing of its input.
+    `layers` are (filters, kernel size, stride) of convolutions and (kernel size,
+    stride) of poolings; a layer of stride s leaves ceil(length / s) steps, so any
+    length of one step or more fits. He initialisation: under torch's own, a stack as
+    deep as VGG-16 hands on next to nothing of its input.
     """
 
     def __init__(

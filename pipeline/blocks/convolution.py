@@ -1,4 +1,6 @@
-"""Convolution and max pooling over time in layout (batch, time, channels), untouched by padding."""
+"""Convolution and max pooling over time in layout (batch, time, channels), untouched by
+padding.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,12 @@ from pipeline.batch import length_mask
 
 
 class Conv1d(nn.Module):
-    """Convolution over time that keeps the length (stride 1) or divides it by the stride, rounded up.
+    """Convolution over time that keeps the length (stride 1) or divides it by the
+    stride, rounded up.
 
-    Output step i reads the input steps from i * stride - (kernel_size - 1) // 2 on, so an even kernel leans to the
-    future. Steps outside the sequence count as zeros, whether or not the batch holds padding there.
+    Output step i reads the input steps from i * stride - (kernel_size - 1) // 2 on, so
+    an even kernel leans to the future. Steps outside the sequence count as zeros,
+    whether or not the batch holds padding there.
     """
 
     def __init__(
@@ -31,13 +35,19 @@ class Conv1d(nn.Module):
         self.stride = stride
         left = (kernel_size - 1) // 2
         self.padding = (left, kernel_size - 1 - left)
-        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride, groups=groups, bias=bias)
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, kernel_size, stride, groups=groups, bias=bias
+        )
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, ceil(T / stride), out_channels], zeros in padding."""
+        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, ceil(T / stride),
+        out_channels], zeros in padding.
+        """
         conv = self.conv
         if _by_utterance_pays(x, conv):
-            y: Tensor = _ByUtterance.apply(x, lengths.tolist(), self.padding[0], self.stride, conv.weight, conv.bias)  # type: ignore[no-untyped-call]
+            y: Tensor = _ByUtterance.apply(
+                x, lengths.tolist(), self.padding[0], self.stride, conv.weight, conv.bias
+            )  # type: ignore[no-untyped-call]
             return y
         x = x * length_mask(lengths, x.shape[1])[..., None]
         y = conv(F.pad(x.transpose(1, 2), self.padding)).transpose(1, 2)
@@ -49,15 +59,23 @@ class Conv1d(nn.Module):
 
 
 class SeparableConv1d(nn.Module):
-    """Depthwise-separable convolution: each channel alone over time, then a kernel-1 mix of the channels."""
+    """Depthwise-separable convolution: each channel alone over time, then a kernel-1
+    mix of the channels.
+    """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.depthwise = Conv1d(in_channels, in_channels, kernel_size, stride, groups=in_channels, bias=False)
+        self.depthwise = Conv1d(
+            in_channels, in_channels, kernel_size, stride, groups=in_channels, bias=False
+        )
         self.pointwise = Conv1d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Tensor[B, T, in_channels] to Tensor[B, ceil(T / stride), out_channels], zeros in padding."""
+        """Tensor[B, T, in_channels] to Tensor[B, ceil(T / stride), out_channels], zeros
+        in padding.
+        """
         y: Tensor = self.pointwise(self.depthwise(x, lengths), self.output_lengths(lengths))
         return y
 
@@ -67,10 +85,11 @@ class SeparableConv1d(nn.Module):
 
 
 class MaxPool1d(nn.Module):
-    """Maximum over windows of valid steps; ceil(T / stride) steps remain, so the shortest sequence keeps one.
+    """Maximum over windows of valid steps; ceil(T / stride) steps remain, so the
+    shortest sequence keeps one.
 
-    Step i pools the input from i * stride - (kernel_size - stride) // 2 on (kernel_size = stride: disjoint windows,
-    stride 1: centred windows that keep the length).
+    Step i pools the input from i * stride - (kernel_size - stride) // 2 on (kernel_size
+    = stride: disjoint windows, stride 1: centred windows that keep the length).
     """
 
     def __init__(self, kernel_size: int, stride: int | None = None) -> None:
@@ -78,10 +97,14 @@ class MaxPool1d(nn.Module):
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         if self.stride > kernel_size:
-            raise ValueError(f"stride {self.stride} skips steps, expected at most kernel_size {kernel_size}")
+            raise ValueError(
+                f"stride {self.stride} skips steps, expected at most kernel_size {kernel_size}"
+            )
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Tensor[B, T, C] and Tensor[B] to Tensor[B, ceil(T / stride), C], zeros in padding."""
+        """Tensor[B, T, C] and Tensor[B] to Tensor[B, ceil(T / stride), C], zeros in
+        padding.
+        """
         if self.kernel_size == self.stride <= 127:
             y: Tensor = _DisjointMaximum.apply(x, lengths, self.stride)  # type: ignore[no-untyped-call]
             return y
@@ -90,7 +113,8 @@ class MaxPool1d(nn.Module):
         left = (self.kernel_size - self.stride) // 2
         right = max(0, (steps - 1) * self.stride + self.kernel_size - left - length)
         mask = length_mask(lengths, length)[..., None]
-        # The lowest finite number, not -inf: a window of padding only must not turn gradients into NaN.
+        # The lowest finite number, not -inf: a window of padding only must not turn
+        # gradients into NaN.
         floor = torch.finfo(x.dtype).min
         x = F.pad(x.masked_fill(~mask, floor).transpose(1, 2), (left, right), value=floor)
         pooled = F.max_pool1d(x, self.kernel_size, self.stride)[..., :steps].transpose(1, 2)
@@ -103,20 +127,29 @@ class MaxPool1d(nn.Module):
 
 
 def _by_utterance_pays(x: Tensor, conv: nn.Conv1d) -> bool:
-    # Matrix products with fewer than 8 columns leave a CPU idle, and autocast does not reach into own functions.
+    # Matrix products with fewer than 8 columns leave a CPU idle, and autocast does not
+    # reach into own functions.
     wide = conv.groups == 1 and conv.in_channels >= 8
     return wide and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 class _ByUtterance(torch.autograd.Function):
-    """The convolution as a sum of one matrix product per kernel position, over the valid steps of each utterance.
+    """The convolution as a sum of one matrix product per kernel position, over the
+    valid steps of each utterance.
 
-    On a CPU this is faster than torch's routine by the padding it leaves out and the layouts it does not rearrange.
+    On a CPU this is faster than torch's routine by the padding it leaves out and the
+    layouts it does not rearrange.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, lengths: list[int], left: int, stride: int, weight: Tensor, bias: Tensor | None
+        ctx: Any,
+        x: Tensor,
+        lengths: list[int],
+        left: int,
+        stride: int,
+        weight: Tensor,
+        bias: Tensor | None,
     ) -> Tensor:
         positions = weight.permute(2, 1, 0).contiguous()
         out = x.new_zeros(x.shape[0], -(-x.shape[1] // stride), weight.shape[0])
@@ -147,11 +180,20 @@ class _ByUtterance(torch.autograd.Function):
                 for offset, position in enumerate(positions):
                     windows.at(of_state, offset).addmm_(slope, position.t())
                 of_x[index, :length] = of_state[ctx.left : ctx.left + length]
-        return of_x, None, None, None, of_positions.permute(2, 1, 0), of_bias if ctx.needs_input_grad[5] else None
+        return (
+            of_x,
+            None,
+            None,
+            None,
+            of_positions.permute(2, 1, 0),
+            of_bias if ctx.needs_input_grad[5] else None,
+        )
 
 
 class _Windows:
-    """Which input steps one utterance's output steps read, at each position of the kernel."""
+    """Which input steps one utterance's output steps read, at each position of the
+    kernel.
+    """
 
     def __init__(self, length: int, left: int, stride: int, kernel: int) -> None:
         self.steps = -(-length // stride)
@@ -168,7 +210,9 @@ class _Windows:
 
 
 class _DisjointMaximum(torch.autograd.Function):
-    """Maximum over windows that do not overlap; one byte per output remembers the winner."""
+    """Maximum over windows that do not overlap; one byte per output remembers the
+    winner.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, lengths: Tensor, size: int) -> Tensor:
@@ -202,4 +246,6 @@ class _DisjointMaximum(torch.autograd.Function):
 
 
 def _ceil_divide(lengths: Tensor, stride: int) -> Tensor:
-    return lengths if stride == 1 else torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+    return (
+        lengths if stride == 1 else torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+    )

@@ -1,4 +1,6 @@
-"""A stack of convolutions over frames that keeps their number, and computes only the frames that are asked for."""
+"""A stack of convolutions over frames that keeps their number, and computes only the
+frames that are asked for.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,27 @@ from pipeline.blocks.convolution import Conv1d
 
 
 class ConvolutionStack(nn.Module):
-    """Convolutions of stride 1, each followed by ReLU; the length is kept and padding stays zero."""
+    """Convolutions of stride 1, each followed by ReLU; the length is kept and padding
+    stays zero.
+    """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], kernel_sizes: Sequence[int]) -> None:
+    def __init__(
+        self, in_channels: int, channels: Sequence[int], kernel_sizes: Sequence[int]
+    ) -> None:
         super().__init__()
         if len(channels) != len(kernel_sizes) or not channels:
-            raise ValueError(f"{len(channels)} channels and {len(kernel_sizes)} kernel sizes, expected one of each")
+            raise ValueError(
+                f"{len(channels)} channels and {len(kernel_sizes)} kernel sizes, expected one of each"
+            )
         self.out_channels = channels[-1]
         widths = pairwise([in_channels, *channels])
         self.layers = nn.ModuleList(
-            Conv1d(before, after, kernel) for (before, after), kernel in zip(widths, kernel_sizes, strict=True)
+            Conv1d(before, after, kernel)
+            for (before, after), kernel in zip(widths, kernel_sizes, strict=True)
         )
-        # torch's default for convolutions halves the signal at each ReLU; three layers on, biases would be all that is
-        # left of it, and the first epochs go into growing it back. He et al. (2015), eq. 10, keeps its variance.
+        # torch's default for convolutions halves the signal at each ReLU; three layers
+        # on, biases would be all that is left of it, and the first epochs go into
+        # growing it back. He et al. (2015), eq. 10, keeps its variance.
         for layer in self.layers:
             conv = cast(Conv1d, layer).conv
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
@@ -34,16 +44,20 @@ class ConvolutionStack(nn.Module):
                 nn.init.zeros_(conv.bias)
 
     def forward(self, x: Tensor, lengths: Tensor, span: Tensor | None = None) -> Tensor:
-        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, T, channels[-1]], zeros in padding.
+        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, T, channels[-1]], zeros
+        in padding.
 
-        span: Tensor[B, 2], the frames [start, end) that the caller will read; all others come out as zeros.
+        span: Tensor[B, 2], the frames [start, end) that the caller will read; all
+        others come out as zeros.
         """
         if span is None:
             span = torch.stack([torch.zeros_like(lengths), lengths], dim=1)
         if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
             convolutions = [cast(Conv1d, layer).conv for layer in self.layers]
             weights = [item for conv in convolutions for item in (conv.weight, conv.bias)]
-            bounds = torch.cat([span.clamp(min=0).minimum(lengths[:, None]), lengths[:, None]], dim=1).tolist()
+            bounds = torch.cat(
+                [span.clamp(min=0).minimum(lengths[:, None]), lengths[:, None]], dim=1
+            ).tolist()
             kernels = [conv.kernel_size[0] for conv in convolutions]
             plans = [_plan(start, stop, length, kernels) for start, stop, length in bounds]
             y: Tensor = _OneByOne.apply(x, plans, *weights)  # type: ignore[no-untyped-call]
@@ -55,7 +69,9 @@ class ConvolutionStack(nn.Module):
 
 
 class _Step(NamedTuple):
-    """One layer of one utterance: output frames [start, stop) from input frames [first, last), zeros around them."""
+    """One layer of one utterance: output frames [start, stop) from input frames [first,
+    last), zeros around them.
+    """
 
     kernel: int
     start: int
@@ -67,7 +83,9 @@ class _Step(NamedTuple):
 
 
 def _plan(start: int, stop: int, length: int, kernels: Sequence[int]) -> list[_Step]:
-    """The frames each layer must compute so that the last yields [start, stop); nothing when that is empty."""
+    """The frames each layer must compute so that the last yields [start, stop); nothing
+    when that is empty.
+    """
     steps: list[_Step] = []
     if stop <= start:
         return steps
@@ -81,10 +99,12 @@ def _plan(start: int, stop: int, length: int, kernels: Sequence[int]) -> list[_S
 
 
 class _OneByOne(torch.autograd.Function):
-    """All layers for one utterance, then the next; a convolution is the sum of one matrix product per kernel position.
+    """All layers for one utterance, then the next; a convolution is the sum of one
+    matrix product per kernel position.
 
-    On a CPU an utterance's activations stay in the cache from layer to layer, no padding is computed, nothing is
-    rearranged for a convolution routine, and the products have the same shapes whatever else is in the batch.
+    On a CPU an utterance's activations stay in the cache from layer to layer, no
+    padding is computed, nothing is rearranged for a convolution routine, and the
+    products have the same shapes whatever else is in the batch.
     """
 
     @staticmethod
@@ -137,13 +157,17 @@ class _OneByOne(torch.autograd.Function):
             if of_x is not None:
                 of_x[index, plan[0].first : plan[0].last] = slope
         of_parameters = [
-            item for pair in zip(of_weights, of_biases, strict=True) for item in (pair[0].permute(2, 1, 0), pair[1])
+            item
+            for pair in zip(of_weights, of_biases, strict=True)
+            for item in (pair[0].permute(2, 1, 0), pair[1])
         ]
         return of_x, None, *of_parameters
 
 
 def _positions(weight: Tensor) -> Tensor:
-    """Tensor[out, in, kernel] as one matrix for each kernel position: Tensor[kernel, in, out]."""
+    """Tensor[out, in, kernel] as one matrix for each kernel position: Tensor[kernel,
+    in, out].
+    """
     return weight.permute(2, 1, 0).contiguous()
 
 
@@ -164,7 +188,9 @@ def _surrounded(state: Tensor, step: _Step) -> Tensor:
 
 
 def _convolve(state: Tensor, weight: Tensor, bias: Tensor, out: Tensor) -> None:
-    """ReLU of the convolution of Tensor[frames + kernel - 1, in], written to out: Tensor[frames, out]."""
+    """ReLU of the convolution of Tensor[frames + kernel - 1, in], written to out:
+    Tensor[frames, out].
+    """
     frames = out.shape[0]
     torch.addmm(bias, state[:frames], weight[0], out=out)
     for offset in range(1, weight.shape[0]):

@@ -9,9 +9,13 @@ from pipeline.batch import length_mask
 
 
 def crop(x: Tensor | None, lengths: Tensor | None, limit: int) -> tuple[Tensor, Tensor]:
-    """The first `limit` steps of Tensor[B, T, C] and its lengths Tensor[B]; shorter sequences stay as they are."""
+    """The first `limit` steps of Tensor[B, T, C] and its lengths Tensor[B]; shorter
+    sequences stay as they are.
+    """
     if x is None or lengths is None:
-        raise ValueError("the batch lacks an input that this network reads, expected frames or words with lengths")
+        raise ValueError(
+            "the batch lacks an input that this network reads, expected frames or words with lengths"
+        )
     return x[:, :limit], lengths.clamp(max=limit)
 
 

@@ -1,7 +1,9 @@
-"""Alignment of frames to words learnt with the network, by connectionist temporal classification.
+"""Alignment of frames to words learnt with the network, by connectionist temporal
+classification.
 
-Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences" (ACL 2019), section 4 (the CTC module
-put before the baselines): a network predicts for each frame which word position it belongs to, or blank.
+Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences" (ACL
+2019), section 4 (the CTC module put before the baselines): a network predicts for each
+frame which word position it belongs to, or blank.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from pipeline.blocks.recurrent import LSTM
 
 
 class CTCAlignment(nn.Module):
-    """Predicts a distribution over blank and the utterance's own word positions for each frame.
+    """Predicts a distribution over blank and the utterance's own word positions for
+    each frame.
 
-    Positions beyond an utterance's words get no probability, so that the batch's longest text has no influence. Words
-    from `max_words` on are never aligned.
+    Positions beyond an utterance's words get no probability, so that the batch's
+    longest text has no influence. Words from `max_words` on are never aligned.
     """
 
     def __init__(self, size: int, hidden_size: int, max_words: int) -> None:
@@ -30,26 +33,38 @@ class CTCAlignment(nn.Module):
         self.position = nn.Linear(hidden_size, max_words + 1)
 
     def forward(self, frames: Tensor, frame_lengths: Tensor, word_lengths: Tensor) -> Tensor:
-        """Tensor[B, T, size] to log probabilities Tensor[B, T, 1 + max_words], blank first."""
+        """Tensor[B, T, size] to log probabilities Tensor[B, T, 1 + max_words], blank
+        first.
+        """
         scores = self.position(self.states(frames, frame_lengths)).float()
         possible = length_mask(word_lengths.clamp(max=self.max_words) + 1, self.max_words + 1)
         return scores.masked_fill(~possible[:, None], -1e4).log_softmax(dim=-1)  # type: ignore[no-any-return]
 
     def weights(self, log_probabilities: Tensor, frame_lengths: Tensor, num_words: int) -> Tensor:
-        """The soft alignment A: Tensor[B, T, W], zero in padding; the blank's share belongs to no word."""
+        """The soft alignment A: Tensor[B, T, W], zero in padding; the blank's share
+        belongs to no word.
+        """
         mask = length_mask(frame_lengths, log_probabilities.shape[1])[..., None]
         shares = log_probabilities[..., 1 : num_words + 1].exp() * mask
         return F.pad(shares, (0, num_words - shares.shape[2]))
 
-    def loss(self, log_probabilities: Tensor, frame_lengths: Tensor, word_lengths: Tensor) -> Tensor:
-        """CTC loss of reading the word positions 1, 2, … in order; per word, mean over the batch.
+    def loss(
+        self, log_probabilities: Tensor, frame_lengths: Tensor, word_lengths: Tensor
+    ) -> Tensor:
+        """CTC loss of reading the word positions 1, 2, … in order; per word, mean over
+        the batch.
 
-        Computed on the CPU, where it is deterministic. Utterances with fewer frames than words count as zero.
+        Computed on the CPU, where it is deterministic. Utterances with fewer frames
+        than words count as zero.
         """
         lengths = word_lengths.clamp(max=self.max_words).cpu()
         positions = torch.arange(1, self.max_words + 1).expand(len(lengths), -1)
         loss = F.ctc_loss(
-            log_probabilities.transpose(0, 1).cpu(), positions, frame_lengths.cpu(), lengths, zero_infinity=True
+            log_probabilities.transpose(0, 1).cpu(),
+            positions,
+            frame_lengths.cpu(),
+            lengths,
+            zero_infinity=True,
         )
         return loss.to(log_probabilities.device)
 
@@ -57,8 +72,8 @@ class CTCAlignment(nn.Module):
 def soft_mean_max(frames: Tensor, weights: Tensor) -> Tensor:
     """Mean-max pooling (FG-CME section 3.2) when the alignment A is soft.
 
-    Mean: sum_i a_ij x_i / sum_i a_ij; maximum: max_i a_ij x_i, as printed. frames: Tensor[B, T, C] of values >= 0,
-    weights: Tensor[B, T, W]. Returns Tensor[B, W, 2C].
+    Mean: sum_i a_ij x_i / sum_i a_ij; maximum: max_i a_ij x_i, as printed. frames:
+    Tensor[B, T, C] of values >= 0, weights: Tensor[B, T, W]. Returns Tensor[B, W, 2C].
     """
     weights = weights.to(frames.dtype)
     total = weights.sum(1)[..., None].clamp(min=1e-6)
@@ -68,16 +83,24 @@ def soft_mean_max(frames: Tensor, weights: Tensor) -> Tensor:
 
 
 class _WeightedMax(torch.autograd.Function):
-    """max over i of a_ij x_i, one word at a time: never a (batch, words, frames, channels) tensor."""
+    """max over i of a_ij x_i, one word at a time: never a (batch, words, frames,
+    channels) tensor.
+    """
 
     @staticmethod
     def forward(ctx: Any, frames: Tensor, weights: Tensor) -> Tensor:
-        pooled = [(frames * weights[:, :, word, None]).max(dim=1) for word in range(weights.shape[2])]
+        pooled = [
+            (frames * weights[:, :, word, None]).max(dim=1) for word in range(weights.shape[2])
+        ]
         if not pooled:
             pooled_shape = (frames.shape[0], 0, frames.shape[2])
-            ctx.save_for_backward(frames, weights, frames.new_zeros(pooled_shape, dtype=torch.int64))
+            ctx.save_for_backward(
+                frames, weights, frames.new_zeros(pooled_shape, dtype=torch.int64)
+            )
             return frames.new_zeros(pooled_shape)
-        ctx.save_for_backward(frames, weights, torch.stack([item.indices for item in pooled], dim=1))
+        ctx.save_for_backward(
+            frames, weights, torch.stack([item.indices for item in pooled], dim=1)
+        )
         return torch.stack([item.values for item in pooled], dim=1)
 
     @staticmethod

@@ -1,4 +1,6 @@
-"""Cutting the valid part of a padded sequence into equal parts and averaging each: any length to a wanted one."""
+"""Cutting the valid part of a padded sequence into equal parts and averaging each: any
+length to a wanted one.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,26 @@ from torch import Tensor
 
 
 def equal_parts(values: Tensor, lengths: Tensor, counts: Tensor, size: int) -> Tensor:
-    """Means over `counts` equal parts of each sequence's valid steps: Tensor[B, T, C] -> Tensor[B, size, C].
+    """Means over `counts` equal parts of each sequence's valid steps: Tensor[B, T, C]
+    -> Tensor[B, size, C].
 
-    Part p of n covers the steps [floor(p * length / n), ceil((p + 1) * length / n)), as torch's adaptive average
-    pooling does: parts share a step where the length is no multiple of n, and repeat steps where n is above the length.
-    Rows from counts[b] to `size`, and all rows of an empty sequence, are zero. Padding is never read, whatever it holds
-    (finite).
+    Part p of n covers the steps [floor(p * length / n), ceil((p + 1) * length / n)), as
+    torch's adaptive average pooling does: parts share a step where the length is no
+    multiple of n, and repeat steps where n is above the length. Rows from counts[b] to
+    `size`, and all rows of an empty sequence, are zero. Padding is never read, whatever
+    it holds (finite).
     """
     part = torch.arange(size, device=values.device)
     step = torch.arange(values.shape[1], device=values.device)
     parts = counts.clamp(min=1)[:, None]
     start = (part * lengths[:, None]).div(parts, rounding_mode="floor")
-    end = ((part + 1) * lengths[:, None] + parts - 1).div(parts, rounding_mode="floor").clamp(max=lengths[:, None])
-    inside = (step >= start[..., None]) & (step < end[..., None]) & (part < counts[:, None])[..., None]
+    end = (
+        ((part + 1) * lengths[:, None] + parts - 1)
+        .div(parts, rounding_mode="floor")
+        .clamp(max=lengths[:, None])
+    )
+    inside = (
+        (step >= start[..., None]) & (step < end[..., None]) & (part < counts[:, None])[..., None]
+    )
     weights = inside.to(values.dtype) / (end - start).clamp(min=1)[..., None].to(values.dtype)
     return weights @ values

@@ -1,4 +1,6 @@
-"""Cross modality excitation: each modality scales the other's channels, word by word (FG-CME section 3.3)."""
+"""Cross modality excitation: each modality scales the other's channels, word by word
+(FG-CME section 3.3).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,12 @@ Form = Literal["paper", "residual"]
 
 
 class CrossModalityExcitation(nn.Module):
-    """Gates E^a = sigmoid(W^a Z^s) and E^s = sigmoid(W^s Z^a), applied to the words of the other modality.
+    """Gates E^a = sigmoid(W^a Z^s) and E^s = sigmoid(W^s Z^a), applied to the words of
+    the other modality.
 
-    form "paper": Z' = E * Z, as printed. form "residual": Z' = E * Z + Z, and E^a is looked up by word id instead of
-    computed from Z^s, as the authors' released code has it. W are projections without bias, as printed.
+    form "paper": Z' = E * Z, as printed. form "residual": Z' = E * Z + Z, and E^a is
+    looked up by word id instead of computed from Z^s, as the authors' released code has
+    it. W are projections without bias, as printed.
     """
 
     def __init__(
@@ -45,13 +49,19 @@ class CrossModalityExcitation(nn.Module):
         if semantic:
             self.semantic_gate = nn.Linear(acoustic_size, semantic_size, bias=False)
 
-    def forward(self, acoustic: Tensor, semantic: Tensor, word_ids: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Z^a: Tensor[B, W, q] and Z^s: Tensor[B, W, t], same shapes out; word_ids: Tensor[B, W] for "residual"."""
+    def forward(
+        self, acoustic: Tensor, semantic: Tensor, word_ids: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Z^a: Tensor[B, W, q] and Z^s: Tensor[B, W, t], same shapes out; word_ids:
+        Tensor[B, W] for "residual".
+        """
         excited_acoustic, excited_semantic = acoustic, semantic
         if self.acoustic_gate is not None:
             key = semantic if self.form == "paper" else word_ids
             if key is None:
-                raise ValueError("the batch has no word ids, expected a text embedding with a vocabulary")
+                raise ValueError(
+                    "the batch has no word ids, expected a text embedding with a vocabulary"
+                )
             excited_acoustic = self._excite(acoustic, self.acoustic_gate(key))
         if self.semantic_gate is not None:
             excited_semantic = self._excite(semantic, self.semantic_gate(acoustic))

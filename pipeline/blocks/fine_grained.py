@@ -1,4 +1,6 @@
-"""Word by word fusion of voice and text (FG-CME section 3), with a given or with a learnt alignment."""
+"""Word by word fusion of voice and text (FG-CME section 3), with a given or with a
+learnt alignment.
+"""
 
 from __future__ import annotations
 
@@ -35,26 +37,35 @@ class FineGrained(nn.Module):
         self.recurrent = BiLSTM(2 * acoustic.out_channels + semantic_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Sequential(
-            nn.Linear(2 * hidden_size, classifier_size), nn.ReLU(), nn.Linear(classifier_size, sizes.num_classes)
+            nn.Linear(2 * hidden_size, classifier_size),
+            nn.ReLU(),
+            nn.Linear(classifier_size, sizes.num_classes),
         )
 
     def frames(self, batch: Batch, span: Tensor | None = None) -> Tensor:
-        """Acoustic embedding of each frame, or of those in span: Tensor[B, 2] (section 3.1.1): Tensor[B, T, C]."""
+        """Acoustic embedding of each frame, or of those in span: Tensor[B, 2] (section
+        3.1.1): Tensor[B, T, C].
+        """
         assert batch.frames is not None and batch.frame_lengths is not None
         frames: Tensor = self.acoustic(batch.frames, batch.frame_lengths, span)
         return frames
 
     def fuse(self, voice: Tensor, batch: Batch) -> Tensor:
-        """Utterance vector of word-level voice Z^a: Tensor[B, W, 2C] and the batch's words (sections 3.3 and 3.4)."""
+        """Utterance vector of word-level voice Z^a: Tensor[B, W, 2C] and the batch's
+        words (sections 3.3 and 3.4).
+        """
         assert batch.words is not None and batch.word_lengths is not None
         voice, text = self.excitation(voice, self.semantic(batch.words), batch.word_ids)
         words = self.dropout(torch.cat([voice, text.to(voice.dtype)], dim=-1))
-        return self.dropout(masked_max(self.recurrent(words, batch.word_lengths), batch.word_lengths))  # type: ignore[no-any-return]
+        return self.dropout(
+            masked_max(self.recurrent(words, batch.word_lengths), batch.word_lengths)
+        )  # type: ignore[no-any-return]
 
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
         assert batch.segments is not None
-        # Silence before the first and after the last word is read by no word: it is not computed.
+        # Silence before the first and after the last word is read by no word: it is not
+        # computed.
         frames = self.frames(batch, covered_span(batch.segments))
         return self.fuse(segment_mean_max(frames, batch.segments), batch)
 
@@ -75,10 +86,15 @@ class CTCAligned(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
-        assert batch.frame_lengths is not None and batch.words is not None and batch.word_lengths is not None
+        assert (
+            batch.frame_lengths is not None
+            and batch.words is not None
+            and batch.word_lengths is not None
+        )
         frames = self.network.frames(batch)
         predicted = self.alignment(frames, batch.frame_lengths, batch.word_lengths)
-        # Kept for the loss of the same step, so that the alignment is not computed twice.
+        # Kept for the loss of the same step, so that the alignment is not computed
+        # twice.
         self._predicted = predicted if self.training else None
         weights = self.alignment.weights(predicted, batch.frame_lengths, batch.words.shape[1])
         return self.network.fuse(soft_mean_max(frames, weights), batch)
@@ -88,9 +104,13 @@ class CTCAligned(nn.Module):
         return self.network.classifier(self.embed(batch))  # type: ignore[no-any-return]
 
     def training_loss(self, batch: Batch, logits: Tensor) -> Tensor:
-        """Cross entropy + ctc_weight * CTC loss of the alignment that this batch's forward pass predicted."""
+        """Cross entropy + ctc_weight * CTC loss of the alignment that this batch's
+        forward pass predicted.
+        """
         if self._predicted is None or batch.labels is None:
-            raise ValueError("no forward pass in training mode came before, expected logits of this batch")
+            raise ValueError(
+                "no forward pass in training mode came before, expected logits of this batch"
+            )
         assert batch.frame_lengths is not None and batch.word_lengths is not None
         predicted, self._predicted = self._predicted, None
         ctc = self.alignment.loss(predicted, batch.frame_lengths, batch.word_lengths)

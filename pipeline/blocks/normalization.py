@@ -10,10 +10,12 @@ from pipeline.batch import length_mask
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch normalisation per channel whose statistics see valid steps only; padding comes out as zeros.
+    """Batch normalisation per channel whose statistics see valid steps only; padding
+    comes out as zeros.
 
-    Evaluation equals torch's BatchNorm1d on the valid steps. A training batch with fewer than two valid steps has no
-    variance: it is normalised with the running statistics and leaves them as they are.
+    Evaluation equals torch's BatchNorm1d on the valid steps. A training batch with
+    fewer than two valid steps has no variance: it is normalised with the running
+    statistics and leaves them as they are.
     """
 
     running_mean: Tensor
@@ -28,7 +30,9 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(num_features))
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Tensor[B, T, C] with Tensor[B] lengths, or Tensor[N, C] without padding; same shape out."""
+        """Tensor[B, T, C] with Tensor[B] lengths, or Tensor[N, C] without padding; same
+        shape out.
+        """
         flat = x.reshape(-1, x.shape[-1])
         if lengths is None:
             return self._normalize(flat).view(x.shape)
@@ -42,5 +46,12 @@ class MaskedBatchNorm(nn.Module):
     def _normalize(self, rows: Tensor) -> Tensor:
         learn = self.training and rows.shape[0] > 1
         return F.batch_norm(
-            rows, self.running_mean, self.running_var, self.weight, self.bias, learn, self.momentum, self.eps
+            rows,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            learn,
+            self.momentum,
+            self.eps,
         )

@@ -16,15 +16,22 @@ NARROW = 16  # input values of a window up to which the folded form is used
 
 
 class NormalizedConvolution(nn.Module):
-    """Conv1d, batch norm over valid steps, maximum over `pool_size` steps, ReLU (the last two commute).
+    """Conv1d, batch norm over valid steps, maximum over `pool_size` steps, ReLU (the
+    last two commute).
 
-    Where a window has few values, as on a waveform, the block is folded: mean and variance of each channel follow
-    exactly from the mean and covariance of the windows, so the normalisation becomes part of the weights, and only the
-    maxima are ever stored. The other form would write every channel of every step several times over.
+    Where a window has few values, as on a waveform, the block is folded: mean and
+    variance of each channel follow exactly from the mean and covariance of the windows,
+    so the normalisation becomes part of the weights, and only the maxima are ever
+    stored. The other form would write every channel of every step several times over.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, pool_size: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        pool_size: int = 1,
     ) -> None:
         super().__init__()
         self.convolution = Conv1d(in_channels, out_channels, kernel_size, stride)
@@ -33,12 +40,16 @@ class NormalizedConvolution(nn.Module):
         self.narrow = in_channels * kernel_size <= NARROW and pool_size <= 127
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, ceil(ceil(T / stride) / pool_size), out_channels]."""
+        """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, ceil(ceil(T / stride) /
+        pool_size), out_channels].
+        """
         steps = self.convolution.output_lengths(lengths)
         learn = self.training and int(steps.sum()) > 1
         if self.narrow and not x.requires_grad and learn == self.training:
             with torch.autocast(x.device.type, enabled=False):
-                return self._folded(x.float() if x.dtype != torch.float64 else x, lengths, steps).relu()
+                return self._folded(
+                    x.float() if x.dtype != torch.float64 else x, lengths, steps
+                ).relu()
         return self.pool(self.norm(self.convolution(x, lengths), steps), steps).relu()  # type: ignore[no-any-return]
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -62,11 +73,17 @@ class NormalizedConvolution(nn.Module):
             mean, variance = norm.running_mean, norm.running_var
         scale = norm.weight / (variance + norm.eps).sqrt()
         shift = norm.bias + (convolution.bias - mean) * scale
-        pooled: Tensor = _MaximumOfProducts.apply(windows, mask, self.pool.stride, weight * scale[:, None], shift)  # type: ignore[no-untyped-call]
+        pooled: Tensor = _MaximumOfProducts.apply(
+            windows, mask, self.pool.stride, weight * scale[:, None], shift
+        )  # type: ignore[no-untyped-call]
         return pooled
 
-    def _statistics(self, windows: Tensor, mask: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each output channel over the valid steps; the running ones are moved towards them."""
+    def _statistics(
+        self, windows: Tensor, mask: Tensor, weight: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each output channel over the valid steps; the running
+        ones are moved towards them.
+        """
         norm = self.norm
         valid = mask[..., None]
         count = mask.sum()
@@ -83,10 +100,14 @@ class NormalizedConvolution(nn.Module):
 
 
 class _MaximumOfProducts(torch.autograd.Function):
-    """max over `size` neighbouring windows u of W u + b, utterance by utterance; invalid windows do not count."""
+    """max over `size` neighbouring windows u of W u + b, utterance by utterance;
+    invalid windows do not count.
+    """
 
     @staticmethod
-    def forward(ctx: Any, windows: Tensor, mask: Tensor, size: int, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, windows: Tensor, mask: Tensor, size: int, weight: Tensor, bias: Tensor
+    ) -> Tensor:
         batch, length, _ = windows.shape
         shape = (batch, -(-length // size), weight.shape[0])
         out = windows.new_zeros(shape)

@@ -1,4 +1,6 @@
-"""The parallel convolution module of paper D (section "Pconv module", figure 2): Bconv, Sconv and Pconv."""
+"""The parallel convolution module of paper D (section "Pconv module", figure 2): Bconv,
+Sconv and Pconv.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ Shortcut = Literal["separable", "full"]
 
 
 class ConvolutionUnit(nn.Module):
-    """A convolution, LeakyReLU, batch norm: Tensor[B, T, in] -> Tensor[B, T, out], zeros in padding."""
+    """A convolution, LeakyReLU, batch norm: Tensor[B, T, in] -> Tensor[B, T, out],
+    zeros in padding.
+    """
 
-    def __init__(self, convolution: Conv1d | SeparableConv1d, out_channels: int, slope: float) -> None:
+    def __init__(
+        self, convolution: Conv1d | SeparableConv1d, out_channels: int, slope: float
+    ) -> None:
         super().__init__()
         self.convolution, self.slope = convolution, slope
         self.norm = MaskedBatchNorm(out_channels)
@@ -27,25 +33,33 @@ class ConvolutionUnit(nn.Module):
         return y
 
 
-def bconv(in_channels: int, out_channels: int, kernel_size: int = 3, slope: float = 0.02) -> ConvolutionUnit:
+def bconv(
+    in_channels: int, out_channels: int, kernel_size: int = 3, slope: float = 0.02
+) -> ConvolutionUnit:
     """The Bconv unit: Conv1d, LeakyReLU, batch norm."""
     return ConvolutionUnit(Conv1d(in_channels, out_channels, kernel_size), out_channels, slope)
 
 
-def sconv(in_channels: int, out_channels: int, kernel_size: int = 3, slope: float = 0.02) -> ConvolutionUnit:
+def sconv(
+    in_channels: int, out_channels: int, kernel_size: int = 3, slope: float = 0.02
+) -> ConvolutionUnit:
     """The Sconv unit: Bconv with a depthwise-separable convolution.
 
-    Its convolution multiplies 1 / out_channels + 1 / kernel_size times as often as a full one: eq. 4 with the
-    kernel's one axis in place of the F_H * F_H of an image.
+    Its convolution multiplies 1 / out_channels + 1 / kernel_size times as often as a
+    full one: eq. 4 with the kernel's one axis in place of the F_H * F_H of an image.
     """
-    return ConvolutionUnit(SeparableConv1d(in_channels, out_channels, kernel_size), out_channels, slope)
+    return ConvolutionUnit(
+        SeparableConv1d(in_channels, out_channels, kernel_size), out_channels, slope
+    )
 
 
 class Pconv(nn.Module):
-    """concat(max pool, Bconv) + shortcut (figure 2): Tensor[B, T, in] -> Tensor[B, T, in + filters], zeros in padding.
+    """concat(max pool, Bconv) + shortcut (figure 2): Tensor[B, T, in] -> Tensor[B, T,
+    in + filters], zeros in padding.
 
-    The shortcut is the Sconv unit; `shortcut="full"` puts a second Bconv there, the block of the BCNN baseline.
-    Pooling and convolutions have stride 1 and one kernel size, so that the three branches keep the length.
+    The shortcut is the Sconv unit; `shortcut="full"` puts a second Bconv there, the
+    block of the BCNN baseline. Pooling and convolutions have stride 1 and one kernel
+    size, so that the three branches keep the length.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""From a padded sequence to one vector, or to one vector per word; padding has no part in it."""
+"""From a padded sequence to one vector, or to one vector per word; padding has no part
+in it.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +10,39 @@ from torch import Tensor, nn
 from pipeline.batch import length_mask
 from pipeline.blocks.segments import segment_mean_max
 
-__all__ = ["AttentionPooling", "masked_max", "masked_mean", "masked_std", "segment_mean_max", "statistics_pooling"]
+__all__ = [
+    "AttentionPooling",
+    "masked_max",
+    "masked_mean",
+    "masked_std",
+    "segment_mean_max",
+    "statistics_pooling",
+]
 
 
 def masked_mean(x: Tensor, lengths: Tensor) -> Tensor:
-    """Mean over valid steps: Tensor[B, T, C] and Tensor[B] to Tensor[B, C]; zeros for an empty sequence."""
+    """Mean over valid steps: Tensor[B, T, C] and Tensor[B] to Tensor[B, C]; zeros for
+    an empty sequence.
+    """
     mask = length_mask(lengths, x.shape[1])[..., None]
     return (x * mask).sum(1) / lengths.clamp(min=1)[:, None].to(x.dtype)
 
 
 def masked_max(x: Tensor, lengths: Tensor) -> Tensor:
-    """Maximum over valid steps: Tensor[B, T, C] and Tensor[B] to Tensor[B, C]; zeros for an empty sequence."""
+    """Maximum over valid steps: Tensor[B, T, C] and Tensor[B] to Tensor[B, C]; zeros
+    for an empty sequence.
+    """
     mask = length_mask(lengths, x.shape[1])[..., None]
     highest = x.masked_fill(~mask, torch.finfo(x.dtype).min).max(dim=1).values
     return highest.masked_fill(lengths[:, None] == 0, 0.0)
 
 
 def masked_std(x: Tensor, lengths: Tensor, eps: float = 1e-5) -> Tensor:
-    """Standard deviation over valid steps (divided by their number): Tensor[B, T, C] to Tensor[B, C].
+    """Standard deviation over valid steps (divided by their number): Tensor[B, T, C] to
+    Tensor[B, C].
 
-    `eps` is added to the variance: the root has no finite slope at zero, where a sequence of one step lies.
+    `eps` is added to the variance: the root has no finite slope at zero, where a
+    sequence of one step lies.
     """
     mask = length_mask(lengths, x.shape[1])[..., None]
     # float32: squares of bfloat16 deviations lose what the variance is made of.
@@ -37,15 +52,18 @@ def masked_std(x: Tensor, lengths: Tensor, eps: float = 1e-5) -> Tensor:
 
 
 def statistics_pooling(x: Tensor, lengths: Tensor) -> Tensor:
-    """Mean ‖ standard deviation over valid steps: Tensor[B, T, C] and Tensor[B] to Tensor[B, 2C]."""
+    """Mean ‖ standard deviation over valid steps: Tensor[B, T, C] and Tensor[B] to
+    Tensor[B, 2C].
+    """
     return torch.cat([masked_mean(x, lengths), masked_std(x, lengths).to(x.dtype)], dim=1)
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean of the valid steps, weights = softmax of a learnt score of each step.
+    """Weighted mean of the valid steps, weights = softmax of a learnt score of each
+    step.
 
-    Without `hidden_size` the score is u·h / sqrt(size) (Mirsamadi et al. 2017, with the usual scale); with it,
-    u·tanh(W h + b) (Bahdanau et al. 2015).
+    Without `hidden_size` the score is u·h / sqrt(size) (Mirsamadi et al. 2017, with the
+    usual scale); with it, u·tanh(W h + b) (Bahdanau et al. 2015).
     """
 
     def __init__(self, size: int, hidden_size: int | None = None) -> None:
@@ -55,7 +73,9 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(size if hidden_size is None else hidden_size, 1, bias=False)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Tensor[B, T, size] and Tensor[B] to Tensor[B, size]; zeros for an empty sequence."""
+        """Tensor[B, T, size] and Tensor[B] to Tensor[B, size]; zeros for an empty
+        sequence.
+        """
         return torch.einsum("bt,btc->bc", self.weights(x, lengths).to(x.dtype), x)
 
     def weights(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -63,5 +83,7 @@ class AttentionPooling(nn.Module):
         hidden = x if self.hidden is None else torch.tanh(self.hidden(x))
         scores = self.score(hidden).squeeze(-1).float() * self.scale
         mask = length_mask(lengths, x.shape[1])
-        weights: Tensor = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1) * mask
+        weights: Tensor = (
+            scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=1) * mask
+        )
         return weights

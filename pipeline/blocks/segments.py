@@ -9,18 +9,22 @@ from torch import Tensor
 
 
 def segment_mean_max(x: Tensor, segments: Tensor) -> Tensor:
-    """Mean ‖ maximum of the frames [start, end) of each word (FG-CME section 3.2), zeros for an empty word.
+    """Mean ‖ maximum of the frames [start, end) of each word (FG-CME section 3.2),
+    zeros for an empty word.
 
-    x: Tensor[B, T, C]; segments: Tensor[B, W, 2] of frame indices, in any order, overlapping or not; bounds outside
-    0..T are cut. Returns Tensor[B, W, 2C]. Work and memory grow with the frames inside segments, never with W * T * C;
-    where a maximum is shared, the earliest frame takes the gradient. Deterministic.
+    x: Tensor[B, T, C]; segments: Tensor[B, W, 2] of frame indices, in any order,
+    overlapping or not; bounds outside 0..T are cut. Returns Tensor[B, W, 2C]. Work and
+    memory grow with the frames inside segments, never with W * T * C; where a maximum
+    is shared, the earliest frame takes the gradient. Deterministic.
     """
     mean, highest = _SegmentMeanMax.apply(x, segments)  # type: ignore[no-untyped-call]
     return torch.cat([mean, highest], dim=-1)
 
 
 def covered_span(segments: Tensor) -> Tensor:
-    """The frames [start, end) from the earliest to the latest word: Tensor[B, W, 2] to Tensor[B, 2], (0, 0) if none."""
+    """The frames [start, end) from the earliest to the latest word: Tensor[B, W, 2] to
+    Tensor[B, 2], (0, 0) if none.
+    """
     empty = segments[..., 1] <= segments[..., 0]
     end = segments[..., 1].masked_fill(empty, 0).amax(dim=1)
     start = torch.where(empty, end[:, None], segments[..., 0]).amin(dim=1)
@@ -28,9 +32,11 @@ def covered_span(segments: Tensor) -> Tensor:
 
 
 class _SegmentMeanMax(torch.autograd.Function):
-    """Walks all words at once, one frame further each step, so that the running values stay in the cache.
+    """Walks all words at once, one frame further each step, so that the running values
+    stay in the cache.
 
-    The words are sorted by length, hence those that still have a frame left are the first `count`.
+    The words are sorted by length, hence those that still have a frame left are the
+    first `count`.
     """
 
     @staticmethod
@@ -39,7 +45,9 @@ class _SegmentMeanMax(torch.autograd.Function):
         flat = x.reshape(-1, channels)
         bounds = segments.clamp(0, num_frames)
         lengths = (bounds[..., 1] - bounds[..., 0]).clamp(min=0).flatten()
-        starts = (bounds[..., 0] + torch.arange(batch, device=x.device)[:, None] * num_frames).flatten()
+        starts = (
+            bounds[..., 0] + torch.arange(batch, device=x.device)[:, None] * num_frames
+        ).flatten()
         order = torch.argsort(lengths, descending=True, stable=True)
         lengths, starts = lengths[order], starts[order]
         counts = _longer_than(lengths)
@@ -61,7 +69,9 @@ class _SegmentMeanMax(torch.autograd.Function):
         ctx.frames_shape = x.shape
         shape = (*segments.shape[:2], channels)
         pooled = [
-            x.new_zeros(order.numel(), channels).index_copy(0, order[:words], values.to(x.dtype)).view(shape)
+            x.new_zeros(order.numel(), channels)
+            .index_copy(0, order[:words], values.to(x.dtype))
+            .view(shape)
             for values in (total, highest)
         ]
         return pooled[0], pooled[1]
@@ -70,15 +80,21 @@ class _SegmentMeanMax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         order, starts, lengths, latest = ctx.saved_tensors
         channels = ctx.frames_shape[-1]
-        of_mean, of_highest = (gradient.reshape(-1, channels).index_select(0, order) for gradient in gradients)
+        of_mean, of_highest = (
+            gradient.reshape(-1, channels).index_select(0, order) for gradient in gradients
+        )
         first = torch.cumsum(lengths, 0) - lengths
-        frames = torch.arange(int(lengths.sum()), device=starts.device) + (starts - first).repeat_interleave(lengths)
+        frames = torch.arange(int(lengths.sum()), device=starts.device) + (
+            starts - first
+        ).repeat_interleave(lengths)
         shares = (of_mean / lengths[:, None]).repeat_interleave(lengths, 0)
         flat = of_mean.new_zeros(ctx.frames_shape[:-1].numel(), channels)
         # Words seldom share frames, and copying is several times faster than adding.
         alone = frames.numel() == 0 or int(torch.bincount(frames).max()) == 1
         flat = flat.index_copy_(0, frames, shares) if alone else flat.index_add_(0, frames, shares)
-        places = (starts[:, None] + latest) * channels + torch.arange(channels, device=starts.device)
+        places = (starts[:, None] + latest) * channels + torch.arange(
+            channels, device=starts.device
+        )
         flat.view(-1).index_add_(0, places.flatten(), of_highest.flatten())
         return flat.view(ctx.frames_shape), None
 

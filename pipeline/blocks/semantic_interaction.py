@@ -9,18 +9,20 @@ from torch import Tensor, nn
 class SemanticInteraction(nn.Module):
     """Weights every word step of both modalities by what the other modality says of it.
 
-    words t: Tensor[B, W, d]; speech u: Tensor[B, W, d], aligned to the words; mask: Tensor[B, W], True where valid.
-    h_t, h_s = mean of t, u over the valid words (eq. 6);
-    w^t_i = V^T tanh(x_s u_i + x_t h_t + b), w^s_i = V^T tanh(x_t t_i + x_s h_s + b) (eq. 7);
-    normalised over the words (eq. 8); u_i * w^s_i and t_i * w^t_i (eq. 9). Returns both, Tensor[B, W, d], zero in
-    padding.
+    words t: Tensor[B, W, d]; speech u: Tensor[B, W, d], aligned to the words; mask:
+    Tensor[B, W], True where valid. h_t, h_s = mean of t, u over the valid words (eq.
+    6); w^t_i = V^T tanh(x_s u_i + x_t h_t + b), w^s_i = V^T tanh(x_t t_i + x_s h_s + b)
+    (eq. 7); normalised over the words (eq. 8); u_i * w^s_i and t_i * w^t_i (eq. 9).
+    Returns both, Tensor[B, W, d], zero in padding.
 
     Left open or unsound in the paper, and decided here:
-    - Eq. 8 divides raw scores by their sum, which can vanish or turn signs around: a softmax normalises them.
-    - The prose says that w^t weighs the speech and w^s the text, eq. 9 the reverse. Eq. 9 stands, and fits the names
-      that follow it: w^s is made from the text's steps and so makes the speech text-aware. `crossed=False` gives the
-      prose's reading.
-    - V, x_s, x_t and b carry no modality in eq. 7, so both weights share them. Their width is not given.
+    - Eq. 8 divides raw scores by their sum, which can vanish or turn signs around: a
+      softmax normalises them.
+    - The prose says that w^t weighs the speech and w^s the text, eq. 9 the reverse. Eq.
+      9 stands, and fits the names that follow it: w^s is made from the text's steps and
+      so makes the speech text-aware. `crossed=False` gives the prose's reading.
+    - V, x_s, x_t and b carry no modality in eq. 7, so both weights share them. Their
+      width is not given.
     """
 
     def __init__(self, dim: int, attention_dim: int, crossed: bool = True) -> None:
@@ -32,7 +34,9 @@ class SemanticInteraction(nn.Module):
 
     def forward(self, words: Tensor, speech: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         share = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
-        mean_words, mean_speech = (share[:, None, :].to(side.dtype) @ side for side in (words, speech))
+        mean_words, mean_speech = (
+            share[:, None, :].to(side.dtype) @ side for side in (words, speech)
+        )
         text_aware = self._weights(self.of_speech(speech) + self.of_text(mean_words), mask)
         speech_aware = self._weights(self.of_text(words) + self.of_speech(mean_speech), mask)
         if self.crossed:
@@ -41,5 +45,6 @@ class SemanticInteraction(nn.Module):
 
     def _weights(self, hidden: Tensor, mask: Tensor) -> Tensor:
         scores = self.score(torch.tanh(hidden)).masked_fill(~mask[..., None], -torch.inf)
-        # A text without words has no score to normalise; its weights are zero instead of not a number.
+        # A text without words has no score to normalise; its weights are zero instead
+        # of not a number.
         return torch.softmax(scores, dim=1).masked_fill(~mask[..., None], 0)

@@ -1,11 +1,14 @@
-"""CREMA-D: 91 actors speak twelve sentences in six emotions and up to three intensities.
+"""CREMA-D: 91 actors speak twelve sentences in six emotions and up to three
+intensities.
 
 Licence: Open Database License (ODbL) 1.0, contents under the Database Contents License.
-Citation: H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma. CREMA-D: Crowd-Sourced Emotional
-Multimodal Actors Dataset. IEEE Transactions on Affective Computing 5(4), 2014. https://doi.org/10.1109/TAFFC.2014.2336244
+Citation: H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma.
+CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset. IEEE Transactions on
+Affective Computing 5(4), 2014. https://doi.org/10.1109/TAFFC.2014.2336244
 
-Layout: `AudioWAV/1001_DFA_ANG_XX.wav`, or the files without that folder: actor, sentence, emotion, intensity.
-One file of the release is known to be silent (`1076_MTI_SAD_XX`); prepare rejects it.
+Layout: `AudioWAV/1001_DFA_ANG_XX.wav`, or the files without that folder: actor,
+sentence, emotion, intensity. One file of the release is known to be silent
+(`1076_MTI_SAD_XX`); prepare rejects it.
 """
 
 from __future__ import annotations
@@ -17,12 +20,19 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
-EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
 SENTENCES = {
     "IEO": "It's eleven o'clock",
     "TIE": "That is exactly what happened",
@@ -44,7 +54,10 @@ TOTALS = Totals(
     parts=tuple(str(number) for number in range(1001, 1092)),
     counts=(
         Count("utterances", 7442),
-        *per_value("emotion", {emotion: 1087 if emotion == "neutral" else 1271 for emotion in EMOTIONS.values()}),
+        *per_value(
+            "emotion",
+            {emotion: 1087 if emotion == "neutral" else 1271 for emotion in EMOTIONS.values()},
+        ),
     ),
 )
 # One file of the release is named with a single X (1040_ITH_SAD_X).
@@ -53,11 +66,14 @@ NAME = re.compile(rf"(10\d\d)_({'|'.join(SENTENCES)})_({'|'.join(EMOTIONS)})_(XX
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """CREMA-D has nothing to configure: the label is the emotion that the actor was asked for."""
+    """CREMA-D has nothing to configure: the label is the emotion that the actor was
+    asked for.
+    """
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the recordings, sorted by name; `ratings["intensity"]` is 1 low, 2 medium, 3 high, absent if unspecified.
+    """Yields the recordings, sorted by name; `ratings["intensity"]` is 1 low, 2 medium,
+    3 high, absent if unspecified.
 
     Raises ConfigurationError where no recording is found.
     """
@@ -65,7 +81,9 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     folder = root / "AudioWAV" if (root / "AudioWAV").is_dir() else root
     paths = listing.files(folder, listing.AUDIO_SUFFIXES)
     if not paths:
-        raise ConfigurationError(f"no recordings in {folder}, expected AudioWAV/1001_DFA_ANG_XX.wav and others")
+        raise ConfigurationError(
+            f"no recordings in {folder}, expected AudioWAV/1001_DFA_ANG_XX.wav and others"
+        )
     seen: set[str] = set()
     for path in paths:
         if path.stem in seen:

@@ -1,11 +1,13 @@
-"""demo: synthetic English in the structure of IEMOCAP; its scores say that the machinery works, and nothing else.
+"""demo: synthetic English in the structure of IEMOCAP; its scores say that the
+machinery works, and nothing else.
 
 Licence: made here by `python -m stages.synthesise demo` with espeak-ng; free to use.
 Citation: none.
 
-Layout: `utterances.csv` (one row an utterance), `words.csv` (the true word times: utterance_id, word_index, word,
-start, end in seconds) and `wav/<utterance_id>.wav`. Five sessions of one woman and one man each, improvised and
-scripted; the sessions perform the same script, so scripted sentences recur in all of them.
+Layout: `utterances.csv` (one row an utterance), `words.csv` (the true word times:
+utterance_id, word_index, word, start, end in seconds) and `wav/<utterance_id>.wav`.
+Five sessions of one woman and one man each, improvised and scripted; the sessions
+perform the same script, so scripted sentences recur in all of them.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 SPEAKERS = tuple(f"Ses{session:02d}_{part}" for session in range(1, 6) for part in "FM")
 TOTALS = Totals(
@@ -28,12 +30,24 @@ TOTALS = Totals(
     parts=SPEAKERS,
     counts=(
         Count("utterances", 500),
-        *per_value("emotion", {"angry": 110, "excited": 80, "happy": 80, "neutral": 120, "sad": 110}),
+        *per_value(
+            "emotion", {"angry": 110, "excited": 80, "happy": 80, "neutral": 120, "sad": 110}
+        ),
         *per_value("speaker", dict.fromkeys(SPEAKERS, 50)),
         *per_value("style", {"improvised": 300, "scripted": 200}),
     ),
 )
-COLUMNS = ("utterance_id", "audio", "transcript", "speaker", "session", "dialogue", "style", "emotion", "sentiment")
+COLUMNS = (
+    "utterance_id",
+    "audio",
+    "transcript",
+    "speaker",
+    "session",
+    "dialogue",
+    "style",
+    "emotion",
+    "sentiment",
+)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -44,12 +58,16 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError where they are not there."""
+    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError
+    where they are not there.
+    """
     yield from synthetic(root, "demo", config.language)
 
 
 def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
-    """The utterances of a synthetic corpus; a row with a sentiment gets it as `ratings["sentiment"]` in [-1, 1]."""
+    """The utterances of a synthetic corpus; a row with a sentiment gets it as
+    `ratings["sentiment"]` in [-1, 1].
+    """
     command = f"`python -m stages.synthesise {corpus} --out {root}`"
     table = listing.require_file(root / "utterances.csv", f"the table that {command} writes")
     words = listing.require_file(root / "words.csv", f"the word times that {command} writes")
@@ -57,7 +75,9 @@ def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
         reader = csv.DictReader(file)
         missing = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
         if missing:
-            raise ConfigurationError(f"{table} lacks the columns {missing}, expected {list(COLUMNS)}")
+            raise ConfigurationError(
+                f"{table} lacks the columns {missing}, expected {list(COLUMNS)}"
+            )
         rows = sorted(reader, key=lambda row: row["utterance_id"])
     for row in rows:
         yield Utterance(

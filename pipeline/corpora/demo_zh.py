@@ -1,10 +1,12 @@
-"""demo_zh: synthetic Mandarin in the structure of CH-SIMS; its scores say that the machinery works, and nothing else.
+"""demo_zh: synthetic Mandarin in the structure of CH-SIMS; its scores say that the
+machinery works, and nothing else.
 
 Licence: made here by `python -m stages.synthesise demo_zh` with espeak-ng; free to use.
 Citation: none.
 
-Layout: that of `demo`. Fourteen videos of one speaker each; `emotion` is negative, neutral or positive and
-`ratings["sentiment"]` its strength in [-1, 1]. A word of words.csv is a word of jieba, as in the tokenised transcript.
+Layout: that of `demo`. Fourteen videos of one speaker each; `emotion` is negative,
+neutral or positive and `ratings["sentiment"]` its strength in [-1, 1]. A word of
+words.csv is a word of jieba, as in the tokenised transcript.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.corpora.demo import synthetic
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 VIDEOS = tuple(f"video{number:02d}" for number in range(1, 15))
 TOTALS = Totals(
@@ -39,5 +41,7 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError where they are not there."""
+    """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError
+    where they are not there.
+    """
     yield from synthetic(root, "demo_zh", config.language)

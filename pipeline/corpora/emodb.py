@@ -1,11 +1,13 @@
-"""EMO-DB (Berlin Database of Emotional Speech): ten actors speak ten German sentences in seven emotions.
+"""EMO-DB (Berlin Database of Emotional Speech): ten actors speak ten German sentences
+in seven emotions.
 
-Licence: free of charge for research (http://emodb.bilderbar.info); newer mirrors state CC0.
-Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss. A Database of German Emotional Speech.
-Interspeech 2005. https://doi.org/10.21437/Interspeech.2005-446
+Licence: free of charge for research (http://emodb.bilderbar.info); newer mirrors state
+CC0. Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss. A
+Database of German Emotional Speech. Interspeech 2005.
+https://doi.org/10.21437/Interspeech.2005-446
 
-Layout: `wav/03a01Fa.wav`, or the files without that folder: characters 1-2 speaker, 3-5 sentence, 6 the German
-initial of the emotion, 7 version.
+Layout: `wav/03a01Fa.wav`, or the files without that folder: characters 1-2 speaker, 3-5
+sentence, 6 the German initial of the emotion, 7 version.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 # Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
 EMOTIONS = {
@@ -51,7 +53,9 @@ TOTALS = Totals(
     parts=SPEAKERS,
     counts=(
         Count("utterances", 535),
-        *per_value("emotion", dict(zip(EMOTIONS.values(), (127, 81, 46, 69, 71, 62, 79), strict=True))),
+        *per_value(
+            "emotion", dict(zip(EMOTIONS.values(), (127, 81, 46, 69, 71, 62, 79), strict=True))
+        ),
     ),
 )
 NAME = re.compile(rf"({'|'.join(SPEAKERS)})({'|'.join(SENTENCES)})([{''.join(EMOTIONS)}])[a-z]?")
@@ -63,7 +67,9 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the recordings, sorted by name; raises ConfigurationError where none is found."""
+    """Yields the recordings, sorted by name; raises ConfigurationError where none is
+    found.
+    """
     listing.require_folder(root, "the EMO-DB folder that holds wav")
     folder = root / "wav" if (root / "wav").is_dir() else root
     paths = listing.files(folder, listing.AUDIO_SUFFIXES)

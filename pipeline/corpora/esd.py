@@ -1,12 +1,15 @@
-"""ESD (Emotional Speech Database): 350 parallel sentences, five emotions, ten English and ten Mandarin speakers.
+"""ESD (Emotional Speech Database): 350 parallel sentences, five emotions, ten English
+and ten Mandarin speakers.
 
-Licence: research use, on request to the authors (https://github.com/HLTSingapore/Emotional-Speech-Data).
-Citation: K. Zhou, B. Sisman, R. Liu, H. Li. Emotional voice conversion: Theory, databases and ESD.
-Speech Communication 137, 2022. https://doi.org/10.1016/j.specom.2021.11.006
+Licence: research use, on request to the authors
+(https://github.com/HLTSingapore/Emotional-Speech-Data). Citation: K. Zhou, B. Sisman,
+R. Liu, H. Li. Emotional voice conversion: Theory, databases and ESD. Speech
+Communication 137, 2022. https://doi.org/10.1016/j.specom.2021.11.006
 
-Layout: `0001/Angry/0001_000351.wav`, in older copies `0001/Angry/train/0001_000351.wav` (train, evaluation, test), and
-the words in `0001/0001.txt`: name, text and emotion, separated by tabs. Speakers 0001-0010 are Mandarin, 0011-0020
-English. The text files come in UTF-8, UTF-16, GB 18030 (Mandarin) and Windows-1252 (English).
+Layout: `0001/Angry/0001_000351.wav`, in older copies `0001/Angry/train/0001_000351.wav`
+(train, evaluation, test), and the words in `0001/0001.txt`: name, text and emotion,
+separated by tabs. Speakers 0001-0010 are Mandarin, 0011-0020 English. The text files
+come in UTF-8, UTF-16, GB 18030 (Mandarin) and Windows-1252 (English).
 """
 
 from __future__ import annotations
@@ -18,12 +21,18 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
-EMOTIONS = {"Angry": "angry", "Happy": "happy", "Neutral": "neutral", "Sad": "sad", "Surprise": "surprised"}
+EMOTIONS = {
+    "Angry": "angry",
+    "Happy": "happy",
+    "Neutral": "neutral",
+    "Sad": "sad",
+    "Surprise": "surprised",
+}
 SUBSETS = {"train": "train", "evaluation": "valid", "test": "test"}
 SPEAKERS = tuple(f"{number:04d}" for number in range(1, 21))
 SAMPLING_RATE = 16000
@@ -49,9 +58,11 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the recordings by speaker and name; one whose line in the text file does not parse has no transcript.
+    """Yields the recordings by speaker and name; one whose line in the text file does
+    not parse has no transcript.
 
-    Raises ConfigurationError for a tree without speakers or a text file in an unknown encoding.
+    Raises ConfigurationError for a tree without speakers or a text file in an unknown
+    encoding.
     """
     listing.require_folder(root, "the ESD folder that holds 0001 … 0020")
     speakers = [folder for folder in listing.folders(root) if folder.name in SPEAKERS]
@@ -74,7 +85,9 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
                 yield _utterance(path, folder, language, texts)
 
 
-def _utterance(path: Path, speaker: Path, language: str, texts: dict[str, str]) -> Utterance | Rejection:
+def _utterance(
+    path: Path, speaker: Path, language: str, texts: dict[str, str]
+) -> Utterance | Rejection:
     match = NAME.fullmatch(path.stem)
     if match is None:
         detail = f"{path}: expected SPEAKER_NUMBER as in 0001_000351"

@@ -1,13 +1,17 @@
-"""IEMOCAP: ten actors in five dyadic sessions, improvised and scripted, about 12 hours of English.
+"""IEMOCAP: ten actors in five dyadic sessions, improvised and scripted, about 12 hours
+of English.
 
-Licence: University of Southern California release form, academic use; every user brings an own copy.
-Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S. Narayanan.
-IEMOCAP: interactive emotional dyadic motion capture database. Language Resources and Evaluation 42, 2008.
+Licence: University of Southern California release form, academic use; every user brings
+an own copy. Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim,
+J. N. Chang, S. Lee, S. S. Narayanan. IEMOCAP: interactive emotional dyadic motion
+capture database. Language Resources and Evaluation 42, 2008.
 https://doi.org/10.1007/s10579-008-9076-6
 
 Layout, below the root or its folder `IEMOCAP_full_release`:
-`Session1/dialog/EmoEvaluation/Ses01F_impro01.txt` (labels), `Session1/dialog/transcriptions/Ses01F_impro01.txt`,
-`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav`, and the corpus's own word times in
+`Session1/dialog/EmoEvaluation/Ses01F_impro01.txt` (labels),
+`Session1/dialog/transcriptions/Ses01F_impro01.txt`,
+`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav`, and the corpus's own
+word times in
 `Session1/sentences/ForcedAlignment/Ses01F_impro01/Ses01F_impro01_F000.wdseg`.
 """
 
@@ -20,10 +24,10 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 EMOTIONS = {
     "ang": "angry",
@@ -79,21 +83,29 @@ TOTALS = Totals(
         *per_value("emotion", _BY_EMOTION),
         Count("four classes, excited with happy", 5531, {"emotion": FOUR_CLASSES}),
         *(
-            Count(f"four classes, {session}", number, {"emotion": FOUR_CLASSES, "session": (session,)})
+            Count(
+                f"four classes, {session}", number, {"emotion": FOUR_CLASSES, "session": (session,)}
+            )
             for session, number in _FOUR_CLASSES_BY_SESSION.items()
         ),
         Count("four classes, scripted", 2588, {"emotion": FOUR_CLASSES, "style": ("scripted",)}),
         *(
-            Count(f"improvised {emotion}", number, {"emotion": (emotion,), "style": ("improvised",)})
+            Count(
+                f"improvised {emotion}", number, {"emotion": (emotion,), "style": ("improvised",)}
+            )
             for emotion, number in _IMPROVISED.items()
         ),
     ),
 )
 
-TURN = re.compile(r"\[[\d.]+\s*-\s*[\d.]+\]\s+(?P<turn>\S+)\s+(?P<label>\S+)\s+\[(?P<ratings>[^\]]*)\]\s*")
-# The speaker is the letter of the turn, not the F or M of the dialogue: that one names who wore the motion markers.
+TURN = re.compile(
+    r"\[[\d.]+\s*-\s*[\d.]+\]\s+(?P<turn>\S+)\s+(?P<label>\S+)\s+\[(?P<ratings>[^\]]*)\]\s*"
+)
+# The speaker is the letter of the turn, not the F or M of the dialogue: that one names
+# who wore the motion markers.
 TURN_NAME = re.compile(
-    r"(?P<dialogue>(?P<session>Ses0[1-5])[FM]_(?P<style>impro|script)\w+)_(?P<speaker>[FM])\d{3}", re.ASCII
+    r"(?P<dialogue>(?P<session>Ses0[1-5])[FM]_(?P<style>impro|script)\w+)_(?P<speaker>[FM])\d{3}",
+    re.ASCII,
 )
 VOTE = re.compile(r"C-(?P<annotator>\w+):\s*(?P<labels>[^()]*)")
 SPOKEN = re.compile(r"(?P<turn>Ses0[1-5]\w+)\s*\[[\d.]+\s*-\s*[\d.]+\]:\s*(?P<text>.*)")
@@ -102,19 +114,25 @@ STYLES = {"impro": "improvised", "script": "scripted"}
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """IEMOCAP is read from its original tree; sessions, labels and styles are chosen by the split."""
+    """IEMOCAP is read from its original tree; sessions, labels and styles are chosen by
+    the split.
+    """
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields every evaluated turn of the sessions below `root`, by session, dialogue and place in the dialogue.
+    """Yields every evaluated turn of the sessions below `root`, by session, dialogue
+    and place in the dialogue.
 
-    `ratings` are valence, activation and dominance from 1 to 5 (annotators' mean). `votes` are the categorical
-    votes as `annotator:emotion`, E1… for evaluators, F and M for the actors' own. A turn whose line in the
-    transcription does not parse has no transcript. Raises ConfigurationError for a tree without sessions.
+    `ratings` are valence, activation and dominance from 1 to 5 (annotators' mean).
+    `votes` are the categorical votes as `annotator:emotion`, E1… for evaluators, F and
+    M for the actors' own. A turn whose line in the transcription does not parse has no
+    transcript. Raises ConfigurationError for a tree without sessions.
     """
     listing.require_folder(root, "the IEMOCAP folder that holds Session1 … Session5")
     base = root / "IEMOCAP_full_release" if (root / "IEMOCAP_full_release").is_dir() else root
-    sessions = [folder for folder in listing.folders(base) if re.fullmatch(r"Session[1-5]", folder.name)]
+    sessions = [
+        folder for folder in listing.folders(base) if re.fullmatch(r"Session[1-5]", folder.name)
+    ]
     if not sessions:
         raise ConfigurationError(f"no session in {base}, expected folders Session1 … Session5")
     seen: set[str] = set()
@@ -132,8 +150,11 @@ def _evaluations(session: Path) -> list[Path]:
     expected = "the IEMOCAP tree with dialog/EmoEvaluation, dialog/transcriptions and sentences/wav"
     for folder in ("dialog/transcriptions", "sentences/wav"):
         listing.require_folder(session / folder, expected)
-    # Its folders Attribute, Categorical and Self-evaluation hold single annotators' files: not listed.
-    found = listing.files(listing.require_folder(session / "dialog" / "EmoEvaluation", expected), (".txt",))
+    # Its folders Attribute, Categorical and Self-evaluation hold single annotators'
+    # files: not listed.
+    found = listing.files(
+        listing.require_folder(session / "dialog" / "EmoEvaluation", expected), (".txt",)
+    )
     if not found:
         raise ConfigurationError(
             f"no evaluations in {session}/dialog/EmoEvaluation, expected Ses01F_impro01.txt and others"
@@ -155,14 +176,24 @@ def _turn(
     match = TURN.fullmatch(line)
     if match is None:
         detail = f"{evaluation}: {line!r}, expected [start - end] turn label [valence, activation, dominance]"
-        return Rejection(f"{evaluation.stem} {line[:40].strip()}", "prepare", "unparsable evaluation line", detail)
+        return Rejection(
+            f"{evaluation.stem} {line[:40].strip()}",
+            "prepare",
+            "unparsable evaluation line",
+            detail,
+        )
     turn = match["turn"]
     name = TURN_NAME.fullmatch(turn)
     if name is None:
-        return Rejection(turn, "prepare", "unparsable turn name", f"{evaluation}: expected Ses01F_impro01_F000")
+        return Rejection(
+            turn, "prepare", "unparsable turn name", f"{evaluation}: expected Ses01F_impro01_F000"
+        )
     if name["dialogue"] != evaluation.stem or name["session"] != f"Ses0{session.name[-1]}":
         return Rejection(
-            turn, "prepare", "folder and file name disagree", f"{evaluation} lists a turn of {name['dialogue']}"
+            turn,
+            "prepare",
+            "folder and file name disagree",
+            f"{evaluation} lists a turn of {name['dialogue']}",
         )
     if match["label"] not in EMOTIONS:
         detail = f"{evaluation}: {match['label']!r}, expected one of {sorted(EMOTIONS)}"
@@ -204,7 +235,9 @@ def _votes(lines: list[str]) -> Iterator[str]:
 
 
 def _transcripts(path: Path) -> dict[str, str]:
-    """Words by turn; lines without turn and times (`M: [laughter]`) belong to no evaluated turn."""
+    """Words by turn; lines without turn and times (`M: [laughter]`) belong to no
+    evaluated turn.
+    """
     spoken: dict[str, str] = {}
     for line in listing.read_text(path).split("\n"):
         match = SPOKEN.fullmatch(line.strip())

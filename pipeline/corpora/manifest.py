@@ -3,15 +3,19 @@
 Licence: yours.
 Citation: yours.
 
-Layout: `manifest.csv` in the corpus folder, or the file that `Config.file` names. Columns, in any order:
+Layout: `manifest.csv` in the corpus folder, or the file that `Config.file` names.
+Columns, in any order:
 
 - `utterance_id`, `emotion`: required. Labels are lower-cased.
-- `audio_path`, `transcript`: at least one of the two columns. An empty cell says that this utterance lacks it:
-  text-only and audio-only corpora are legal.
+- `audio_path`, `transcript`: at least one of the two columns. An empty cell says that
+  this utterance lacks it: text-only and audio-only corpora are legal.
 - `start`, `end`: seconds, where the utterance is a part of its recording.
-- `speaker`, `session`, `dialogue`, `language`, `style` (improvised/scripted), `subset` (train/valid/test): optional.
-- `alignment_path`: word times that you have already (TextGrid, CTM, CSV), read by the aligner `given`.
-- `votes`: annotators' labels, separated by semicolons. `rating_<name>`: a number, as many such columns as you like.
+- `speaker`, `session`, `dialogue`, `language`, `style` (improvised/scripted), `subset`
+  (train/valid/test): optional.
+- `alignment_path`: word times that you have already (TextGrid, CTM, CSV), read by the
+  aligner `given`.
+- `votes`: annotators' labels, separated by semicolons. `rating_<name>`: a number, as
+  many such columns as you like.
 - `x_<name>`: anything else; ignored.
 
 Relative paths start at the table's folder; no path may leave it.
@@ -29,16 +33,33 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
 REQUIRED = ("utterance_id", "emotion")
 EITHER = ("audio_path", "transcript")
 SEGMENT = ("start", "end")
-OPTIONAL = (*SEGMENT, "speaker", "session", "dialogue", "language", "style", "subset", "alignment_path", "votes")
+OPTIONAL = (
+    *SEGMENT,
+    "speaker",
+    "session",
+    "dialogue",
+    "language",
+    "style",
+    "subset",
+    "alignment_path",
+    "votes",
+)
 RATING_PREFIX, IGNORED_PREFIX = "rating_", "x_"
-SUBSETS = {"train": "train", "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
+SUBSETS = {
+    "train": "train",
+    "dev": "valid",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+}
 TOTALS = None
 
 
@@ -46,7 +67,8 @@ TOTALS = None
 class Config:
     """Which table to read; `language` is for rows that name none.
 
-    `follow_links` lets a symbolic link inside the folder lead out of it, for data that DVC links to its cache.
+    `follow_links` lets a symbolic link inside the folder lead out of it, for data that
+    DVC links to its cache.
     """
 
     file: str = "manifest.csv"
@@ -62,9 +84,11 @@ class _RowError(Exception):
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the rows of the table in `root` (or of the table `root` itself), in their order.
+    """Yields the rows of the table in `root` (or of the table `root` itself), in their
+    order.
 
-    A row that cannot be used becomes a Rejection; a missing or unknown column raises ConfigurationError.
+    A row that cannot be used becomes a Rejection; a missing or unknown column raises
+    ConfigurationError.
     """
     table = root if root.is_file() else root / config.file
     listing.require_file(table, "a table with a row per utterance (CSV, TSV or parquet)")
@@ -84,7 +108,9 @@ def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) 
     if _text(row, "utterance_id") is None:
         raise _RowError("no utterance id", "expected a name that no other row has")
     if row.get("", None) is not None:
-        raise _RowError("unparsable row", f"{row['']!r} beyond the last column, expected quotes around commas")
+        raise _RowError(
+            "unparsable row", f"{row['']!r} beyond the last column, expected quotes around commas"
+        )
     emotion = _text(row, "emotion")
     if emotion is None:
         raise _RowError("no label", "expected a word in the column emotion")
@@ -115,7 +141,9 @@ def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) 
         subset=None if subset is None else SUBSETS[subset.lower()],
         alignment_path=_path(row, "alignment_path", folder, config.follow_links),
         ratings=ratings,
-        votes=tuple(vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()),
+        votes=tuple(
+            vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()
+        ),
     )
 
 
@@ -143,19 +171,29 @@ def _rows(table: Path) -> Iterator[dict[str, Any]]:
 def _require_columns(table: Path, columns: list[str]) -> None:
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        raise ConfigurationError(f"{table} lacks the column {', '.join(missing)}, expected {', '.join(REQUIRED)}")
+        raise ConfigurationError(
+            f"{table} lacks the column {', '.join(missing)}, expected {', '.join(REQUIRED)}"
+        )
     if not set(EITHER) & set(columns):
-        raise ConfigurationError(f"{table} has neither recordings nor words, expected a column {' or '.join(EITHER)}")
+        raise ConfigurationError(
+            f"{table} has neither recordings nor words, expected a column {' or '.join(EITHER)}"
+        )
     known = {*REQUIRED, *EITHER, *OPTIONAL}
     unknown = sorted(
-        column for column in columns if column not in known and not column.startswith((RATING_PREFIX, IGNORED_PREFIX))
+        column
+        for column in columns
+        if column not in known and not column.startswith((RATING_PREFIX, IGNORED_PREFIX))
     )
     if unknown:
         expected = f"{sorted(known)}, {RATING_PREFIX}*, or {IGNORED_PREFIX}* for columns to ignore"
-        raise ConfigurationError(f"{table}: unknown column {', '.join(map(repr, unknown))}, expected {expected}")
+        raise ConfigurationError(
+            f"{table}: unknown column {', '.join(map(repr, unknown))}, expected {expected}"
+        )
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
-        raise ConfigurationError(f"{table}: column {', '.join(repeated)} stands twice, expected distinct columns")
+        raise ConfigurationError(
+            f"{table}: column {', '.join(repeated)} stands twice, expected distinct columns"
+        )
 
 
 def _text(row: Mapping[str, Any], column: str) -> str | None:
@@ -188,11 +226,16 @@ def _path(row: Mapping[str, Any], column: str, folder: Path, follow_links: bool)
     if text is None:
         return None
     if "\0" in text:
-        raise _RowError("unparsable path", f"{column} {text!r}, expected a path without null characters")
+        raise _RowError(
+            "unparsable path", f"{column} {text!r}, expected a path without null characters"
+        )
     path = folder / text
-    # Without resolving, only the spelling of the path is judged: links may lead anywhere.
+    # Without resolving, only the spelling of the path is judged: links may lead
+    # anywhere.
     spelled = Path(os.path.normpath(path.absolute())), Path(os.path.normpath(folder.absolute()))
     place, root = spelled if follow_links else (path.resolve(), folder.resolve())
     if not place.is_relative_to(root):
-        raise _RowError("path leaves the corpus folder", f"{column} {text!r}, expected a path inside {folder}")
+        raise _RowError(
+            "path leaves the corpus folder", f"{column} {text!r}, expected a path inside {folder}"
+        )
     return path.as_posix()

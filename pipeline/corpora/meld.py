@@ -1,13 +1,16 @@
 """MELD: 13,708 utterances of the series Friends with emotion and sentiment.
 
-Licence: GPL-3.0 for the annotations (https://github.com/declare-lab/MELD); the clips are the series'.
-Citation: S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea. MELD: A Multimodal Multi-Party Dataset
-for Emotion Recognition in Conversations. ACL 2019. https://aclanthology.org/P19-1050
+Licence: GPL-3.0 for the annotations (https://github.com/declare-lab/MELD); the clips
+are the series'. Citation: S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R.
+Mihalcea. MELD: A Multimodal Multi-Party Dataset for Emotion Recognition in
+Conversations. ACL 2019. https://aclanthology.org/P19-1050
 
-Layout: `train_sent_emo.csv`, `dev_sent_emo.csv`, `test_sent_emo.csv`, and the clips `dia0_utt1.mp4` in `train_splits`,
-`dev_splits_complete`, `output_repeated_splits_test`; each directly in the root, or one folder down in `train`, `dev`,
-`test`. Known faults of the release: one clip of dev is missing (dia110_utt7), one of train is corrupt (dia125_utt3);
-both become rejections. Clips without a row (`final_videos_test…`) are not read.
+Layout: `train_sent_emo.csv`, `dev_sent_emo.csv`, `test_sent_emo.csv`, and the clips
+`dia0_utt1.mp4` in `train_splits`, `dev_splits_complete`, `output_repeated_splits_test`;
+each directly in the root, or one folder down in `train`, `dev`, `test`. Known faults of
+the release: one clip of dev is missing (dia110_utt7), one of train is corrupt
+(dia125_utt3); both become rejections. Clips without a row (`final_videos_test…`) are
+not read.
 """
 
 from __future__ import annotations
@@ -18,15 +21,20 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing, video
 from pipeline.audio import AudioError
+from pipeline.corpora import _listing as listing
+from pipeline.corpora import _video as video
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 SENTIMENTS = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
-PARTS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+PARTS = {
+    "train": "train_splits",
+    "dev": "dev_splits_complete",
+    "test": "output_repeated_splits_test",
+}
 SUBSETS = {"train": "train", "dev": "valid", "test": "test"}
 _COUNTS = {
     "train": (1109, 271, 268, 1743, 4710, 683, 1205),
@@ -58,8 +66,9 @@ class Config:
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """Yields every row of the three tables, by subset, dialogue and utterance.
 
-    Dialogue numbers start anew in each subset, so ids are `dev_dia0_utt1`. `ratings["sentiment"]` is -1, 0 or 1.
-    Raises ConfigurationError where no table is found, or a table without its clips.
+    Dialogue numbers start anew in each subset, so ids are `dev_dia0_utt1`.
+    `ratings["sentiment"]` is -1, 0 or 1. Raises ConfigurationError where no table is
+    found, or a table without its clips.
     """
     listing.require_folder(root, "the MELD folder that holds train_sent_emo.csv and train_splits")
     tables = {part: _first_existing(root, part, f"{part}_sent_emo.csv") for part in PARTS}
@@ -79,14 +88,21 @@ def _first_existing(root: Path, part: str, name: str) -> Path | None:
 def _part(root: Path, part: str, table: Path, cache: Path) -> Iterator[Utterance | Rejection]:
     folder = _first_existing(root, part, PARTS[part])
     if folder is None:
-        raise ConfigurationError(f"no clips for {table}, expected the folder {PARTS[part]} in {root} or {root / part}")
+        raise ConfigurationError(
+            f"no clips for {table}, expected the folder {PARTS[part]} in {root} or {root / part}"
+        )
     rows = []
     for row in listing.read_csv(table, COLUMNS):
         if row["Dialogue_ID"].isdecimal() and row["Utterance_ID"].isdecimal():
             rows.append(row)
         else:
             name = f"{part}_dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
-            yield Rejection(name, "prepare", "unparsable clip id", f"{table}: expected whole numbers as in dia0_utt1")
+            yield Rejection(
+                name,
+                "prepare",
+                "unparsable clip id",
+                f"{table}: expected whole numbers as in dia0_utt1",
+            )
     rows.sort(key=lambda row: (int(row["Dialogue_ID"]), int(row["Utterance_ID"])))
     clips = [folder / f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.mp4" for row in rows]
     seen: set[str] = set()
@@ -98,7 +114,12 @@ def _part(root: Path, part: str, table: Path, cache: Path) -> Iterator[Utterance
         elif isinstance(sound, AudioError):
             yield Rejection(name, "prepare", sound.reason, sound.detail)
         elif emotion not in EMOTIONS:
-            yield Rejection(name, "prepare", "label outside the scheme", f"{emotion!r}, expected one of {EMOTIONS}")
+            yield Rejection(
+                name,
+                "prepare",
+                "label outside the scheme",
+                f"{emotion!r}, expected one of {EMOTIONS}",
+            )
         else:
             sentiment = SENTIMENTS.get(row["Sentiment"].lower())
             yield Utterance(
@@ -117,8 +138,12 @@ def _part(root: Path, part: str, table: Path, cache: Path) -> Iterator[Utterance
 
 
 def _repaired(text: str) -> str:
-    """The tables hold Windows punctuation as control characters: U+0092 is meant to be an apostrophe."""
+    """The tables hold Windows punctuation as control characters: U+0092 is meant to be
+    an apostrophe.
+    """
     return "".join(
-        character.encode("latin-1").decode("cp1252", errors="ignore") if 0x80 <= ord(character) <= 0x9F else character
+        character.encode("latin-1").decode("cp1252", errors="ignore")
+        if 0x80 <= ord(character) <= 0x9F
+        else character
         for character in text
     )

@@ -1,11 +1,11 @@
 """RAVDESS: 24 actors speak two sentences in eight emotions (speech part, audio only).
 
-Licence: CC BY-NC-SA 4.0 (non-commercial).
-Citation: S. R. Livingstone, F. A. Russo. The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS).
-PLoS ONE 13(5), 2018. https://doi.org/10.1371/journal.pone.0196391
+Licence: CC BY-NC-SA 4.0 (non-commercial). Citation: S. R. Livingstone, F. A. Russo. The
+Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). PLoS ONE 13(5),
+2018. https://doi.org/10.1371/journal.pone.0196391
 
-Layout: `Actor_01/03-01-05-02-01-02-01.wav` (wav or flac), or the same files without folders. The name says
-modality-channel-emotion-intensity-statement-repetition-actor.
+Layout: `Actor_01/03-01-05-02-01-02-01.wav` (wav or flac), or the same files without
+folders. The name says modality-channel-emotion-intensity-statement-repetition-actor.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import listing
+from pipeline.corpora import _listing as listing
+from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Count, Totals, per_value
 
 EMOTIONS = {
     "01": "neutral",
@@ -40,7 +40,10 @@ TOTALS = Totals(
     counts=(
         Count("utterances", 1440),
         # Neutral has no strong intensity, so half as many.
-        *per_value("emotion", {emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()}),
+        *per_value(
+            "emotion",
+            {emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()},
+        ),
         *per_value("speaker", dict.fromkeys(SPEAKERS, 60)),
     ),
 )
@@ -54,21 +57,35 @@ class Config:
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
-    """Yields the speech recordings below `root`, sorted by name; the sung ones are rejected, not hidden.
+    """Yields the speech recordings below `root`, sorted by name; the sung ones are
+    rejected, not hidden.
 
-    `ratings["intensity"]` is 1 (normal) or 2 (strong). Raises ConfigurationError where no recording is found.
+    `ratings["intensity"]` is 1 (normal) or 2 (strong). Raises ConfigurationError where
+    no recording is found.
     """
     listing.require_folder(root, "the RAVDESS folder that holds Actor_01 … Actor_24")
-    actors = sorted({path for pattern in ("Actor_*", "*/Actor_*") for path in root.glob(pattern) if path.is_dir()})
+    actors = sorted(
+        {
+            path
+            for pattern in ("Actor_*", "*/Actor_*")
+            for path in root.glob(pattern)
+            if path.is_dir()
+        }
+    )
     places = [root, *actors]
     paths = [path for place in places for path in listing.files(place, listing.AUDIO_SUFFIXES)]
     if not paths:
-        raise ConfigurationError(f"no recordings in {root}, expected Actor_NN/03-01-EE-II-SS-RR-NN.wav or .flac")
+        raise ConfigurationError(
+            f"no recordings in {root}, expected Actor_NN/03-01-EE-II-SS-RR-NN.wav or .flac"
+        )
     seen: dict[str, Path] = {}
-    # One copy of the corpus on the web holds every actor twice, once in a folder of its own: shorter paths first.
+    # One copy of the corpus on the web holds every actor twice, once in a folder of its
+    # own: shorter paths first.
     for path in sorted(paths, key=lambda path: (path.stem, len(path.parts), path.as_posix())):
         if path.stem in seen:
-            yield Rejection(path.stem, "prepare", "listed twice", f"{path} beside {seen[path.stem]}")
+            yield Rejection(
+                path.stem, "prepare", "listed twice", f"{path} beside {seen[path.stem]}"
+            )
             continue
         seen[path.stem] = path
         yield _utterance(path)

@@ -1,23 +1,28 @@
 """Two-channel CNN and BiLSTM with attention for voice, BiLSTM for text, dense fusion.
 
-Cai, Hu, Dong and Zhou, "Audio-Textual Emotion Recognition Based on Improved Neural Networks" (2019).
-Inputs: 34 short-term features, at most 100 frames; word vectors, at most 500 tokens.
+Cai, Hu, Dong and Zhou, "Audio-Textual Emotion Recognition Based on Improved Neural
+Networks" (2019). Inputs: 34 short-term features, at most 100 frames; word vectors, at
+most 500 tokens.
 
 Decisions where the paper says nothing:
-- Convolutions (section 3.3 says four layers with different numbers of filters): 32, 64, 128, 256 filters, kernel 5,
-  a maximum over 2 frames after the second and the fourth.
-- Activation: LeakyReLU (slope 0.01) in the voice networks (section 4.2.2), ReLU in the fusion (section 5).
-- Recurrent layers without attention hand on their last state; attention is a learnt score per step and a softmax.
-- S_CBLA's dense layer has 256 units. S of eq. 6 is the vector that the voice row hands to its softmax, H that of T_BL.
+- Convolutions (section 3.3 says four layers with different numbers of filters): 32, 64,
+  128, 256 filters, kernel 5, a maximum over 2 frames after the second and the fourth.
+- Activation: LeakyReLU (slope 0.01) in the voice networks (section 4.2.2), ReLU in the
+  fusion (section 5).
+- Recurrent layers without attention hand on their last state; attention is a learnt
+  score per step and a softmax.
+- S_CBLA's dense layer has 256 units. S of eq. 6 is the vector that the voice row hands
+  to its softmax, H that of T_BL.
 - Optimiser: Adam 1e-3. L2 factor of eq. 8: 1e-4.
-- Frames and tokens beyond the utterance take no part in recurrence, pooling and attention; only S_DNN, which needs a
-  fixed size, sees zeros there.
+- Frames and tokens beyond the utterance take no part in recurrence, pooling and
+  attention; only S_DNN, which needs a fixed size, sees zeros there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +33,7 @@ from pipeline.blocks.convolution import Conv1d, MaxPool1d
 from pipeline.blocks.cropping import crop, fit
 from pipeline.blocks.pooling import AttentionPooling, masked_mean
 from pipeline.blocks.recurrent import LSTM, BiLSTM
-from pipeline.recipe import row
+from pipeline.networks._system import system
 
 __all__ = [
     "M_CBLA_BL",
@@ -44,17 +49,24 @@ __all__ = [
     "T_LSTM",
 ]
 
-RECIPE = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 64, "epochs": 20}
+RECIPE: dict[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 64,
+    "epochs": 20,
+}
 L2 = 1e-4
 
 
-@row("audio", **RECIPE)
-def S_DNN(sizes: Sizes, *, max_frames: int = 100, dense_sizes: Sequence[int] = (512, 256, 128, 32)) -> nn.Module:
+@system("audio", **RECIPE)
+def S_DNN(
+    sizes: Sizes, *, max_frames: int = 100, dense_sizes: Sequence[int] = (512, 256, 128, 32)
+) -> nn.Module:
     """Voice: all frames as one vector, four dense layers (section 4.2.2)."""
     return _Classified(_Dense(sizes, max_frames, dense_sizes), sizes)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def S_CNN(
     sizes: Sizes,
     *,
@@ -63,11 +75,13 @@ def S_CNN(
     kernel_size: int = 5,
     pool_size: int = 2,
 ) -> nn.Module:
-    """Voice: four convolutions, maximum pooling, global average pooling (section 4.2.2)."""
+    """Voice: four convolutions, maximum pooling, global average pooling (section
+    4.2.2).
+    """
     return _Classified(_Averaged(sizes, max_frames, channels, kernel_size, pool_size), sizes)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def S_CL(
     sizes: Sizes,
     *,
@@ -77,11 +91,15 @@ def S_CL(
     pool_size: int = 2,
     hidden_size: int = 256,
 ) -> nn.Module:
-    """Voice: one channel, the convolutions' frames run through a bidirectional LSTM (section 4.2.2)."""
-    return _Classified(_OneChannel(sizes, max_frames, channels, kernel_size, pool_size, hidden_size), sizes)
+    """Voice: one channel, the convolutions' frames run through a bidirectional LSTM
+    (section 4.2.2).
+    """
+    return _Classified(
+        _OneChannel(sizes, max_frames, channels, kernel_size, pool_size, hidden_size), sizes
+    )
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def S_CBLA(
     sizes: Sizes,
     *,
@@ -92,25 +110,28 @@ def S_CBLA(
     hidden_size: int = 256,
     dense_size: int = 256,
 ) -> nn.Module:
-    """Voice: convolutions beside a bidirectional LSTM with attention, concatenated, dense (section 3.3, figure 4)."""
+    """Voice: convolutions beside a bidirectional LSTM with attention, concatenated,
+    dense (section 3.3, figure 4).
+    """
     return _Classified(
-        _TwoChannels(sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size), sizes
+        _TwoChannels(sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size),
+        sizes,
     )
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def T_LSTM(sizes: Sizes, *, max_words: int = 500, hidden_size: int = 256) -> nn.Module:
     """Text: LSTM over word vectors (section 4.2.1, eq. 1-3)."""
     return _Classified(_Text(sizes, max_words, hidden_size, bidirectional=False), sizes)
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def T_BL(sizes: Sizes, *, max_words: int = 500, hidden_size: int = 256) -> nn.Module:
     """Text: bidirectional LSTM over word vectors (section 3.2, figure 3)."""
     return _Classified(_Text(sizes, max_words, hidden_size, bidirectional=True), sizes)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def M_D_BL(
     sizes: Sizes,
     *,
@@ -122,10 +143,12 @@ def M_D_BL(
 ) -> nn.Module:
     """S_DNN and T_BL, fused (section 4.2.3, eq. 6 and 7)."""
     voice = _Dense(sizes, max_frames, dense_sizes)
-    return _Fused(_Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes)
+    return _Fused(
+        _Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes
+    )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def M_CL_BL(
     sizes: Sizes,
     *,
@@ -139,10 +162,12 @@ def M_CL_BL(
 ) -> nn.Module:
     """S_CL and T_BL, fused (section 4.2.3, eq. 6 and 7)."""
     voice = _OneChannel(sizes, max_frames, channels, kernel_size, pool_size, hidden_size)
-    return _Fused(_Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes)
+    return _Fused(
+        _Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes
+    )
 
 
-@row("audio", "text", l2=L2, **RECIPE)
+@system("audio", "text", l2=L2, **RECIPE)
 def M_CL_BLR(
     sizes: Sizes,
     *,
@@ -156,10 +181,12 @@ def M_CL_BLR(
 ) -> nn.Module:
     """M_CL_BL with the squared weights in the loss (section 4.2.3, eq. 8)."""
     voice = _OneChannel(sizes, max_frames, channels, kernel_size, pool_size, hidden_size)
-    return _Fused(_Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes)
+    return _Fused(
+        _Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes
+    )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def M_CBLA_BL(
     sizes: Sizes,
     *,
@@ -173,11 +200,15 @@ def M_CBLA_BL(
     fusion_sizes: Sequence[int] = (1024, 512),
 ) -> nn.Module:
     """S_CBLA and T_BL, fused (section 4.2.3, eq. 6 and 7)."""
-    voice = _TwoChannels(sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size)
-    return _Fused(_Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes)
+    voice = _TwoChannels(
+        sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size
+    )
+    return _Fused(
+        _Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes
+    )
 
 
-@row("audio", "text", l2=L2, **RECIPE)
+@system("audio", "text", l2=L2, **RECIPE)
 def M_CBLA_BLR(
     sizes: Sizes,
     *,
@@ -190,9 +221,15 @@ def M_CBLA_BLR(
     dense_size: int = 256,
     fusion_sizes: Sequence[int] = (1024, 512),
 ) -> nn.Module:
-    """M_CBLA_BL with the squared weights in the loss (figure 1, eq. 8): the proposed network."""
-    voice = _TwoChannels(sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size)
-    return _Fused(_Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes)
+    """M_CBLA_BL with the squared weights in the loss (figure 1, eq. 8): the proposed
+    network.
+    """
+    voice = _TwoChannels(
+        sizes, max_frames, channels, kernel_size, pool_size, hidden_size, dense_size
+    )
+    return _Fused(
+        _Text(sizes, max_words, hidden_size, bidirectional=True), voice, sizes, fusion_sizes
+    )
 
 
 class _Dense(nn.Module):
@@ -214,9 +251,13 @@ class _Dense(nn.Module):
 
 
 class _Convolutions(nn.Module):
-    """Four convolutions with LeakyReLU; a maximum after every second one halves the frames."""
+    """Four convolutions with LeakyReLU; a maximum after every second one halves the
+    frames.
+    """
 
-    def __init__(self, in_channels: int, channels: Sequence[int], kernel_size: int, pool_size: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: Sequence[int], kernel_size: int, pool_size: int
+    ) -> None:
         super().__init__()
         self.output_size = channels[-1]
         widths = pairwise([in_channels, *channels])
@@ -224,7 +265,9 @@ class _Convolutions(nn.Module):
         self.pool = MaxPool1d(pool_size)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Tensor[B, T, in_channels] and Tensor[B] to pooled frames Tensor[B, T', output_size] and their lengths."""
+        """Tensor[B, T, in_channels] and Tensor[B] to pooled frames Tensor[B, T',
+        output_size] and their lengths.
+        """
         for index, layer in enumerate(self.layers):
             x = F.leaky_relu(layer(x, lengths))
             if index % 2:
@@ -236,7 +279,12 @@ class _Averaged(nn.Module):
     """Convolutions and the average over time."""
 
     def __init__(
-        self, sizes: Sizes, max_frames: int, channels: Sequence[int], kernel_size: int, pool_size: int
+        self,
+        sizes: Sizes,
+        max_frames: int,
+        channels: Sequence[int],
+        kernel_size: int,
+        pool_size: int,
     ) -> None:
         super().__init__()
         self.max_frames = max_frames
@@ -245,7 +293,9 @@ class _Averaged(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Tensor[B, channels[-1]]."""
-        return masked_mean(*self.convolutions(*crop(batch.frames, batch.frame_lengths, self.max_frames)))
+        return masked_mean(
+            *self.convolutions(*crop(batch.frames, batch.frame_lengths, self.max_frames))
+        )
 
 
 class _OneChannel(nn.Module):
@@ -273,7 +323,9 @@ class _OneChannel(nn.Module):
 
 
 class _TwoChannels(nn.Module):
-    """Averaged convolutions beside an attentive bidirectional LSTM, joined by a dense layer."""
+    """Averaged convolutions beside an attentive bidirectional LSTM, joined by a dense
+    layer.
+    """
 
     def __init__(
         self,
@@ -318,7 +370,9 @@ class _Text(nn.Module):
 class _Classified(nn.Module):
     """One encoder and a softmax layer."""
 
-    def __init__(self, encoder: _Dense | _Averaged | _OneChannel | _TwoChannels | _Text, sizes: Sizes) -> None:
+    def __init__(
+        self, encoder: _Dense | _Averaged | _OneChannel | _TwoChannels | _Text, sizes: Sizes
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.classifier = nn.Linear(encoder.output_size, sizes.num_classes)
@@ -336,7 +390,11 @@ class _Fused(nn.Module):
     """V = [H, S] (eq. 6) through dense layers."""
 
     def __init__(
-        self, text: _Text, voice: _Dense | _OneChannel | _TwoChannels, sizes: Sizes, fusion_sizes: Sequence[int]
+        self,
+        text: _Text,
+        voice: _Dense | _OneChannel | _TwoChannels,
+        sizes: Sizes,
+        fusion_sizes: Sequence[int],
     ) -> None:
         super().__init__()
         self.text, self.voice = text, voice

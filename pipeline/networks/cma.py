@@ -1,23 +1,30 @@
-"""Cross-modal attention between a convolutional encoder of the waveform and one of the words.
+"""Cross-modal attention between a convolutional encoder of the waveform and one of the
+words.
 
-Krishna D N and Patil, "Multimodal Emotion Recognition using Cross-Modal Attention and 1D Convolutional Neural
-Networks" (Interspeech 2020).
+Krishna D N and Patil, "Multimodal Emotion Recognition using Cross-Modal Attention and
+1D Convolutional Neural Networks" (Interspeech 2020).
 
 Decisions where the paper says nothing or cannot be followed:
-- Strides and pool sizes: (3, 3, 2) and (4, 3, 2), so that 160000 samples become T = 371 steps of 27 ms, without a
-  sample skipped; for the spectrum, which has frames already, strides (1, 1, 1) and pools (2, 2, 2): 1000 become 125.
+- Strides and pool sizes: (3, 3, 2) and (4, 3, 2), so that 160000 samples become T = 371
+  steps of 27 ms, without a sample skipped; for the spectrum, which has frames already,
+  strides (1, 1, 1) and pools (2, 2, 2): 1000 become 125.
 - Eq. 5 divides the scores by d_q: here by sqrt(d_q), the form of the paper it cites.
-- Residual connections around attention and feed-forward, as in the form it cites; ReLU in the feed-forward.
-- The paper pads short recordings with zeros to 160000 samples. Here silence that was never recorded takes no part in
-  normalisation, recurrence, attention and statistics: results do not depend on the batch.
-- Batch 32, 20 epochs. The dropout 0.2 of the BiLSTM is used in the attention blocks too.
-- Self attention uses the same two blocks, the encoder's own output being queries, keys and values.
+- Residual connections around attention and feed-forward, as in the form it cites; ReLU
+  in the feed-forward.
+- The paper pads short recordings with zeros to 160000 samples. Here silence that was
+  never recorded takes no part in normalisation, recurrence, attention and statistics:
+  results do not depend on the batch.
+- Batch 32, 20 epochs. The dropout 0.2 of the BiLSTM is used in the attention blocks
+  too.
+- Self attention uses the same two blocks, the encoder's own output being queries, keys
+  and values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +35,19 @@ from pipeline.blocks.cropping import crop
 from pipeline.blocks.normalized_convolution import NormalizedConvolution
 from pipeline.blocks.pooling import statistics_pooling
 from pipeline.blocks.recurrent import BiLSTM
-from pipeline.recipe import row
+from pipeline.networks._system import system
 
 __all__ = ["CMA_raw", "CMA_spec", "SelfAttn_a", "SelfAttn_t"]
 
-RECIPE = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 32, "epochs": 20}
+RECIPE: dict[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 32,
+    "epochs": 20,
+}
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", unit="sample", **RECIPE)
 def CMA_raw(
     sizes: Sizes,
     *,
@@ -52,13 +64,17 @@ def CMA_raw(
     feed_forward_size: int = 100,
     dropout: float = 0.2,
 ) -> nn.Module:
-    """Waveform and words attend to each other (figure 1, eq. 1-8); batch.frames holds one sample per frame."""
-    voice = _Voice(sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout)
+    """Waveform and words attend to each other (figure 1, eq. 1-8); batch.frames holds
+    one sample per frame.
+    """
+    voice = _Voice(
+        sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
+    )
     text = _Text(sizes, max_words, hidden_size, size, dropout)
     return _CrossModal(sizes, voice, text, size, num_heads, num_blocks, feed_forward_size, dropout)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def CMA_spec(
     sizes: Sizes,
     *,
@@ -75,13 +91,17 @@ def CMA_spec(
     feed_forward_size: int = 100,
     dropout: float = 0.2,
 ) -> nn.Module:
-    """CMA_raw on 10 s of a 257-dimensional spectrum, 25 ms window, 10 ms shift (section 5)."""
-    voice = _Voice(sizes, max_frames, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout)
+    """CMA_raw on 10 s of a 257-dimensional spectrum, 25 ms window, 10 ms shift (section
+    5).
+    """
+    voice = _Voice(
+        sizes, max_frames, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
+    )
     text = _Text(sizes, max_words, hidden_size, size, dropout)
     return _CrossModal(sizes, voice, text, size, num_heads, num_blocks, feed_forward_size, dropout)
 
 
-@row("audio", **RECIPE)
+@system("audio", unit="sample", **RECIPE)
 def SelfAttn_a(
     sizes: Sizes,
     *,
@@ -98,11 +118,13 @@ def SelfAttn_a(
     dropout: float = 0.2,
 ) -> nn.Module:
     """Waveform alone, attending to itself (section 5, table 2)."""
-    voice = _Voice(sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout)
+    voice = _Voice(
+        sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
+    )
     return _SelfAttentive(sizes, voice, size, num_heads, num_blocks, feed_forward_size, dropout)
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def SelfAttn_t(
     sizes: Sizes,
     *,
@@ -120,7 +142,9 @@ def SelfAttn_t(
 
 
 class _Voice(nn.Module):
-    """Section 2.1: three blocks of convolution, batch norm, ReLU and maximum pooling, then a bidirectional LSTM."""
+    """Section 2.1: three blocks of convolution, batch norm, ReLU and maximum pooling,
+    then a bidirectional LSTM.
+    """
 
     def __init__(
         self,
@@ -139,7 +163,9 @@ class _Voice(nn.Module):
         widths = pairwise([sizes.feature_dim, *channels])
         self.convolutions = nn.ModuleList(
             NormalizedConvolution(before, after, kernel, stride, pool)
-            for (before, after), kernel, stride, pool in zip(widths, kernel_sizes, strides, pool_sizes, strict=True)
+            for (before, after), kernel, stride, pool in zip(
+                widths, kernel_sizes, strides, pool_sizes, strict=True
+            )
         )
         self.recurrent = BiLSTM(channels[-1], hidden_size, dropout=dropout)
         self.projection = nn.Linear(2 * hidden_size, size)
@@ -155,7 +181,9 @@ class _Voice(nn.Module):
 class _Text(nn.Module):
     """Section 2.2: convolution with kernel 1, then a bidirectional LSTM."""
 
-    def __init__(self, sizes: Sizes, max_words: int, hidden_size: int, size: int, dropout: float) -> None:
+    def __init__(
+        self, sizes: Sizes, max_words: int, hidden_size: int, size: int, dropout: float
+    ) -> None:
         super().__init__()
         self.max_words = max_words
         # A convolution with kernel 1 is a linear layer on each word.
@@ -172,21 +200,27 @@ class _Text(nn.Module):
 class _Attention(nn.Module):
     """Section 2.3: blocks through which one sequence attends to another (eq. 5 and 6)."""
 
-    def __init__(self, size: int, num_heads: int, num_blocks: int, feed_forward_size: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, num_heads: int, num_blocks: int, feed_forward_size: int, dropout: float
+    ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             AttentionBlock(size, num_heads, feed_forward_size, dropout) for _ in range(num_blocks)
         )
 
     def forward(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
-        """Tensor[B, N, size] and Tensor[B, M, size] with lengths Tensor[B] to Tensor[B, N, size]."""
+        """Tensor[B, N, size] and Tensor[B, M, size] with lengths Tensor[B] to Tensor[B,
+        N, size].
+        """
         for block in self.blocks:
             query = block(query, memory, memory_lengths)
         return query
 
 
 class _CrossModal(nn.Module):
-    """CMA-1 (voice asks text) and CMA-2 (text asks voice), statistics pooling of both (eq. 7 and 8)."""
+    """CMA-1 (voice asks text) and CMA-2 (text asks voice), statistics pooling of both
+    (eq. 7 and 8).
+    """
 
     def __init__(
         self,
@@ -211,7 +245,10 @@ class _CrossModal(nn.Module):
         text, text_lengths = self.text(batch)
         heard = self.voice_to_text(voice, text, text_lengths)
         read = self.text_to_voice(text, voice, voice_lengths)
-        return torch.cat([statistics_pooling(heard, voice_lengths), statistics_pooling(read, text_lengths)], dim=1)
+        return torch.cat(
+            [statistics_pooling(heard, voice_lengths), statistics_pooling(read, text_lengths)],
+            dim=1,
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""

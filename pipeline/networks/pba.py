@@ -1,35 +1,45 @@
-"""Paper D: dual-modal emotion recognition with parallel convolution (Pconv) and attention-based BLSTM, on CH-SIMS.
+"""Paper D: dual-modal emotion recognition with parallel convolution (Pconv) and
+attention-based BLSTM, on CH-SIMS.
 
-Stem, Pconv, Pconv, BLSTM, BLSTM, attention, dense (figures 1 and 4); the ablations stop earlier (section
-"Single-modality classification"), and audio and text meet before any of these stages (figure 6). Hyperparameters of
-table 1.
+Stem, Pconv, Pconv, BLSTM, BLSTM, attention, dense (figures 1 and 4); the ablations stop
+earlier (section "Single-modality classification"), and audio and text meet before any
+of these stages (figure 6). Hyperparameters of table 1.
 
 What the paper leaves open, decided for all rows:
 - SGD's momentum: 0.9. Nesterov's method needs one, and 0.9 is the usual value.
-- The stem is a convolution (kernel 3), LeakyReLU, and a pooling of the valid steps to 25 equal parts, half of the 50
-  words that texts are padded to. "Dimensions and channels remain the same between audio and text": equal parts give
-  audio and text of any length one shape, so they can be concatenated anywhere, and batch padding has no part in it.
-  They are averaged, since a part of an audio clip holds some 15 frames and its maximum is mostly noise.
-- The embedding layer is the look-up of word2vec (CBOW) vectors, which stay as fitted on the training rows.
-- `channels`: 64 of the stem, 64 and 128 filters of the two Bconv, kernel 3; pooling and convolutions keep the length.
-  So widths grow 64 -> 128 -> 256, and the first Sconv has the N = 128, F_H = 3 of the example below eq. 4.
-- BCNN puts an ordinary convolution where Pconv has the depthwise-separable one ("replaces the traditional convolution
-  layers in the BCNN with the depthwise separable convolution layer at the shortcut connection").
-- Rows without BLSTM average their steps before the dense layer; PB takes the last state of each direction.
-- Attention (eq. 11-13) scores each BLSTM state with a learnt query, f(Q, K) = Q.K / sqrt(size), and V = K.
+- The stem is a convolution (kernel 3), LeakyReLU, and a pooling of the valid steps to
+  25 equal parts, half of the 50 words that texts are padded to. "Dimensions and
+  channels remain the same between audio and text": equal parts give audio and text of
+  any length one shape, so they can be concatenated anywhere, and batch padding has no
+  part in it. They are averaged, since a part of an audio clip holds some 15 frames and
+  its maximum is mostly noise.
+- The embedding layer is the look-up of word2vec (CBOW) vectors, which stay as fitted on
+  the training rows.
+- `channels`: 64 of the stem, 64 and 128 filters of the two Bconv, kernel 3; pooling and
+  convolutions keep the length. So widths grow 64 -> 128 -> 256, and the first Sconv has
+  the N = 128, F_H = 3 of the example below eq. 4.
+- BCNN puts an ordinary convolution where Pconv has the depthwise-separable one
+  ("replaces the traditional convolution layers in the BCNN with the depthwise separable
+  convolution layer at the shortcut connection").
+- Rows without BLSTM average their steps before the dense layer; PB takes the last state
+  of each direction.
+- Attention (eq. 11-13) scores each BLSTM state with a learnt query, f(Q, K) = Q.K /
+  sqrt(size), and V = K.
 - Fusion is concatenation of the channels.
-- LeNet, AlexNet and VGG are the published stacks (LeNet-5 1998, AlexNet 2012, VGG-16 2015) along the one axis of time,
-  with the kernel sizes, strides, filters and dropout of their images. They read frames or words themselves, without
-  the stem; the mean of the steps that remain stands for the images' flattened maps, so any length fits. AlexNet's and
-  VGG's two dense layers of 4096 read 256 and 512 means here instead of 9216 and 25088 values, and are 512 wide.
-  LeakyReLU as everywhere in this paper, maximum pooling in LeNet too, no local response normalisation.
+- LeNet, AlexNet and VGG are the published stacks (LeNet-5 1998, AlexNet 2012, VGG-16
+  2015) along the one axis of time, with the kernel sizes, strides, filters and dropout
+  of their images. They read frames or words themselves, without the stem; the mean of
+  the steps that remain stands for the images' flattened maps, so any length fits.
+  AlexNet's and VGG's two dense layers of 4096 read 256 and 512 means here instead of
+  9216 and 25088 values, and are 512 wide. LeakyReLU as everywhere in this paper,
+  maximum pooling in LeNet too, no local response normalisation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +52,7 @@ from pipeline.blocks.equal_parts import equal_parts
 from pipeline.blocks.pconv import Pconv, Shortcut
 from pipeline.blocks.pooling import AttentionPooling, masked_mean
 from pipeline.blocks.recurrent import BiLSTM, final_state
-from pipeline.recipe import row
+from pipeline.networks._system import system
 
 __all__ = [
     "PBA_1_BLSTM",
@@ -67,7 +77,7 @@ __all__ = [
     "VGG_t",
 ]
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "optimizer": "sgd",
     "learning_rate": 1e-4,
     "momentum": 0.9,
@@ -94,12 +104,18 @@ Pool = Callable[[Tensor, Tensor], Tensor]
 class Branch(nn.Module):
     """A modality's stem and stages.
 
-    The stem is a convolution, LeakyReLU, and the mean of each of `steps` equal parts: any length to
-    Tensor[B, steps, channels]. Nothing is padded after it.
+    The stem is a convolution, LeakyReLU, and the mean of each of `steps` equal parts:
+    any length to Tensor[B, steps, channels]. Nothing is padded after it.
     """
 
     def __init__(
-        self, modality: Modality, sizes: Sizes, channels: int, steps: int, slope: float, stages: Sequence[nn.Module]
+        self,
+        modality: Modality,
+        sizes: Sizes,
+        channels: int,
+        steps: int,
+        slope: float,
+        stages: Sequence[nn.Module],
     ) -> None:
         super().__init__()
         self.modality, self.steps, self.slope = modality, steps, slope
@@ -116,10 +132,16 @@ class Branch(nn.Module):
 
 
 class Staged(nn.Module):
-    """Branches, the concatenation of their channels, further stages, dense (figures 4 and 6)."""
+    """Branches, the concatenation of their channels, further stages, dense (figures 4
+    and 6).
+    """
 
     def __init__(
-        self, branches: Sequence[Branch], trunk: Sequence[nn.Module], pool: Pool | None, classifier: nn.Linear
+        self,
+        branches: Sequence[Branch],
+        trunk: Sequence[nn.Module],
+        pool: Pool | None,
+        classifier: nn.Linear,
     ) -> None:
         super().__init__()
         self.branches, self.trunk = nn.ModuleList(branches), nn.ModuleList(trunk)
@@ -158,13 +180,17 @@ class Classic(nn.Module):
         return logits
 
 
-@row("audio", **RECIPE)
-def BCNN_a(sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02) -> nn.Module:
-    """The audio baseline (figure 5, table 2): stem, two blocks of ordinary convolutions, mean, dense."""
+@system("audio", **RECIPE)
+def BCNN_a(
+    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02
+) -> nn.Module:
+    """The audio baseline (figure 5, table 2): stem, two blocks of ordinary
+    convolutions, mean, dense.
+    """
     return _single(sizes, "audio", 2, channels, steps, slope, shortcut="full")
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def Pconv_a(
     sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02
 ) -> nn.Module:
@@ -172,29 +198,43 @@ def Pconv_a(
     return _single(sizes, "audio", 2, channels, steps, slope)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def PB_a(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Pconv_a and two BLSTMs of 128 units (eq. 5-10, table 2), last states, dense."""
     return _single(sizes, "audio", 4, channels, steps, slope, units)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def PBA_a(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """PB_a with attention (eq. 11-13, figure 4 without its dotted lines, table 2)."""
     return _single(sizes, "audio", 5, channels, steps, slope, units)
 
 
-@row("text", **RECIPE)
-def BCNN_t(sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02) -> nn.Module:
-    """The text baseline (figure 5, table 3): stem, two blocks of ordinary convolutions, mean, dense."""
+@system("text", **RECIPE)
+def BCNN_t(
+    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02
+) -> nn.Module:
+    """The text baseline (figure 5, table 3): stem, two blocks of ordinary convolutions,
+    mean, dense.
+    """
     return _single(sizes, "text", 2, channels, steps, slope, shortcut="full")
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def Pconv_t(
     sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, slope: float = 0.02
 ) -> nn.Module:
@@ -202,105 +242,167 @@ def Pconv_t(
     return _single(sizes, "text", 2, channels, steps, slope)
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def PB_t(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Pconv_t and two BLSTMs of 128 units (eq. 5-10, table 3), last states, dense."""
     return _single(sizes, "text", 4, channels, steps, slope, units)
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def PBA_t(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """PB_t with attention (eq. 11-13, figure 4 without its dotted lines, table 3)."""
     return _single(sizes, "text", 5, channels, steps, slope, units)
 
 
-@row("audio", **RECIPE)
-def LeNet_a(sizes: Sizes, *, dense: Sequence[int] = (120, 84), dropout: float = 0.0, slope: float = 0.02) -> nn.Module:
-    """LeNet-5 along time on audio (table 4): 6 and 16 filters of kernel 5, each pooled by 2; dense 120, 84."""
+@system("audio", **RECIPE)
+def LeNet_a(
+    sizes: Sizes, *, dense: Sequence[int] = (120, 84), dropout: float = 0.0, slope: float = 0.02
+) -> nn.Module:
+    """LeNet-5 along time on audio (table 4): 6 and 16 filters of kernel 5, each pooled
+    by 2; dense 120, 84.
+    """
     return _classic(sizes, "audio", _LENET, dense, dropout, slope)
 
 
-@row("text", **RECIPE)
-def LeNet_t(sizes: Sizes, *, dense: Sequence[int] = (120, 84), dropout: float = 0.0, slope: float = 0.02) -> nn.Module:
-    """LeNet-5 along time on text (table 4): 6 and 16 filters of kernel 5, each pooled by 2; dense 120, 84."""
+@system("text", **RECIPE)
+def LeNet_t(
+    sizes: Sizes, *, dense: Sequence[int] = (120, 84), dropout: float = 0.0, slope: float = 0.02
+) -> nn.Module:
+    """LeNet-5 along time on text (table 4): 6 and 16 filters of kernel 5, each pooled
+    by 2; dense 120, 84.
+    """
     return _classic(sizes, "text", _LENET, dense, dropout, slope)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def AlexNet_a(
     sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
 ) -> nn.Module:
-    """AlexNet along time on audio (table 4): five convolutions, three poolings; dense 512, 512."""
+    """AlexNet along time on audio (table 4): five convolutions, three poolings; dense
+    512, 512.
+    """
     return _classic(sizes, "audio", _ALEXNET, dense, dropout, slope)
 
 
-@row("text", **RECIPE)
+@system("text", **RECIPE)
 def AlexNet_t(
     sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
 ) -> nn.Module:
-    """AlexNet along time on text (table 4): five convolutions, three poolings; dense 512, 512."""
+    """AlexNet along time on text (table 4): five convolutions, three poolings; dense
+    512, 512.
+    """
     return _classic(sizes, "text", _ALEXNET, dense, dropout, slope)
 
 
-@row("audio", **RECIPE)
-def VGG_a(sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
-    """VGG-16 along time on audio (table 4): thirteen convolutions, five poolings; dense 512, 512."""
+@system("audio", **RECIPE)
+def VGG_a(
+    sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
+) -> nn.Module:
+    """VGG-16 along time on audio (table 4): thirteen convolutions, five poolings; dense
+    512, 512.
+    """
     return _classic(sizes, "audio", _VGG16, dense, dropout, slope)
 
 
-@row("text", **RECIPE)
-def VGG_t(sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02) -> nn.Module:
-    """VGG-16 along time on text (table 4): thirteen convolutions, five poolings; dense 512, 512."""
+@system("text", **RECIPE)
+def VGG_t(
+    sizes: Sizes, *, dense: Sequence[int] = (512, 512), dropout: float = 0.5, slope: float = 0.02
+) -> nn.Module:
+    """VGG-16 along time on text (table 4): thirteen convolutions, five poolings; dense
+    512, 512.
+    """
     return _classic(sizes, "text", _VGG16, dense, dropout, slope)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_2_Pconv(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Fusion before the first Pconv block (figure 6a, table 5, "2-layer Pconv")."""
     return _fused(sizes, 0, channels, steps, slope, units)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_1_Pconv(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
-    """Fusion before the second Pconv block, the paper's choice (figures 4 and 6b, table 5, "1-layer Pconv")."""
+    """Fusion before the second Pconv block, the paper's choice (figures 4 and 6b, table
+    5, "1-layer Pconv").
+    """
     return _fused(sizes, 1, channels, steps, slope, units)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_2_BLSTM(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Fusion before the first BLSTM (figure 6c, table 5, "2-layer BLSTM")."""
     return _fused(sizes, 2, channels, steps, slope, units)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_1_BLSTM(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Fusion before the second BLSTM (figure 6d, table 5, "1-layer BLSTM")."""
     return _fused(sizes, 3, channels, steps, slope, units)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_Attention(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Fusion before the attention (figure 6e, table 5, "Attention")."""
     return _fused(sizes, 4, channels, steps, slope, units)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", **RECIPE)
 def PBA_FC(
-    sizes: Sizes, *, channels: Sequence[int] = (64, 64, 128), steps: int = 25, units: int = 128, slope: float = 0.02
+    sizes: Sizes,
+    *,
+    channels: Sequence[int] = (64, 64, 128),
+    steps: int = 25,
+    units: int = 128,
+    slope: float = 0.02,
 ) -> nn.Module:
     """Decision-level fusion, before the dense layer (figure 6f, table 5, "FC")."""
     return _fused(sizes, 5, channels, steps, slope, units)
@@ -322,7 +424,9 @@ def _single(
     return Staged([branch], [], pools.get(count), nn.Linear(width, sizes.num_classes))
 
 
-def _fused(sizes: Sizes, at: int, channels: Sequence[int], steps: int, slope: float, units: int) -> nn.Module:
+def _fused(
+    sizes: Sizes, at: int, channels: Sequence[int], steps: int, slope: float, units: int
+) -> nn.Module:
     branches, width = [], 0
     modalities: tuple[Modality, ...] = ("audio", "text")
     for modality in modalities:
@@ -375,7 +479,11 @@ def _width(sizes: Sizes, modality: Modality) -> int:
 
 def _sequence(batch: Batch, modality: Modality) -> tuple[Tensor, Tensor]:
     audio = modality == "audio"
-    values, lengths = (batch.frames, batch.frame_lengths) if audio else (batch.words, batch.word_lengths)
+    values, lengths = (
+        (batch.frames, batch.frame_lengths) if audio else (batch.words, batch.word_lengths)
+    )
     if values is None or lengths is None:
-        raise ValueError(f"the batch has no {modality}, expected a corpus that gives it to this network row")
+        raise ValueError(
+            f"the batch has no {modality}, expected a corpus that gives it to this network row"
+        )
     return values, lengths

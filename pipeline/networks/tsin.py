@@ -1,23 +1,29 @@
-"""Paper E: "Multimodal Emotion Recognition With Temporal and Semantic Consistency" (IEEE/ACM TASLP 29, 2021).
+"""Paper E: "Multimodal Emotion Recognition With Temporal and Semantic Consistency"
+(IEEE/ACM TASLP 29, 2021).
 
-Speech is frames -> LSTM -> S (eq. 1), text is word vectors -> multi-kernel block -> T (eq. 2). Temporal alignment
-brings S to the words (eq. 3-5), semantic interaction weights both (eq. 6-9), an LSTM reads them side by side (eq. 10),
-a second multi-kernel block and a dense layer classify (eq. 11, 12). Training as in section IV.B.2.
+Speech is frames -> LSTM -> S (eq. 1), text is word vectors -> multi-kernel block -> T
+(eq. 2). Temporal alignment brings S to the words (eq. 3-5), semantic interaction
+weights both (eq. 6-9), an LSTM reads them side by side (eq. 10), a second multi-kernel
+block and a dense layer classify (eq. 11, 12). Training as in section IV.B.2.
 
 What the paper leaves open, decided for all rows:
 - The LSTMs run in one direction: eq. 1 and 10 name no second.
-- Word vectors that are not d wide need no layer of their own: the convolutions of eq. 2 bring them to d filters.
-- The maximum of eq. 2 and the mean of eq. 11 go over the kernels, as both keep the word index; the mean over the words
-  follows before the dense layer. The second block has as many filters as its input is wide.
+- Word vectors that are not d wide need no layer of their own: the convolutions of eq. 2
+  bring them to d filters.
+- The maximum of eq. 2 and the mean of eq. 11 go over the kernels, as both keep the word
+  index; the mean over the words follows before the dense layer. The second block has as
+  many filters as its input is wide.
 - Neither activation nor dropout is named beside eq. 7's tanh: there is none.
-- "Weight decay 0.001" is Adam's own (added to the gradient). The learning rate falls to a tenth after 50 epochs.
-- Frames are cut at 500, words at 150 (section III.B) by the experiment's features and `max_words`.
-Eq. 7-9: see `pipeline.blocks.semantic_interaction`.
+- "Weight decay 0.001" is Adam's own (added to the gradient). The learning rate falls to
+  a tenth after 50 epochs.
+- Frames are cut at 500, words at 150 (section III.B) by the experiment's features and
+  `max_words`. Eq. 7-9: see `pipeline.blocks.semantic_interaction`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +34,7 @@ from pipeline.blocks.equal_parts import equal_parts
 from pipeline.blocks.multi_kernel import MultiKernelMax, MultiKernelMean
 from pipeline.blocks.semantic_interaction import SemanticInteraction
 from pipeline.blocks.temporal_alignment import temporal_alignment
-from pipeline.recipe import row
+from pipeline.networks._system import system
 
 __all__ = [
     "TSIN",
@@ -42,7 +48,7 @@ __all__ = [
     "Text",
 ]
 
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "optimizer": "adam",
     "learning_rate": 1e-4,
     "weight_decay": 1e-3,
@@ -54,10 +60,12 @@ RECIPE = {
 
 
 class SpeechEncoder(nn.Module):
-    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; rows in padding hold no meaning.
+    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; rows in padding
+    hold no meaning.
 
-    The frames are read in blocks of `block` steps, each without the utterances that ended before it. Forward states
-    never see what follows them, so this needs no packed sequence, which takes several times as long at 500 frames.
+    The frames are read in blocks of `block` steps, each without the utterances that
+    ended before it. Forward states never see what follows them, so this needs no packed
+    sequence, which takes several times as long at 500 frames.
     """
 
     def __init__(self, feature_dim: int, dim: int, block: int = 125) -> None:
@@ -78,25 +86,36 @@ class SpeechEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """T = max over kernels (eq. 2): words Tensor[B, W, D] to Tensor[B, W, dim], zero in padding.
+    """T = max over kernels (eq. 2): words Tensor[B, W, D] to Tensor[B, W, dim], zero in
+    padding.
 
-    With `vocabulary_size` the words are one-hot vectors given as ids: their product with a matrix is a look-up, and the
-    unknown word (id 0) the zero vector.
+    With `vocabulary_size` the words are one-hot vectors given as ids: their product
+    with a matrix is a look-up, and the unknown word (id 0) the zero vector.
     """
 
-    def __init__(self, word_dim: int, dim: int, kernels: Sequence[int], vocabulary_size: int | None = None) -> None:
+    def __init__(
+        self, word_dim: int, dim: int, kernels: Sequence[int], vocabulary_size: int | None = None
+    ) -> None:
         super().__init__()
-        self.table = None if vocabulary_size is None else nn.Embedding(vocabulary_size, dim, padding_idx=0)
+        self.table = (
+            None if vocabulary_size is None else nn.Embedding(vocabulary_size, dim, padding_idx=0)
+        )
         self.block = MultiKernelMax(word_dim if vocabulary_size is None else dim, dim, kernels)
 
     def forward(self, batch: Batch) -> Tensor:
-        words = _given(batch.words, "words") if self.table is None else self.table(_given(batch.word_ids, "word ids"))
+        words = (
+            _given(batch.words, "words")
+            if self.table is None
+            else self.table(_given(batch.word_ids, "word ids"))
+        )
         encoded: Tensor = self.block(words, batch.word_lengths)
         return encoded
 
 
 class SpeechAndText(nn.Module):
-    """The whole of figure 2; without `alignment` or `interaction` the two ablations of table V."""
+    """The whole of figure 2; without `alignment` or `interaction` the two ablations of
+    table V.
+    """
 
     def __init__(
         self,
@@ -110,19 +129,28 @@ class SpeechAndText(nn.Module):
         interaction: SemanticInteraction | None = None,
     ) -> None:
         super().__init__()
-        self.speech, self.text, self.alignment, self.interaction = speech, text, alignment, interaction
+        self.speech, self.text, self.alignment, self.interaction = (
+            speech,
+            text,
+            alignment,
+            interaction,
+        )
         self.fusion = nn.LSTM(2 * dim, fusion_dim, batch_first=True)
         self.block = MultiKernelMean(fusion_dim, fusion_dim, kernels)
         self.classifier = nn.Linear(fusion_dim, num_classes)
 
     def embed(self, batch: Batch) -> Tensor:
-        """The mean over kernels and words before the dense layer, Tensor[B, fusion_dim]."""
+        """The mean over kernels and words before the dense layer, Tensor[B,
+        fusion_dim].
+        """
         frames, words = self.speech(batch), self.text(batch)
         lengths = _given(batch.word_lengths, "words")
         if self.alignment:
             speech = temporal_alignment(words, frames, batch.frame_mask)
         else:
-            speech = equal_parts(frames, _given(batch.frame_lengths, "frames"), lengths, words.shape[1])
+            speech = equal_parts(
+                frames, _given(batch.frame_lengths, "frames"), lengths, words.shape[1]
+            )
         if self.interaction is not None:
             speech, words = self.interaction(words, speech, batch.word_mask)
         fused = self.fusion(torch.cat((speech, words), dim=-1))[0]
@@ -139,7 +167,11 @@ class OneModality(nn.Module):
     """An encoder and the classification module (section IV.D.2)."""
 
     def __init__(
-        self, encoder: SpeechEncoder | TextEncoder, dim: int, kernels: Sequence[int], num_classes: int
+        self,
+        encoder: SpeechEncoder | TextEncoder,
+        dim: int,
+        kernels: Sequence[int],
+        num_classes: int,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -148,7 +180,9 @@ class OneModality(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """The mean over kernels and steps before the dense layer, Tensor[B, dim]."""
-        lengths = batch.frame_lengths if isinstance(self.encoder, SpeechEncoder) else batch.word_lengths
+        lengths = (
+            batch.frame_lengths if isinstance(self.encoder, SpeechEncoder) else batch.word_lengths
+        )
         vector: Tensor = self.block(self.encoder(batch), lengths)
         return vector
 
@@ -158,7 +192,7 @@ class OneModality(nn.Module):
         return logits
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("bert",), **RECIPE)
 def TSIN(
     sizes: Sizes,
     *,
@@ -170,15 +204,19 @@ def TSIN(
 ) -> nn.Module:
     """The full network on BERT token vectors (section III, eq. 1-12; tables I-V).
 
-    `dim` is d (eq. 1), `fusion_dim` is d' (eq. 10). `attention_dim`, the width of eq. 7, is not given: chosen equal to
-    d. `crossed` follows eq. 9 as printed.
+    `dim` is d (eq. 1), `fusion_dim` is d' (eq. 10). `attention_dim`, the width of eq.
+    7, is not given: chosen equal to d. `crossed` follows eq. 9 as printed.
     """
     return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, interaction=SemanticInteraction(dim, attention_dim, crossed)
+        sizes,
+        dim,
+        fusion_dim,
+        kernels,
+        interaction=SemanticInteraction(dim, attention_dim, crossed),
     )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("bert",), **RECIPE)
 def TSI_wo_TA(
     sizes: Sizes,
     *,
@@ -190,32 +228,43 @@ def TSI_wo_TA(
 ) -> nn.Module:
     """TSIN without temporal alignment (section IV.D.3, table V): eq. 3-5 are left out.
 
-    The paper then "forcefully aligns" the embeddings and does not say how, and names no aligner: the valid frames are
-    cut into as many equal parts as there are words, and each part is averaged.
+    The paper then "forcefully aligns" the embeddings and does not say how, and names no
+    aligner: the valid frames are cut into as many equal parts as there are words, and
+    each part is averaged.
     """
     interaction = SemanticInteraction(dim, attention_dim, crossed)
-    return _speech_and_text(sizes, dim, fusion_dim, kernels, alignment=False, interaction=interaction)
+    return _speech_and_text(
+        sizes, dim, fusion_dim, kernels, alignment=False, interaction=interaction
+    )
 
 
-@row("audio", "text", **RECIPE)
-def TSI_wo_SI(sizes: Sizes, *, dim: int = 768, fusion_dim: int = 512, kernels: Sequence[int] = (1, 3, 5)) -> nn.Module:
-    """TSIN without semantic interaction (section IV.D.3, table V): eq. 6-9 are left out, eq. 10 reads U and T."""
+@system("audio", "text", embeddings=("bert",), **RECIPE)
+def TSI_wo_SI(
+    sizes: Sizes, *, dim: int = 768, fusion_dim: int = 512, kernels: Sequence[int] = (1, 3, 5)
+) -> nn.Module:
+    """TSIN without semantic interaction (section IV.D.3, table V): eq. 6-9 are left
+    out, eq. 10 reads U and T.
+    """
     return _speech_and_text(sizes, dim, fusion_dim, kernels)
 
 
-@row("text", **RECIPE)
+@system("text", embeddings=("bert",), **RECIPE)
 def Text(sizes: Sizes, *, dim: int = 768, kernels: Sequence[int] = (1, 3, 5)) -> nn.Module:
-    """The text encoder and the classification module (section IV.D.2, table V; eq. 2, 11, 12)."""
+    """The text encoder and the classification module (section IV.D.2, table V; eq. 2,
+    11, 12).
+    """
     return OneModality(TextEncoder(sizes.word_dim, dim, kernels), dim, kernels, sizes.num_classes)
 
 
-@row("audio", **RECIPE)
+@system("audio", **RECIPE)
 def Speech(sizes: Sizes, *, dim: int = 768, kernels: Sequence[int] = (1, 3, 5)) -> nn.Module:
-    """The speech encoder and the classification module (section IV.D.2, table V; eq. 1, 11, 12)."""
+    """The speech encoder and the classification module (section IV.D.2, table V; eq. 1,
+    11, 12).
+    """
     return OneModality(SpeechEncoder(sizes.feature_dim, dim), dim, kernels, sizes.num_classes)
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("glove",), **RECIPE)
 def TSIN_glove(
     sizes: Sizes,
     *,
@@ -225,13 +274,19 @@ def TSIN_glove(
     kernels: Sequence[int] = (1, 3, 5),
     crossed: bool = True,
 ) -> nn.Module:
-    """TSIN on GloVe vectors (section IV.D.1, figure 4): the experiment's `text` is `glove`, 300 wide."""
+    """TSIN on GloVe vectors (section IV.D.1, figure 4): the experiment's `text` is
+    `glove`, 300 wide.
+    """
     return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, interaction=SemanticInteraction(dim, attention_dim, crossed)
+        sizes,
+        dim,
+        fusion_dim,
+        kernels,
+        interaction=SemanticInteraction(dim, attention_dim, crossed),
     )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("word2vec",), **RECIPE)
 def TSIN_googlenews(
     sizes: Sizes,
     *,
@@ -241,13 +296,19 @@ def TSIN_googlenews(
     kernels: Sequence[int] = (1, 3, 5),
     crossed: bool = True,
 ) -> nn.Module:
-    """TSIN on GoogleNews vectors (section IV.D.1, figure 4): the experiment's `text` is `word2vec` with a path."""
+    """TSIN on GoogleNews vectors (section IV.D.1, figure 4): the experiment's `text` is
+    `word2vec` with a path.
+    """
     return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, interaction=SemanticInteraction(dim, attention_dim, crossed)
+        sizes,
+        dim,
+        fusion_dim,
+        kernels,
+        interaction=SemanticInteraction(dim, attention_dim, crossed),
     )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("fasttext",), **RECIPE)
 def TSIN_fasttext(
     sizes: Sizes,
     *,
@@ -257,13 +318,19 @@ def TSIN_fasttext(
     kernels: Sequence[int] = (1, 3, 5),
     crossed: bool = True,
 ) -> nn.Module:
-    """TSIN on fastText vectors (section IV.D.1, figure 4): the experiment's `text` is `fasttext`."""
+    """TSIN on fastText vectors (section IV.D.1, figure 4): the experiment's `text` is
+    `fasttext`.
+    """
     return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, interaction=SemanticInteraction(dim, attention_dim, crossed)
+        sizes,
+        dim,
+        fusion_dim,
+        kernels,
+        interaction=SemanticInteraction(dim, attention_dim, crossed),
     )
 
 
-@row("audio", "text", **RECIPE)
+@system("audio", "text", embeddings=("one_hot",), **RECIPE)
 def TSIN_onehot(
     sizes: Sizes,
     *,
@@ -273,13 +340,20 @@ def TSIN_onehot(
     kernels: Sequence[int] = (1, 3, 5),
     crossed: bool = True,
 ) -> nn.Module:
-    """TSIN on one-hot vectors (section IV.D.1, figure 4): the experiment's `text` is `one_hot`.
+    """TSIN on one-hot vectors (section IV.D.1, figure 4): the experiment's `text` is
+    `one_hot`.
 
-    The vectors are brought to d by a matrix, which only looks up a word id's row; the dense vectors are not read.
+    The vectors are brought to d by a matrix, which only looks up a word id's row; the
+    dense vectors are not read.
     """
     interaction = SemanticInteraction(dim, attention_dim, crossed)
     return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, interaction=interaction, vocabulary_size=sizes.vocabulary_size
+        sizes,
+        dim,
+        fusion_dim,
+        kernels,
+        interaction=interaction,
+        vocabulary_size=sizes.vocabulary_size,
     )
 
 
@@ -294,10 +368,14 @@ def _speech_and_text(
 ) -> SpeechAndText:
     speech = SpeechEncoder(sizes.feature_dim, dim)
     text = TextEncoder(sizes.word_dim, dim, kernels, vocabulary_size)
-    return SpeechAndText(speech, text, dim, fusion_dim, kernels, sizes.num_classes, alignment, interaction)
+    return SpeechAndText(
+        speech, text, dim, fusion_dim, kernels, sizes.num_classes, alignment, interaction
+    )
 
 
 def _given(value: Tensor | None, what: str) -> Tensor:
     if value is None:
-        raise ValueError(f"the batch has no {what}, expected a corpus and features that give them to this network row")
+        raise ValueError(
+            f"the batch has no {what}, expected a corpus and features that give them to this network row"
+        )
     return value

@@ -1,4 +1,6 @@
-"""Results for people: one page, tables beside the published figures, and the same in the terminal."""
+"""Results for people: one page, tables beside the published figures, and the same in
+the terminal.
+"""
 
 from __future__ import annotations
 

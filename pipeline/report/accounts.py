@@ -1,4 +1,6 @@
-"""Where every utterance of an experiment went: used, or rejected by which stage and why."""
+"""Where every utterance of an experiment went: used, or rejected by which stage and
+why.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pipeline.report.experiments import Experiment
 
 @dataclass(frozen=True)
 class Account:
-    """One stage: utterances used, and how many were rejected for each reason; `used` None where nothing says so."""
+    """One stage: utterances used, and how many were rejected for each reason; `used`
+    None where nothing says so.
+    """
 
     stage: str
     used: int | None
@@ -34,8 +38,14 @@ def accounts(experiment: Experiment, data_root: Path) -> list[Account]:
         / "acoustic"
         / experiment.corpus
         / str(settings.get("acoustic")),
-        f"align {settings.get('alignment')}": data_root / "spans" / experiment.corpus / str(settings.get("alignment")),
-        f"text {settings.get('text')}": data_root / "text" / experiment.corpus / str(settings.get("text")),
+        f"align {settings.get('alignment')}": data_root
+        / "spans"
+        / experiment.corpus
+        / str(settings.get("alignment")),
+        f"text {settings.get('text')}": data_root
+        / "text"
+        / experiment.corpus
+        / str(settings.get("text")),
         f"split {experiment.split}": split_folder(experiment, data_root),
     }
     found = []
@@ -44,7 +54,11 @@ def accounts(experiment: Experiment, data_root: Path) -> list[Account]:
         if used is not None or (folder / "rejects.parquet").is_file():
             found.append(Account(stage, used, _reasons(folder / "rejects.parquet")))
     found.append(
-        Account("tested", experiment.metrics.get("n"), _reasons(experiment.folder / "folds" / "rejects.parquet"))
+        Account(
+            "tested",
+            experiment.metrics.get("n"),
+            _reasons(experiment.folder / "folds" / "rejects.parquet"),
+        )
     )
     return found
 
@@ -81,4 +95,8 @@ def _reasons(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
     rows = pq.read_table(path).to_pylist()
-    return dict(Counter(reason for _, reason in sorted({(row["utterance_id"], row["reason"]) for row in rows})))
+    return dict(
+        Counter(
+            reason for _, reason in sorted({(row["utterance_id"], row["reason"]) for row in rows})
+        )
+    )

@@ -18,14 +18,21 @@ class Finding:
 
 
 def findings(audit: Mapping[str, Any]) -> list[Finding]:
-    """What the split stage's metrics.json says of speakers, sound, sentences and validation; the worst fold counts."""
+    """What the split stage's metrics.json says of speakers, sound, sentences and
+    validation; the worst fold counts.
+    """
     if "verdict" not in audit:
         return [Finding("unknown", "no audit here, expected the split stage's metrics.json")]
     verdict, folds = audit["verdict"], audit["folds"]
     found = [_speakers(verdict)]
     copies = verdict["duplicate_audio_train_test"] + verdict["duplicate_audio_valid_test"]
     if copies:
-        found.append(Finding("bad", f"{copies} test recordings are also in training or validation, sample for sample"))
+        found.append(
+            Finding(
+                "bad",
+                f"{copies} test recordings are also in training or validation, sample for sample",
+            )
+        )
     else:
         found.append(Finding("good", "No recording stands on both sides."))
     share = max(fold["transcripts_shared"]["train_test"]["share"] for fold in folds.values())
@@ -38,9 +45,21 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
     sizes = [fold["valid"]["utterances"] for fold in folds.values()]
     size = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     whole = all(way.startswith("whole") for way in ways)
-    found.append(Finding("good" if whole else "warn", f"The epoch is chosen on {size} utterances: {'; '.join(ways)}."))
+    found.append(
+        Finding(
+            "good" if whole else "warn",
+            f"The epoch is chosen on {size} utterances: {'; '.join(ways)}.",
+        )
+    )
     absent = {
-        subset: sorted({name for fold in folds.values() for name, n in fold[subset]["classes"].items() if n == 0})
+        subset: sorted(
+            {
+                name
+                for fold in folds.values()
+                for name, n in fold[subset]["classes"].items()
+                if n == 0
+            }
+        )
         for subset in ("valid", "test")
     }
     found += [
@@ -52,15 +71,21 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
 
 
 def alignment(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What the align stage's metrics.json says: who placed how much, against sound and truth; [] without it."""
+    """What the align stage's metrics.json says: who placed how much, against sound and
+    truth; [] without it.
+    """
     if "aligners" not in metrics:
         return []
     share = metrics.get("coverage", 0.0)
     text = f"{metrics['placed']} of {metrics['utterances']} utterances have word times."
     found = [Finding("good" if share >= 0.98 else "warn", text)]
     for name, aligner in metrics["aligners"].items():
-        failures = "; ".join(f"{count} × {reason}" for reason, count in aligner.get("failures", {}).items())
-        text = f"{name} placed {aligner['placed']} of {aligner['tried']}" + (f" ({failures})." if failures else ".")
+        failures = "; ".join(
+            f"{count} × {reason}" for reason, count in aligner.get("failures", {}).items()
+        )
+        text = f"{name} placed {aligner['placed']} of {aligner['tried']}" + (
+            f" ({failures})." if failures else "."
+        )
         found.append(Finding("good" if aligner["placed"] == aligner["tried"] else "warn", text))
         check = aligner.get("check", {})
         if "first_start_median_s" in check:
@@ -91,8 +116,13 @@ def badge(audit: Mapping[str, Any]) -> Finding:
 
 def _speakers(verdict: Mapping[str, Any]) -> Finding:
     if not verdict["speakers_known"]:
-        return Finding("unknown", "The corpus does not name its speakers: whether training heard them is not known.")
+        return Finding(
+            "unknown",
+            "The corpus does not name its speakers: whether training heard them is not known.",
+        )
     if verdict["speaker_independent"]:
         return Finding("good", "No speaker of a test fold is heard in its training.")
     number = verdict["speakers_train_test"]
-    return Finding("warn", f"Training has heard the test speakers (up to {number} test utterances in a fold).")
+    return Finding(
+        "warn", f"Training has heard the test speakers (up to {number} test utterances in a fold)."
+    )

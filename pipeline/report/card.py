@@ -1,4 +1,6 @@
-"""The card of one experiment: what was done, on whom, how it was checked, and how it came out."""
+"""The card of one experiment: what was done, on whom, how it was checked, and how it
+came out.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,15 @@ def card(experiment: Experiment, data_root: Path, pictures: Sequence[Path]) -> s
         _section("Can the score be trusted?", _audit(experiment, data_root)),
         _section("Where the utterances went", _accounts(experiment, data_root)),
         _section("Word alignment", _alignment(experiment, data_root)),
-        _section("Confusion <small>percent of each true class, all folds</small>", _confusion(experiment)),
+        _section(
+            "Confusion <small>percent of each true class, all folds</small>", _confusion(experiment)
+        ),
         _section("Recall of each class", _recalls(experiment)),
         _section("UA of each fold <small>ring: best test epoch</small>", _folds(experiment)),
-        _section("Loss <small>dots: chosen epochs</small>", _curves(experiment, ("train_loss", "valid_loss"))),
+        _section(
+            "Loss <small>dots: chosen epochs</small>",
+            _curves(experiment, ("train_loss", "valid_loss")),
+        ),
         _section("Validation UA", _curves(experiment, ("valid_ua",))),
         "</div>",
         _pictures(pictures),
@@ -52,16 +59,23 @@ def _section(title: str, content: str) -> str:
 def _tiles(metrics: Mapping[str, Any]) -> str:
     tiles = []
     for key in ("ua", "wa"):
-        low, high = metric(dict(metrics), f"{key}_ci95.low"), metric(dict(metrics), f"{key}_ci95.high")
+        low, high = (
+            metric(dict(metrics), f"{key}_ci95.low"),
+            metric(dict(metrics), f"{key}_ci95.high"),
+        )
         tiles.append(
             f'<div class="tile"><b>{percent(metrics[key])}</b><span>{key.upper()}, 95 % interval '
             f"{percent(low)}–{percent(high)}</span></div>"
         )
-    tiles.append(f'<div class="tile"><b>{percent(metrics["macro_f1"])}</b><span>macro F1</span></div>')
+    tiles.append(
+        f'<div class="tile"><b>{percent(metrics["macro_f1"])}</b><span>macro F1</span></div>'
+    )
     for selection, name in (("test_selected", "best test epoch"), ("last_epoch", "last epoch")):
         values = metrics[selection]
         text = f"UA, {name} (WA {percent(values['wa'])})"
-        tiles.append(f'<div class="tile grey"><b>{percent(values["ua"])}</b><span>{text}</span></div>')
+        tiles.append(
+            f'<div class="tile grey"><b>{percent(values["ua"])}</b><span>{text}</span></div>'
+        )
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -70,16 +84,22 @@ def _facts(experiment: Experiment) -> str:
     units = f"{metrics['bootstrap']['units']} {metrics['bootstrap']['resampled']}"
     facts = {
         "network": experiment.network + _changes(settings.get("hyperparameters")),
-        "features": str(settings.get("acoustic")) + _changes(checkpoint.get("acoustic", {}).get("config")),
+        "features": str(settings.get("acoustic"))
+        + _changes(checkpoint.get("acoustic", {}).get("config")),
         "words": str(settings.get("text")) + _changes(checkpoint.get("text", {}).get("config")),
         "aligner": str(settings.get("alignment")),
-        "recipe": _recipe(checkpoint.get("recipe", {})) + _changes(settings.get("training"), "changed: "),
+        "recipe": _recipe(checkpoint.get("recipe", {}))
+        + _changes(settings.get("training"), "changed: "),
         "epoch": f"{metrics['epoch_mean']:.0f} on average, by validation {str(settings.get('select', 'ua')).upper()}",
         "tested": f"{metrics['n']} utterances, {_count(metrics['folds'], 'fold')}, {_count(metrics['seeds'], 'seed')}",
         "interval": f"bootstrap over {units}, {metrics['bootstrap']['resamples']} draws",
-        "versions": ", ".join(f"{name} {value}" for name, value in checkpoint.get("versions", {}).items()),
+        "versions": ", ".join(
+            f"{name} {value}" for name, value in checkpoint.get("versions", {}).items()
+        ),
     }
-    items = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+    items = "".join(
+        f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value
+    )
     return f'<dl class="facts">{items}</dl>'
 
 
@@ -111,7 +131,9 @@ def _audit(experiment: Experiment, data_root: Path) -> str:
 def _accounts(experiment: Experiment, data_root: Path) -> str:
     rows = ""
     for item in accounts.accounts(experiment, data_root):
-        reasons = "; ".join(f"{count} × {escape(reason)}" for reason, count in sorted(item.reasons.items()))
+        reasons = "; ".join(
+            f"{count} × {escape(reason)}" for reason, count in sorted(item.reasons.items())
+        )
         used = "–" if item.used is None else str(item.used)
         rows += (
             f'<tr><td>{escape(item.stage)}</td><td class="number">{used}</td>'
@@ -127,7 +149,9 @@ def _alignment(experiment: Experiment, data_root: Path) -> str:
 
 
 def _sentences(found: Iterable[Finding]) -> str:
-    lines = "".join(f'<li class="{item.state}"><span>{escape(item.text)}</span></li>' for item in found)
+    lines = "".join(
+        f'<li class="{item.state}"><span>{escape(item.text)}</span></li>' for item in found
+    )
     return f'<ul class="audit">{lines}</ul>' if lines else ""
 
 
@@ -138,7 +162,9 @@ def _confusion(experiment: Experiment) -> str:
     place = {name: index for index, name in enumerate(classes)}
     counts = [[0] * len(classes) for _ in classes]
     table = experiment.predictions
-    for label, predicted in zip(table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True):
+    for label, predicted in zip(
+        table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True
+    ):
         if predicted is not None:
             counts[place[label]][place[predicted]] += 1
     return svg.confusion(counts, classes)
@@ -146,7 +172,9 @@ def _confusion(experiment: Experiment) -> str:
 
 def _recalls(experiment: Experiment) -> str:
     selected = experiment.metrics["test_selected"]["recall"]
-    values = [(name, value, selected.get(name)) for name, value in experiment.metrics["recall"].items()]
+    values = [
+        (name, value, selected.get(name)) for name, value in experiment.metrics["recall"].items()
+    ]
     return svg.bars(values, "recall of each class in percent")
 
 
@@ -156,7 +184,9 @@ def _folds(experiment: Experiment) -> str:
     for number in numbers:
         rows = [row for row in experiment.folds if int(row["fold"]) == number]
         ours = sum(row["ua"] for row in rows) / len(rows)
-        bars.append((f"fold {number}", ours, sum(row["test_selected_ua"] for row in rows) / len(rows)))
+        bars.append(
+            (f"fold {number}", ours, sum(row["test_selected_ua"] for row in rows) / len(rows))
+        )
     return svg.bars(bars, "UA of each fold in percent", mean=experiment.metrics["ua"])
 
 
@@ -166,9 +196,14 @@ def _curves(experiment: Experiment, keys: tuple[str, ...]) -> str:
         return ""
     names = {"train_loss": "training", "valid_loss": "validation", "valid_ua": "validation"}
     lines = {
-        names[key]: [[(row["epoch"], row[key]) for row in history] for history in histories.values()] for key in keys
+        names[key]: [
+            [(row["epoch"], row[key]) for row in history] for history in histories.values()
+        ]
+        for key in keys
     }
-    chosen = {f"seed-{row['seed']:.0f}-fold-{row['fold']:.0f}": row["epoch"] for row in experiment.folds}
+    chosen = {
+        f"seed-{row['seed']:.0f}-fold-{row['fold']:.0f}": row["epoch"] for row in experiment.folds
+    }
     marks = [
         (row["epoch"], row[keys[-1]])
         for name, history in histories.items()

@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.demo_corpus import CORPORA as SYNTHETIC
+from pipeline.demo.corpus import CORPORA as SYNTHETIC
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluated experiment: its folder, its settings as params.yaml stated them, and its metrics.json."""
+    """One evaluated experiment: its folder, its settings as params.yaml stated them,
+    and its metrics.json.
+    """
 
     name: str
     folder: Path
@@ -45,7 +47,9 @@ class Experiment:
     def folds(self) -> list[dict[str, float]]:
         """Rows of per_fold.csv."""
         with (self.folder / "per_fold.csv").open(encoding="utf-8", newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            return [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
 
     @cached_property
     def predictions(self) -> Any:
@@ -61,13 +65,16 @@ class Experiment:
         for path in sorted(self.folder.glob("folds/seed-*-fold-*/history.csv")):
             with path.open(encoding="utf-8", newline="") as file:
                 found[path.parent.name] = [
-                    {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+                    {key: float(value) for key, value in row.items()}
+                    for row in csv.DictReader(file)
                 ]
         return found
 
     @cached_property
     def checkpoint(self) -> dict[str, Any]:
-        """Description of the first fold's checkpoint: recipe, classes, settings of every component."""
+        """Description of the first fold's checkpoint: recipe, classes, settings of
+        every component.
+        """
         paths = sorted(self.folder.glob("folds/seed-*-fold-*/checkpoint.json"))
         return dict(json.loads(paths[0].read_text(encoding="utf-8"))) if paths else {}
 
@@ -90,7 +97,9 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def metric(metrics: dict[str, Any], name: str) -> Any:
-    """A value of nested metrics by a dotted name such as 'test_selected.recall.angry'; None where it is missing."""
+    """A value of nested metrics by a dotted name such as 'test_selected.recall.angry';
+    None where it is missing.
+    """
     value: Any = metrics
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -1,4 +1,6 @@
-"""report/index.html: one page without network, and the same results as Markdown and CSV."""
+"""report/index.html: one page without network, and the same results as Markdown and
+CSV.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ seeds. The line is the 95 % interval, from drawing whole speakers where five or 
 
 
 def write(models_root: Path, data_root: Path, out: Path) -> list[Path]:
-    """Writes index.html, results.md and results.csv into `out`, from the experiments evaluated below `models_root`.
+    """Writes index.html, results.md and results.csv into `out`, from the experiments
+    evaluated below `models_root`.
 
-    The page shows t-SNE, alignment and feature pictures of each experiment that lie in out/plots/<experiment>/.
+    The page shows t-SNE, alignment and feature pictures of each experiment that lie in
+    out/plots/<experiment>/.
     """
     found = experiments(models_root)
     contents = {
@@ -52,7 +56,9 @@ def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
     """The whole page; `pictures` has a folder of PNG files for each experiment."""
     parts = [BANNER] if any(item.synthetic for item in found) else []
     if not found:
-        parts.append('<p class="note">No experiment has been evaluated yet: <code>dvc repro</code> builds them.</p>')
+        parts.append(
+            '<p class="note">No experiment has been evaluated yet: <code>dvc repro</code> builds them.</p>'
+        )
     for number, ((corpus, split), group) in enumerate(results.groups(found).items()):
         audit = accounts.read_json(accounts.split_folder(group[0], data_root) / "metrics.json")
         verdict = badge(audit)
@@ -65,7 +71,8 @@ def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
         try:
             parts.append(_comparisons(results.comparisons(group, data_root)))
         except ValueError as error:
-            # Experiments of different states of a corpus: the rest of the page still stands.
+            # Experiments of different states of a corpus: the rest of the page still
+            # stands.
             parts.append(
                 f'<p class="note warn">Not compared: {escape(str(error))}; <code>dvc repro</code> mends it.</p>'
             )
@@ -74,12 +81,16 @@ def html(found: Sequence[Experiment], data_root: Path, pictures: Path) -> str:
     title = f"{len(found)} experiment{'s' if len(found) != 1 else ''}"
     page = Template((resources.files("pipeline.report") / "page.html").read_text(encoding="utf-8"))
     style = (resources.files("pipeline.report") / "style.css").read_text(encoding="utf-8")
-    footer = f"SERflow {__version__} · results.md and results.csv beside this page hold the same figures"
+    footer = (
+        f"SERflow {__version__} · results.md and results.csv beside this page hold the same figures"
+    )
     return page.substitute(title=title, style=style, content="\n".join(parts), footer=footer)
 
 
 def _pictures(folder: Path, shown: set[bytes]) -> list[Path]:
-    """Pictures of a folder that a card has a caption for and that stand on no card before: a corpus's are all alike."""
+    """Pictures of a folder that a card has a caption for and that stand on no card
+    before: a corpus's are all alike.
+    """
     paths = []
     for path in sorted(folder.glob("*.png")):
         content = path.read_bytes()
@@ -112,15 +123,15 @@ def _table(group: Sequence[Experiment]) -> str:
             f'<td class="number grey">{percent(selected["wa"])}</td>'
             f'<td class="number">{scores["n"]}</td><td class="number">{scores["folds"]} × {scores["seeds"]}</td></tr>'
         )
-    return (
-        f'<div class="scroll"><table class="results"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    return f'<div class="scroll"><table class="results"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _bounds(group: Sequence[Experiment]) -> tuple[float, float]:
     """One scale for a group, from the lowest to the highest figure drawn."""
     lows = [item.metrics["ua_ci95"]["low"] for item in group]
-    highs = [max(item.metrics["ua_ci95"]["high"], item.metrics["test_selected"]["ua"]) for item in group]
+    highs = [
+        max(item.metrics["ua_ci95"]["high"], item.metrics["test_selected"]["ua"]) for item in group
+    ]
     return min(lows), max(highs)
 
 

@@ -1,4 +1,6 @@
-"""The results over all experiments as rows, Markdown and CSV, and who beats whom on the same utterances."""
+"""The results over all experiments as rows, Markdown and CSV, and who beats whom on the
+same utterances.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import significance
+from pipeline.evaluation import significance
 from pipeline.report import accounts
 from pipeline.report.audit import badge
 from pipeline.report.experiments import Experiment, metric, percent
@@ -21,20 +23,28 @@ def groups(found: Sequence[Experiment]) -> dict[tuple[str, str], list[Experiment
     made: dict[tuple[str, str], list[Experiment]] = {}
     for experiment in found:
         made.setdefault((experiment.corpus, experiment.split), []).append(experiment)
-    return {key: sorted(group, key=lambda item: (-item.metrics["ua"], item.name)) for key, group in made.items()}
+    return {
+        key: sorted(group, key=lambda item: (-item.metrics["ua"], item.name))
+        for key, group in made.items()
+    }
 
 
 def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, Any]]:
-    """Pairs of a group as `significance.compare_all` gives them; [] where predictions are missing or alone."""
+    """Pairs of a group as `significance.compare_all` gives them; [] where predictions
+    are missing or alone.
+    """
     present = [item for item in group if (item.folder / "predictions.parquet").is_file()]
     if len(present) < 2:
         return []
     tables = {item.name: item.predictions for item in reversed(present)}
     against = present[0].name if len(present) > ALL_PAIRS else None
     count = len(present) - 1 if against else len(present) * (len(present) - 1) // 2
-    # The smallest p that a bootstrap can show, times the number of pairs, must stay far below 0.05.
+    # The smallest p that a bootstrap can show, times the number of pairs, must stay far
+    # below 0.05.
     resamples = max(2000, 200 * count)
-    return significance.compare_all(tables, accounts.speakers(present[0], data_root), resamples, against)
+    return significance.compare_all(
+        tables, accounts.speakers(present[0], data_root), resamples, against
+    )
 
 
 def markdown(found: Sequence[Experiment], data_root: Path) -> str:
@@ -46,9 +56,7 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
     for (corpus, split), group in groups(found).items():
         audit = accounts.read_json(accounts.split_folder(group[0], data_root) / "metrics.json")
         text += f"\n## {corpus}, {split} ({badge(audit).text})\n\n"
-        text += (
-            "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA | n | folds x seeds |\n"
-        )
+        text += "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA | n | folds x seeds |\n"
         text += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         for item in group:
             scores = item.metrics
@@ -69,8 +77,25 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
 
 def comma_separated(found: Sequence[Experiment]) -> str:
     """One line per experiment, shares in [0, 1]."""
-    keys = ("ua", "ua_ci95.low", "ua_ci95.high", "wa", "wa_ci95.low", "wa_ci95.high", "macro_f1", "macro_precision")
-    more = ("test_selected.ua", "test_selected.wa", "last_epoch.ua", "last_epoch.wa", "n", "folds", "seeds")
+    keys = (
+        "ua",
+        "ua_ci95.low",
+        "ua_ci95.high",
+        "wa",
+        "wa_ci95.low",
+        "wa_ci95.high",
+        "macro_f1",
+        "macro_precision",
+    )
+    more = (
+        "test_selected.ua",
+        "test_selected.wa",
+        "last_epoch.ua",
+        "last_epoch.wa",
+        "n",
+        "folds",
+        "seeds",
+    )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["experiment", "corpus", "split", "network", *keys, *more])

@@ -1,4 +1,6 @@
-"""Small drawings as inline SVG; colours are the page's own (style.css), so that they follow light and dark."""
+"""Small drawings as inline SVG; colours are the page's own (style.css), so that they
+follow light and dark.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 
-def interval(value: float, low: float, high: float, other: float, bounds: tuple[float, float]) -> str:
-    """Dot and 95 % interval of a score, and a ring for the test-selected one; all in [0, 1], drawn within `bounds`."""
+def interval(
+    value: float, low: float, high: float, other: float, bounds: tuple[float, float]
+) -> str:
+    """Dot and 95 % interval of a score, and a ring for the test-selected one; all in
+    [0, 1], drawn within `bounds`.
+    """
     width, height = 180, 18
 
     def x(share: float) -> float:
@@ -42,16 +48,31 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
             parts.append(
                 f'<g><title>{escape(tip)}</title><rect class="cell" x="{x}" y="{y}" width="{cell - 2}" '
                 f'height="{cell - 2}" rx="3" style="fill-opacity:{0.04 + 0.96 * share:.3f}"/>'
-                + _text(x + cell / 2 - 1, middle + 4, f"{100 * share:.0f}", "middle", "on" if share > 0.55 else "value")
+                + _text(
+                    x + cell / 2 - 1,
+                    middle + 4,
+                    f"{100 * share:.0f}",
+                    "middle",
+                    "on" if share > 0.55 else "value",
+                )
                 + "</g>"
             )
-    return _drawing(left + size * cell, top + size * cell, "".join(parts), "confusion matrix in percent of each row")
+    return _drawing(
+        left + size * cell,
+        top + size * cell,
+        "".join(parts),
+        "confusion matrix in percent of each row",
+    )
 
 
 def curves(
-    lines: Mapping[str, Sequence[Sequence[tuple[float, float]]]], label: str, marks: Sequence[tuple[float, float]] = ()
+    lines: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
+    label: str,
+    marks: Sequence[tuple[float, float]] = (),
 ) -> str:
-    """Curves over epochs by name: thin ones for folds, a thick one for their mean; `marks` are the chosen epochs."""
+    """Curves over epochs by name: thin ones for folds, a thick one for their mean;
+    `marks` are the chosen epochs.
+    """
     width, height, left, bottom, top = 340, 210, 40, 30, 12
     points = [point for curves_ in lines.values() for curve in curves_ for point in curve]
     if not points:
@@ -79,7 +100,9 @@ def curves(
         ]
         steps = sorted({x for curve in folds for x, _ in curve})
         held = [[y for curve in folds for at, y in curve if at == step] for step in steps]
-        mean = " ".join(place(step, sum(values) / len(values)) for step, values in zip(steps, held, strict=True))
+        mean = " ".join(
+            place(step, sum(values) / len(values)) for step, values in zip(steps, held, strict=True)
+        )
         parts.append(f'<polyline class="line s{number}" points="{mean}"/>')
         parts.append(
             f'<rect class="fill s{number}" x="{left + 6 + 92 * number}" y="{height - 11}" width="9" height="9"/>'
@@ -94,8 +117,12 @@ def curves(
     return _drawing(width, height, "".join(parts), label)
 
 
-def bars(values: Sequence[tuple[str, float, float | None]], label: str, mean: float | None = None) -> str:
-    """Horizontal bars of shares in [0, 1]: name, value, and perhaps a ring for the test-selected value."""
+def bars(
+    values: Sequence[tuple[str, float, float | None]], label: str, mean: float | None = None
+) -> str:
+    """Horizontal bars of shares in [0, 1]: name, value, and perhaps a ring for the
+    test-selected value.
+    """
     row, left, width = 24, 96, 340
     scale = width - left - 52
     height = row * len(values) + 6
@@ -114,7 +141,9 @@ def bars(values: Sequence[tuple[str, float, float | None]], label: str, mean: fl
             )
     if mean is not None:
         x = f"{left + scale * mean:.1f}"
-        parts.append(f'<line class="mean" x1="{x}" x2="{x}" y1="2" y2="{height - 2}"><title>mean</title></line>')
+        parts.append(
+            f'<line class="mean" x1="{x}" x2="{x}" y1="2" y2="{height - 2}"><title>mean</title></line>'
+        )
     return _drawing(width, height, "".join(parts), label)
 
 
@@ -126,7 +155,9 @@ def _drawing(width: float, height: float, content: str, label: str) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return (
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -134,4 +165,6 @@ def _ticks(low: float, high: float) -> list[float]:
         if (high - low) / step <= 5:
             break
     first = int(low // step) + 1
-    return [round(number * step, 4) for number in range(first, first + 7) if low < number * step < high]
+    return [
+        round(number * step, 4) for number in range(first, first + 7) if low < number * step < high
+    ]

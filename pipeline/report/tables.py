@@ -1,4 +1,6 @@
-"""The papers' tables: published figures beside ours, under both ways of choosing the epoch."""
+"""The papers' tables: published figures beside ours, under both ways of choosing the
+epoch.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pipeline.demo_corpus import CORPORA as SYNTHETIC
+from pipeline.demo.corpus import CORPORA as SYNTHETIC
 from pipeline.lookup import ConfigurationError
 from pipeline.report.experiments import Experiment, experiments, metric
 
@@ -19,7 +21,9 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Published:
-    """One figure of a paper's table in percent; `value` None where the paper gives no number, and `source` says why."""
+    """One figure of a paper's table in percent; `value` None where the paper gives no
+    number, and `source` says why.
+    """
 
     row: str
     corpus: str
@@ -31,7 +35,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Figure:
-    """Percent: the paper's figure, ours at validation's epoch with its 95 % interval, ours at the best test epoch."""
+    """Percent: the paper's figure, ours at validation's epoch with its 95 % interval,
+    ours at the best test epoch.
+    """
 
     published: float | None
     ours: float | None
@@ -42,7 +48,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a paper's table, and the experiment that stands for it; None where none was run."""
+    """One row of a paper's table, and the experiment that stands for it; None where
+    none was run.
+    """
 
     row: str
     split: str
@@ -52,7 +60,9 @@ class Line:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A paper's table on one corpus; `published_corpus` is the one that the published figures are of."""
+    """A paper's table on one corpus; `published_corpus` is the one that the published
+    figures are of.
+    """
 
     paper: str
     corpus: str
@@ -65,7 +75,9 @@ def published(paper: str) -> list[Published]:
     """Every figure of a paper's tables, in the order of the paper."""
     if paper not in PAPERS:
         raise ConfigurationError(f"unknown paper {paper!r}, expected one of {list(PAPERS)}")
-    text = (resources.files("pipeline.report") / "published" / f"{paper}.csv").read_text(encoding="utf-8")
+    text = (resources.files("pipeline.report") / "published" / f"{paper}.csv").read_text(
+        encoding="utf-8"
+    )
     return [
         Published(
             item["row"],
@@ -80,10 +92,12 @@ def published(paper: str) -> list[Published]:
 
 
 def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
-    """A paper's table on a corpus, from the experiments below models/ that run its rows there.
+    """A paper's table on a corpus, from the experiments below models/ that run its rows
+    there.
 
-    A corpus that the paper does not report is put beside the paper's first one. Where the paper has several protocols
-    (TSIN), a row has a line for each; else every split counts as the paper's.
+    A corpus that the paper does not report is put beside the paper's first one. Where
+    the paper has several protocols (TSIN), a row has a line for each; else every split
+    counts as the paper's.
     """
     stated = published(paper)
     known = list(dict.fromkeys(item.corpus for item in stated))
@@ -93,31 +107,48 @@ def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
     metrics = tuple(dict.fromkeys(item.metric for item in stated))
     rows = list(dict.fromkeys(item.row for item in stated))
     protocols = list(dict.fromkeys(item.split for item in stated))
-    ours = [item for item in experiments(models_root) if item.corpus == corpus and item.network in rows]
-    run = [protocol for protocol in protocols if any(item.split.split("-", 1)[0] == protocol for item in ours)]
+    ours = [
+        item for item in experiments(models_root) if item.corpus == corpus and item.network in rows
+    ]
+    run = [
+        protocol
+        for protocol in protocols
+        if any(item.split.split("-", 1)[0] == protocol for item in ours)
+    ]
     lines = []
     for protocol in (run or protocols) if len(protocols) > 1 else protocols:
         for row in rows:
             mine: list[Experiment | None] = [
                 item
                 for item in ours
-                if item.network == row and (len(protocols) == 1 or item.split.split("-", 1)[0] == protocol)
+                if item.network == row
+                and (len(protocols) == 1 or item.split.split("-", 1)[0] == protocol)
             ]
             for item in mine or [None]:
-                figures = {name: _figure(values.get((row, protocol, name)), item, name) for name in metrics}
+                figures = {
+                    name: _figure(values.get((row, protocol, name)), item, name) for name in metrics
+                }
                 split = protocol if item is None else item.split
                 lines.append(Line(row, split, None if item is None else item.name, figures))
     return PaperTable(paper, corpus, reference, metrics, tuple(lines))
 
 
 def markdown(made: PaperTable) -> str:
-    """The table as Markdown with three columns for each figure, and what they mean below it."""
-    head = ["row", "split", *(f"{name} {column}" for name in made.metrics for column in _columns(made))]
+    """The table as Markdown with three columns for each figure, and what they mean
+    below it.
+    """
+    head = [
+        "row",
+        "split",
+        *(f"{name} {column}" for name in made.metrics for column in _columns(made)),
+    ]
     body = [[_label(made, line), line.split, *_cells(line)] for line in made.lines]
     rows = [head, ["---", "---", *["---:"] * (len(head) - 2)], *body]
     text = f"## {made.paper} on {made.corpus}\n\n"
     if made.corpus.split("-", 1)[0] in SYNTHETIC:
-        text += "> Synthetic speech: these scores say that the machinery works, and nothing else.\n\n"
+        text += (
+            "> Synthetic speech: these scores say that the machinery works, and nothing else.\n\n"
+        )
     text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     return text + f"\n\n{_note(made)}\n"
 
@@ -127,12 +158,21 @@ def comma_separated(made: PaperTable) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = ("published", "ours", "ours_low", "ours_high", "test_selected")
-    writer.writerow(["paper", "corpus", "published_corpus", "row", "split", "experiment", "metric", *columns])
+    writer.writerow(
+        ["paper", "corpus", "published_corpus", "row", "split", "experiment", "metric", *columns]
+    )
     for line in made.lines:
         for name, figure in line.figures.items():
             values = (figure.published, figure.ours, figure.low, figure.high, figure.test_selected)
             cells = ["" if value is None else f"{value:.4g}" for value in values]
-            place = [made.paper, made.corpus, made.published_corpus, line.row, line.split, line.experiment or ""]
+            place = [
+                made.paper,
+                made.corpus,
+                made.published_corpus,
+                line.row,
+                line.split,
+                line.experiment or "",
+            ]
             writer.writerow([*place, name, *cells])
     return out.getvalue()
 
@@ -153,14 +193,21 @@ def latex(made: PaperTable) -> str:
         rf" & & {groups} \\",
         rf"row & split & {columns} \\",
         r"\midrule",
-        *(" & ".join(map(escaped, (_label(made, line), line.split, *_cells(line)))) + r" \\" for line in made.lines),
+        *(
+            " & ".join(map(escaped, (_label(made, line), line.split, *_cells(line)))) + r" \\"
+            for line in made.lines
+        ),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
 
 
-FORMATS: dict[str, Callable[[PaperTable], str]] = {"md": markdown, "csv": comma_separated, "tex": latex}
+FORMATS: dict[str, Callable[[PaperTable], str]] = {
+    "md": markdown,
+    "csv": comma_separated,
+    "tex": latex,
+}
 
 
 def write(made: PaperTable, folder: Path) -> list[Path]:
@@ -199,7 +246,11 @@ def _cells(line: Line) -> list[str]:
         ours = _number(figure.ours)
         if figure.low is not None:
             ours += f" [{_number(figure.low)}, {_number(figure.high)}]"
-        cells += [MISSING if figure.published is None else f"{figure.published:g}", ours, _number(figure.test_selected)]
+        cells += [
+            MISSING if figure.published is None else f"{figure.published:g}",
+            ours,
+            _number(figure.test_selected),
+        ]
     return cells
 
 
@@ -220,6 +271,10 @@ def _note(made: PaperTable) -> str:
     if made.published_corpus != made.corpus:
         note += f" The published figures are of {made.published_corpus}, which is another task than {made.corpus}."
     silent = {
-        item.source for item in published(made.paper) if item.value is None and item.corpus == made.published_corpus
+        item.source
+        for item in published(made.paper)
+        if item.value is None and item.corpus == made.published_corpus
     }
-    return note + "".join(f" {MISSING} in the published column: {reason}." for reason in sorted(silent))
+    return note + "".join(
+        f" {MISSING} in the published column: {reason}." for reason in sorted(silent)
+    )

@@ -19,7 +19,9 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
     console = Console()
     found = experiments(models_root)
     if not found:
-        raise ConfigurationError(f"no evaluated experiment in {models_root}, expected `dvc repro` to be run first")
+        raise ConfigurationError(
+            f"no evaluated experiment in {models_root}, expected `dvc repro` to be run first"
+        )
     for (corpus, split), group in results.groups(found).items():
         title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
         table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
@@ -38,7 +40,8 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
             table.add_row(escape(item.name), item.network, *ours, others)
         console.print(table)
     console.print(
-        "95 %: bootstrap interval. Best test epoch (UA, WA): as some papers report, never the headline.", style="dim"
+        "95 %: bootstrap interval. Best test epoch (UA, WA): as some papers report, never the headline.",
+        style="dim",
     )
     if report.is_file():
         console.print(f"Report: {report}")

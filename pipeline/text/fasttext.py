@@ -1,4 +1,5 @@
-"""fastText vectors from a .vec or .bin file; a .bin also composes words it never saw from their sub-words.
+"""fastText vectors from a .vec or .bin file; a .bin also composes words it never saw
+from their sub-words.
 
 Bojanowski et al. 2017; the public files are described in Grave et al. 2018.
 """
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import word_vectors
+from pipeline.text import _word_vectors as word_vectors
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """`path`: a .vec or .bin; `subwords`: whether a .bin's sub-words stand in for a missing word before `unknown`."""
+    """`path`: a .vec or .bin; `subwords`: whether a .bin's sub-words stand in for a
+    missing word before `unknown`.
+    """
 
     path: Path
     subwords: bool = True
@@ -31,6 +34,10 @@ def kind(config: Config) -> Literal["static"]:
     return "static"
 
 
-def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Table float32 (V, D) in the vocabulary's order, and which words the file knows, if by sub-words (V,)."""
+def look_up(
+    vocabulary: Sequence[str], config: Config
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Table float32 (V, D) in the vocabulary's order, and which words the file knows,
+    if by sub-words (V,).
+    """
     return word_vectors.look_up(vocabulary, config.path, config.unknown, config.subwords)

@@ -1,4 +1,6 @@
-"""GloVe vectors, or those of any text file in GloVe's or word2vec's format (Pennington et al. 2014)."""
+"""GloVe vectors, or those of any text file in GloVe's or word2vec's format (Pennington
+et al. 2014).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,14 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import word_vectors
+from pipeline.text import _word_vectors as word_vectors
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """`path`: the file of word vectors; `unknown`: the vector of a word that the file lacks."""
+    """`path`: the file of word vectors; `unknown`: the vector of a word that the file
+    lacks.
+    """
 
     path: Path
     unknown: Literal["zero", "mean", "random"] = "zero"
@@ -27,6 +31,10 @@ def kind(config: Config) -> Literal["static"]:
     return "static"
 
 
-def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Table float32 (V, D) in the vocabulary's order, and the words the file knows (V,): `word_vectors.look_up`."""
+def look_up(
+    vocabulary: Sequence[str], config: Config
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Table float32 (V, D) in the vocabulary's order, and the words the file knows
+    (V,): `word_vectors.look_up`.
+    """
     return word_vectors.look_up(vocabulary, config.path, config.unknown)

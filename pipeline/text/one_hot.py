@@ -1,4 +1,6 @@
-"""One vector of a single one per word: no pretrained knowledge, the floor that embeddings are compared with."""
+"""One vector of a single one per word: no pretrained knowledge, the floor that
+embeddings are compared with.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,15 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from pipeline import vocabulary as vocabularies
 from pipeline.lookup import ConfigurationError
+from pipeline.text import _vocabulary as vocabularies
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """`fit`: on each fold's training rows, or once on the corpus (transductive); `max_words` most frequent are kept."""
+    """`fit`: on each fold's training rows, or once on the corpus (transductive);
+    `max_words` most frequent are kept.
+    """
 
     fit: Literal["fold", "corpus"] = "fold"
     max_words: PositiveInt = 2000
@@ -28,8 +32,12 @@ def kind(config: Config) -> Literal["fitted"]:
     return "fitted"
 
 
-def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], NDArray[np.float32]]:
-    """Vocabulary by frequency, then alphabet, and the identity float32 (V, V); other words have the zero vector."""
+def fit(
+    sentences: Sequence[Sequence[str]], config: Config
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Vocabulary by frequency, then alphabet, and the identity float32 (V, V); other
+    words have the zero vector.
+    """
     words = vocabularies.build(sentences, config.max_words, config.min_count)
     if not words:
         raise ConfigurationError(

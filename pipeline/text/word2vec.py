@@ -1,6 +1,8 @@
-"""word2vec (Mikolov et al. 2013): CBOW fitted on the training text, or a pretrained file.
+"""word2vec (Mikolov et al. 2013): CBOW fitted on the training text, or a pretrained
+file.
 
-Without `path` the vectors are fitted by gensim; with it they are read from a word2vec .bin (GoogleNews) or text file.
+Without `path` the vectors are fitted by gensim; with it they are read from a word2vec
+.bin (GoogleNews) or text file.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from pipeline import vocabulary as vocabularies
-from pipeline import word_vectors
 from pipeline.lookup import ConfigurationError
+from pipeline.text import _vocabulary as vocabularies
+from pipeline.text import _word_vectors as word_vectors
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """Pretrained: `path`. Fitted: the rest; `fit` on each fold's training rows, or once on the corpus (transductive).
+    """Pretrained: `path`. Fitted: the rest; `fit` on each fold's training rows, or once
+    on the corpus (transductive).
 
-    `unknown` is the vector of a word that the file or the training text lacks; `window` counts words on each
-    side; `sample` is the share above which a word's occurrences are thinned out (0: never).
+    `unknown` is the vector of a word that the file or the training text lacks; `window`
+    counts words on each side; `sample` is the share above which a word's occurrences
+    are thinned out (0: never).
     """
 
     path: Path | None = None
@@ -46,17 +50,27 @@ def kind(config: Config) -> Literal["static", "fitted"]:
     return "fitted" if config.path is None else "static"
 
 
-def look_up(vocabulary: Sequence[str], config: Config) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Table float32 (V, D) in the vocabulary's order, and the words the file knows (V,): `word_vectors.look_up`."""
+def look_up(
+    vocabulary: Sequence[str], config: Config
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Table float32 (V, D) in the vocabulary's order, and the words the file knows
+    (V,): `word_vectors.look_up`.
+    """
     if config.path is None:
-        raise ConfigurationError("word2vec: nothing to look up in, expected `path` of a word2vec .bin or text file")
+        raise ConfigurationError(
+            "word2vec: nothing to look up in, expected `path` of a word2vec .bin or text file"
+        )
     return word_vectors.look_up(vocabulary, config.path, config.unknown)
 
 
-def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], NDArray[np.float32]]:
-    """Vocabulary by frequency, then alphabet, and its vectors float32 (V, vector_size), scaled to a mean square of 1.
+def fit(
+    sentences: Sequence[Sequence[str]], config: Config
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Vocabulary by frequency, then alphabet, and its vectors float32 (V, vector_size),
+    scaled to a mean square of 1.
 
-    The same sentences in the same order give the same numbers in every process on a machine.
+    The same sentences in the same order give the same numbers in every process on a
+    machine.
     """
     from gensim.models import Word2Vec
 
@@ -75,12 +89,14 @@ def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], 
         sample=config.sample,
         sg=int(config.skip_gram),
         seed=config.seed,
-        # More workers race for the weights, and Python's own hash differs between processes.
+        # More workers race for the weights, and Python's own hash differs between
+        # processes.
         workers=1,
         hashfxn=_hash,
     )
     table = np.stack([model.wv[word] for word in words]).astype(np.float32)
-    # How far CBOW's vectors grow from their start depends on how much text there was; a network wants one scale.
+    # How far CBOW's vectors grow from their start depends on how much text there was; a
+    # network wants one scale.
     return words, table / np.sqrt(np.mean(np.square(table), dtype=np.float64)).astype(np.float32)
 
 

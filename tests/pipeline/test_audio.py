@@ -31,11 +31,15 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.1, 0.2), (0.1, None), (None, 0.2), (0.0, 0.3)])
-def test_a_segment_is_that_part_of_the_recording(tmp_path: Path, start: float | None, end: float | None) -> None:
+def test_a_segment_is_that_part_of_the_recording(
+    tmp_path: Path, start: float | None, end: float | None
+) -> None:
     path = recordings.write(tmp_path / "a.wav", seconds=0.3, sampling_rate=16000)
     whole, rate = audio.read(path)
     part, _ = audio.read(path, start, end)
-    np.testing.assert_array_equal(part, whole[round((start or 0) * rate) : None if end is None else round(end * rate)])
+    np.testing.assert_array_equal(
+        part, whole[round((start or 0) * rate) : None if end is None else round(end * rate)]
+    )
 
 
 def test_an_end_rounded_past_the_recording_is_forgiven_a_wrong_one_is_not(tmp_path: Path) -> None:
@@ -144,7 +148,9 @@ def test_load_reads_the_utterance_at_the_rate_asked_for(tmp_path: Path) -> None:
 
 def test_too_short_says_how_long_it_must_be() -> None:
     audio.require_samples(400, 400, 16000)
-    with pytest.raises(AudioError, match=r"399 samples at 16000 Hz, expected at least 400 \(0.025 s\)"):
+    with pytest.raises(
+        AudioError, match=r"399 samples at 16000 Hz, expected at least 400 \(0.025 s\)"
+    ):
         audio.require_samples(399, 400, 16000)
 
 

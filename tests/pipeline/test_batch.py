@@ -30,8 +30,12 @@ def test_every_example_stands_at_the_front_and_zeros_follow(shapes: list[tuple[i
     batch = collate(examples)
     assert batch.size == len(shapes)
     assert batch.labels is not None and batch.labels.tolist() == list(range(len(shapes)))
-    assert batch.frame_lengths is not None and batch.frame_lengths.tolist() == [frames for frames, _ in shapes]
-    assert batch.word_lengths is not None and batch.word_lengths.tolist() == [words for _, words in shapes]
+    assert batch.frame_lengths is not None and batch.frame_lengths.tolist() == [
+        frames for frames, _ in shapes
+    ]
+    assert batch.word_lengths is not None and batch.word_lengths.tolist() == [
+        words for _, words in shapes
+    ]
     for name in ("frames", "words", "word_ids", "segments"):
         padded = getattr(batch, name)
         for row, item in zip(padded, examples, strict=True):

@@ -39,7 +39,9 @@ def test_help_names_every_command() -> None:
     assert all(command in ended.stdout for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["corpus", "check"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS), ["corpus", "check"]], ids=" ".join
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     said = call(*command, "--help")
     assert said.exit_code == 0 and "Usage" in said.stdout
@@ -65,7 +67,11 @@ def test_doctor_is_content_where_nothing_is_missing(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     said = call("doctor", "--params", small_corpus.write_params(tmp_path, tmp_path / "corpus"))
     assert said.exit_code == 0, said.stdout
-    assert "python" in said.stdout and "corpus manifest" in said.stdout and "missing" not in said.stdout
+    assert (
+        "python" in said.stdout
+        and "corpus manifest" in said.stdout
+        and "missing" not in said.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,9 @@ def test_doctor_says_what_is_missing_and_fails(
     assert expected in line
 
 
-def test_doctor_names_the_command_with_its_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_names_the_command_with_its_brackets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from importlib import metadata
 
     version = metadata.version
@@ -107,7 +115,9 @@ def test_doctor_names_the_command_with_its_brackets(tmp_path: Path, monkeypatch:
     assert said.exit_code == 1, "gensim is needed"
 
 
-def test_use_and_sync_keep_the_users_comments(params_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_use_and_sync_keep_the_users_comments(
+    params_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     original = params_file.read_text()
     params_file.write_text(original.replace("corpora:\n", "corpora:\n  # our own note\n", 1))
@@ -116,7 +126,9 @@ def test_use_and_sync_keep_the_users_comments(params_file: Path, monkeypatch: py
     assert said.stdout == "added experiment fg_cme-ravdess: dvc repro evaluate@fg_cme-ravdess\n"
     text = params_file.read_text()
     assert "# our own note" in text
-    assert [line for line in original.splitlines() if line.strip().startswith("#") and line not in text] == []
+    assert [
+        line for line in original.splitlines() if line.strip().startswith("#") and line not in text
+    ] == []
     assert parameters.load(params_file).corpora["ravdess"].root == "/corpora/ravdess"
     assert call("sync", "--params", params_file).exit_code == 0
     assert params_file.read_text() == text
@@ -126,9 +138,15 @@ def test_mistakes_are_one_line_and_end_with_two(
     tmp_path: Path, params_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert "unknown recipe 'fgcme', expected one of ['" in error_of(call("use", "fgcme", "--params", params_file))
-    assert "expected to run where params.yaml lies" in error_of(call("sync", "--params", tmp_path / "none.yaml"))
-    assert "holds no trained network" in error_of(call("predict", "--text", "no", "--model", tmp_path))
+    assert "unknown recipe 'fgcme', expected one of ['" in error_of(
+        call("use", "fgcme", "--params", params_file)
+    )
+    assert "expected to run where params.yaml lies" in error_of(
+        call("sync", "--params", tmp_path / "none.yaml")
+    )
+    assert "holds no trained network" in error_of(
+        call("predict", "--text", "no", "--model", tmp_path)
+    )
     assert "no evaluated experiment" in error_of(call("results", "--models", tmp_path / "models"))
     assert "expected --root or one of" in error_of(
         call("corpus", "check", "iemocap", "--params", tmp_path / "none.yaml")
@@ -140,16 +158,20 @@ def test_mistakes_are_one_line_and_end_with_two(
 
 def test_a_message_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Rich takes [video] for a style and drops it."""
-    from pipeline import recipes
+    from pipeline.commands import recipes
 
     def fail(*_: object) -> None:
-        raise lookup.ConfigurationError("av is missing, expected it: pip install 'serflow[video]' [/]")
+        raise lookup.ConfigurationError(
+            "av is missing, expected it: pip install 'serflow[video]' [/]"
+        )
 
     monkeypatch.setattr(recipes, "sync", fail)
     assert error_of(call("sync", "--params", tmp_path)).endswith("pip install 'serflow[video]' [/]")
 
 
-def test_corpus_check_prints_counts_and_tells_by_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corpus_check_prints_counts_and_tells_by_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fabricated.run_serially(monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
     root = small_corpus.write(tmp_path / "corpus")

@@ -22,7 +22,9 @@ def test_work_is_done_in_single_threaded_processes_and_failures_reach_the_caller
 ) -> None:
     monkeypatch.setenv("SERFLOW_WORKERS", "1")
     results = executor.run(
-        eval, ["__import__('os').getpid()", "__import__('os').environ['OMP_NUM_THREADS']", "1 / 0"], ""
+        eval,
+        ["__import__('os').getpid()", "__import__('os').environ['OMP_NUM_THREADS']", "1 / 0"],
+        "",
     )
     assert next(results) != os.getpid()
     assert next(results) == "1"
@@ -31,10 +33,13 @@ def test_work_is_done_in_single_threaded_processes_and_failures_reach_the_caller
 
 
 def test_after_a_failure_nothing_new_begins(tmp_path: Path) -> None:
-    calls = [f"(__import__('time').sleep(0.1), open({str(tmp_path / name)!r}, 'w'))" for name in "abc"]
+    calls = [
+        f"(__import__('time').sleep(0.1), open({str(tmp_path / name)!r}, 'w'))" for name in "abc"
+    ]
     with pytest.raises(ZeroDivisionError):
         list(executor.run(eval, ["1 / 0", *calls], "", workers=1))
-    # The process may have taken the next ones before the failure was seen, never the last.
+    # The process may have taken the next ones before the failure was seen, never the
+    # last.
     assert not (tmp_path / "c").exists()
 
 
@@ -45,7 +50,9 @@ def test_nothing_to_do_is_done_at_once() -> None:
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", ""])
 def test_a_number_of_workers_that_is_none(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SERFLOW_WORKERS", given)
-    with pytest.raises(ConfigurationError, match=f"SERFLOW_WORKERS='{given}', expected a whole number above zero"):
+    with pytest.raises(
+        ConfigurationError, match=f"SERFLOW_WORKERS='{given}', expected a whole number above zero"
+    ):
         executor.worker_count()
 
 

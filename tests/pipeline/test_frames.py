@@ -14,7 +14,9 @@ from pipeline import audio, frames
 @given(st.integers(1, 300), st.integers(1, 60), st.integers(1, 60))
 def test_frames_are_the_slices_that_fit(num_samples: int, length: int, shift: int) -> None:
     signal = np.arange(num_samples, dtype=np.float32)
-    expected = [signal[start : start + length] for start in range(0, num_samples - length + 1, shift)]
+    expected = [
+        signal[start : start + length] for start in range(0, num_samples - length + 1, shift)
+    ]
     assert frames.num_frames(num_samples, length, shift) == len(expected)
     if not expected:
         with pytest.raises(ValueError, match=f"at least {length} samples"):
@@ -30,12 +32,21 @@ def test_frames_are_the_slices_that_fit(num_samples: int, length: int, shift: in
 def test_blocks_cover_every_frame_once(count: int, width: int, most: int) -> None:
     covered = list(frames.blocks(count, width, most))
     assert [i for block in covered for i in range(block.start, block.stop)] == list(range(count))
-    assert all((block.stop - block.start) * width <= most or block.stop - block.start == 1 for block in covered)
+    assert all(
+        (block.stop - block.start) * width <= most or block.stop - block.start == 1
+        for block in covered
+    )
 
 
 @pytest.mark.parametrize(
     ("seconds", "rate", "expected"),
-    [(0.025, 16000, 400), (0.025, 44100, 1102), (0.029, 1000, 29), (0.2, 48000, 9600), (1e-9, 16000, 1)],
+    [
+        (0.025, 16000, 400),
+        (0.025, 44100, 1102),
+        (0.029, 1000, 29),
+        (0.2, 48000, 9600),
+        (1e-9, 16000, 1),
+    ],
 )
 def test_durations_in_samples(seconds: float, rate: int, expected: int) -> None:
     assert frames.samples(seconds, rate) == expected
@@ -55,7 +66,9 @@ def test_povey_is_a_hann_window_to_the_power_0_85() -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.floats(-3, 3), st.floats(-3, 3))
-def test_the_slope_of_a_line_is_its_slope(count: int, reach: int, slope: float, level: float) -> None:
+def test_the_slope_of_a_line_is_its_slope(
+    count: int, reach: int, slope: float, level: float
+) -> None:
     line = (slope * np.arange(count) + level)[:, None]
     inner = frames.deltas(line, reach)[reach : count - reach]
     np.testing.assert_allclose(inner, slope, atol=1e-12)
@@ -84,5 +97,7 @@ def test_orders_are_appended_side_by_side() -> None:
 
 def test_too_few_samples_name_what_was_expected() -> None:
     audio.require_samples(400, 400, 16000)
-    with pytest.raises(audio.AudioError, match=r"399 samples at 16000 Hz, expected at least 400 \(0.025 s\)"):
+    with pytest.raises(
+        audio.AudioError, match=r"399 samples at 16000 Hz, expected at least 400 \(0.025 s\)"
+    ):
         audio.require_samples(399, 400, 16000)

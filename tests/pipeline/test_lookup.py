@@ -31,29 +31,41 @@ def test_an_unknown_name_lists_the_valid_ones(kind: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         lookup.component(kind, "fbnk")
     message = str(raised.value)
-    assert "'fbnk'" in message and f"expected one of {lookup.names(kind)}" in message and "\n" not in message
+    assert (
+        "'fbnk'" in message
+        and f"expected one of {lookup.names(kind)}" in message
+        and "\n" not in message
+    )
 
 
 def test_what_follows_a_hyphen_names_a_variant() -> None:
     assert lookup.component("acoustic", "fbank-tsin") is lookup.component("acoustic", "fbank")
-    assert lookup.component_config("acoustic", "fbank-tsin", {"num_mel_bins": 23}).num_mel_bins == 23
+    assert (
+        lookup.component_config("acoustic", "fbank-tsin", {"num_mel_bins": 23}).num_mel_bins == 23
+    )
     with pytest.raises(ConfigurationError, match="'nofbank-tsin'"):
         lookup.component("acoustic", "nofbank-tsin")
 
 
 def test_rows_are_found_in_every_paper() -> None:
-    rows = lookup.rows()
+    rows = lookup.systems()
     assert {"M_CBLA_BLR", "FG_CME", "CMA_raw", "PBA_1_Pconv", "TSIN"} <= set(rows)
-    assert lookup.row("FG_CME") is rows["FG_CME"]
-    with pytest.raises(ConfigurationError, match=r"unknown network row 'FGCME', expected one of \['AlexNet_a'"):
-        lookup.row("FGCME")
+    assert lookup.system("FG_CME") is rows["FG_CME"]
+    with pytest.raises(
+        ConfigurationError, match=r"unknown network row 'FGCME', expected one of \['AlexNet_a'"
+    ):
+        lookup.system("FGCME")
 
 
 def test_a_row_may_stand_in_one_paper_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "names", lambda kind: ["fg_cme", "fg_cme-again"])
-    monkeypatch.setattr(lookup, "component", lambda kind, name: __import__("pipeline.networks.fg_cme").networks.fg_cme)
+    monkeypatch.setattr(
+        lookup,
+        "component",
+        lambda kind, name: __import__("pipeline.networks.fg_cme").networks.fg_cme,
+    )
     with pytest.raises(ConfigurationError, match="stands in two modules"):
-        lookup.rows()
+        lookup.systems()
 
 
 def test_configure_takes_values_and_defaults() -> None:
@@ -65,7 +77,10 @@ def test_configure_takes_values_and_defaults() -> None:
     ("values", "expected"),
     [
         ({"bin": 1}, "acoustic.x: unknown key bin, expected one of ['bins', 'rate']"),
-        ({"bin": 1, "Rate": 2}, "acoustic.x: unknown key Rate, bin, expected one of ['bins', 'rate']"),
+        (
+            {"bin": 1, "Rate": 2},
+            "acoustic.x: unknown key Rate, bin, expected one of ['bins', 'rate']",
+        ),
         ({"bins": "many"}, "acoustic.x: bins = 'many': Input should be a valid integer"),
         ({"bins": 0}, "acoustic.x: bins = 0: Input should be greater than or equal to 1"),
         ({"bins": 0, "rate": "fast"}, "; rate = 'fast': Input should be a valid number"),
@@ -83,10 +98,13 @@ def test_every_mistake_is_one_line_with_what_was_expected(values: object, expect
 
 
 def test_reachable_follows_imports_of_this_project_only() -> None:
-    found = {path.relative_to(lookup.ROOT.parent).as_posix() for path in lookup.reachable("pipeline.extraction")}
+    found = {
+        path.relative_to(lookup.ROOT.parent).as_posix()
+        for path in lookup.reachable("pipeline.acoustic._extraction")
+    }
     assert {
         "pipeline/__init__.py",
-        "pipeline/extraction.py",
+        "pipeline/acoustic/_extraction.py",
         "pipeline/audio.py",
         "pipeline/shards.py",
         "pipeline/executor.py",
@@ -122,8 +140,12 @@ def test_reachable_in_a_small_project(copy: Path) -> None:
     assert found == {"__init__.py", "a.py", "b.py", "c/__init__.py", "c/d.py"}
 
 
-@pytest.mark.parametrize(("changed", "noticed"), [("a.py", True), ("c/d.py", True), ("e.py", False)])
-def test_a_fingerprint_changes_with_the_source_it_can_reach(copy: Path, changed: str, noticed: bool) -> None:
+@pytest.mark.parametrize(
+    ("changed", "noticed"), [("a.py", True), ("c/d.py", True), ("e.py", False)]
+)
+def test_a_fingerprint_changes_with_the_source_it_can_reach(
+    copy: Path, changed: str, noticed: bool
+) -> None:
     before = lookup.fingerprint("pipeline.a")
     with (copy / changed).open("a") as file:
         file.write("# another thought\n")
@@ -131,7 +153,9 @@ def test_a_fingerprint_changes_with_the_source_it_can_reach(copy: Path, changed:
     assert (lookup.fingerprint("pipeline.a") != before) == noticed
 
 
-def test_a_fingerprint_does_not_depend_on_where_the_project_lies(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fingerprint_does_not_depend_on_where_the_project_lies(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = lookup.fingerprint("pipeline.a", "pipeline.e")
     moved = copy.parent / "elsewhere" / "pipeline"
     shutil.copytree(copy, moved)

@@ -18,7 +18,13 @@ from pipeline.params import Corpus
 ROOT = Path(__file__).parents[2]
 
 DOCUMENT: dict[str, Any] = {
-    "corpora": {"manifest": {"root": "data/raw/mine", "reader": {"language": "de"}, "tokens": {"lowercase": True}}},
+    "corpora": {
+        "manifest": {
+            "root": "data/raw/mine",
+            "reader": {"language": "de"},
+            "tokens": {"lowercase": True},
+        }
+    },
     "acoustic": {"fbank": {"num_mel_bins": 40}, "fbank-long": {"max_frames": 500}},
     "alignment": {"either": {"chain": {"pocketsphinx": {}, "uniform": None}}},
     "text": {"word2vec": None},
@@ -31,15 +37,32 @@ DOCUMENT: dict[str, Any] = {
             "alignment": "either",
             "text": "word2vec",
             "split": "random-two",
-            "hyperparameters": {"hidden_size": 8, "channels": [4, 4], "kernel_sizes": (3, 2), "dropout": 1},
+            "hyperparameters": {
+                "hidden_size": 8,
+                "channels": [4, 4],
+                "kernel_sizes": (3, 2),
+                "dropout": 1,
+            },
             "training": {"epochs": 2},
         }
     },
     "build": {
         "acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}},
         "alignment": {"manifest-either": {"corpus": "manifest", "name": "either"}},
-        "text": {"manifest-word2vec": {"corpus": "manifest", "name": "word2vec", "reads": parameters.PINNED}},
-        "splits": {"manifest-random-two": {"corpus": "manifest", "name": "random-two", "reads": parameters.PINNED}},
+        "text": {
+            "manifest-word2vec": {
+                "corpus": "manifest",
+                "name": "word2vec",
+                "reads": parameters.PINNED,
+            }
+        },
+        "splits": {
+            "manifest-random-two": {
+                "corpus": "manifest",
+                "name": "random-two",
+                "reads": parameters.PINNED,
+            }
+        },
     },
 }
 
@@ -78,20 +101,32 @@ MISTAKES = {
         "unknown section experiment, expected one of ['corpora', 'acoustic'",
     ),
     "number as section": (setting(3, {}), "unknown section 3, expected one of"),
-    "section is a list": (setting("acoustic", ["fbank"]), "acoustic: ['fbank'], expected `name: settings` lines"),
+    "section is a list": (
+        setting("acoustic", ["fbank"]),
+        "acoustic: ['fbank'], expected `name: settings` lines",
+    ),
     "name is a number": (setting("acoustic", 1, {}), "acoustic: 1 is no name, expected"),
     "settings are a number": (
         setting("acoustic", "fbank", 40),
         "acoustic.fbank: 40 is not a section, expected `key: value` lines",
     ),
-    "settings are a word": (setting("text", "word2vec", "cbow"), "text.word2vec: 'cbow' is not a section"),
-    "split is a list": (setting("splits", "random-two", ["angry"]), "splits.random-two: ['angry'] is not a section"),
+    "settings are a word": (
+        setting("text", "word2vec", "cbow"),
+        "text.word2vec: 'cbow' is not a section",
+    ),
+    "split is a list": (
+        setting("splits", "random-two", ["angry"]),
+        "splits.random-two: ['angry'] is not a section",
+    ),
     "unknown corpus module": (
         setting("corpora", "iemocop", {"root": "x"}),
         "unknown corpora component 'iemocop', expected one of",
     ),
     "corpus without root": (setting("corpora", "manifest", {}), "corpora.manifest: root = "),
-    "corpus is a path": (setting("corpora", "manifest", "data/raw"), "corpora.manifest: 'data/raw' is not a section"),
+    "corpus is a path": (
+        setting("corpora", "manifest", "data/raw"),
+        "corpora.manifest: 'data/raw' is not a section",
+    ),
     "unknown corpus key": (
         setting("corpora", "manifest", "path", "x"),
         "corpora.manifest: unknown key path, expected one of ['reader', 'root', 'tokens']",
@@ -116,7 +151,10 @@ MISTAKES = {
         setting("acoustic", "fbank", {"num_mel_bins": "forty"}),
         "acoustic.fbank: num_mel_bins = 'forty': Input should be a valid integer",
     ),
-    "unknown embedding": (setting("text", "word3vec", {}), "unknown text component 'word3vec', expected one of"),
+    "unknown embedding": (
+        setting("text", "word3vec", {}),
+        "unknown text component 'word3vec', expected one of",
+    ),
     "embedding value of a wrong type": (
         setting("text", "word2vec", {"vector_size": 0}),
         "text.word2vec: vector_size = 0: Input should be greater than 0",
@@ -204,19 +242,34 @@ MISTAKES = {
         setting(*EXPERIMENT, "training", {"epochs": 0}),
         "experiments.first.training: epochs = 0: Input should be greater than or equal to 1",
     ),
-    "no seed": (setting(*EXPERIMENT, "seeds", []), "experiments.first.seeds: no seed, expected at least one"),
-    "seeds of a wrong type": (setting(*EXPERIMENT, "seeds", "all"), "experiments.first: seeds = 'all'"),
+    "no seed": (
+        setting(*EXPERIMENT, "seeds", []),
+        "experiments.first.seeds: no seed, expected at least one",
+    ),
+    "seeds of a wrong type": (
+        setting(*EXPERIMENT, "seeds", "all"),
+        "experiments.first: seeds = 'all'",
+    ),
     "unknown selection": (
         setting(*EXPERIMENT, "select", "test"),
         "experiments.first: select = 'test': Input should be 'ua', 'wa' or 'loss'",
     ),
-    "unknown device": (setting(*EXPERIMENT, "device", "gpu"), "Input should be 'auto', 'cpu' or 'cuda'"),
+    "unknown device": (
+        setting(*EXPERIMENT, "device", "gpu"),
+        "Input should be 'auto', 'cpu' or 'cuda'",
+    ),
     "unknown build section": (
         setting("build", "feature", {}),
         "build: unknown section feature, expected one of ['acoustic', 'alignment', 'splits', 'text']",
     ),
-    "build is not a section": (setting("build", "acoustic", "all"), "build.acoustic: 'all' is not a section"),
-    "build misses an item": (setting("build", "acoustic", {}), "expected it listed (`serflow sync` writes it)"),
+    "build is not a section": (
+        setting("build", "acoustic", "all"),
+        "build.acoustic: 'all' is not a section",
+    ),
+    "build misses an item": (
+        setting("build", "acoustic", {}),
+        "expected it listed (`serflow sync` writes it)",
+    ),
     "build item is a word": (
         setting("build", "acoustic", "manifest-fbank-long", "fbank-long"),
         "build.acoustic.manifest-fbank-long = 'fbank-long': Input should be a valid dictionary",
@@ -248,11 +301,13 @@ def test_every_mistake_stops_with_one_line(mistake: str) -> None:
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("network", sorted(lookup.rows()))
+@pytest.mark.parametrize("network", sorted(lookup.systems()))
 def test_published_hyperparameters_may_be_written_down(network: str) -> None:
     """As YAML has them: lists where Python has tuples."""
-    keywords = inspect.signature(lookup.row(network)).parameters.values()
-    published = {item.name: item.default for item in keywords if item.kind is inspect.Parameter.KEYWORD_ONLY}
+    keywords = inspect.signature(lookup.system(network)).parameters.values()
+    published = {
+        item.name: item.default for item in keywords if item.kind is inspect.Parameter.KEYWORD_ONLY
+    }
     document = copy.deepcopy(DOCUMENT)
     written = json.loads(json.dumps(published))
     document["experiments"]["first"] |= {"network": network, "hyperparameters": written}
@@ -261,11 +316,17 @@ def test_published_hyperparameters_may_be_written_down(network: str) -> None:
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
     params = parameters.check(DOCUMENT)
-    with pytest.raises(ConfigurationError, match=r"unknown experiment 'second', expected one of \['first'\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown experiment 'second', expected one of \['first'\]"
+    ):
         parameters.named(params, "second")
-    with pytest.raises(ConfigurationError, match=r"unknown corpus 'demo', expected one of \['manifest'\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown corpus 'demo', expected one of \['manifest'\]"
+    ):
         parameters.corpus(params, "demo")
-    with pytest.raises(ConfigurationError, match=r"unknown name 'mfcc' in acoustic, expected one of \['fbank', "):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown name 'mfcc' in acoustic, expected one of \['fbank', "
+    ):
         parameters.section(params, "acoustic", "mfcc")
 
 
@@ -275,7 +336,9 @@ def test_an_item_names_the_file_that_it_reads(section: str, setting: str) -> Non
     (without,) = parameters.needed_builds(experiments, {})[section].values()
     name = without["name"]
     assert without == {"corpus": "manifest", "name": name, "reads": "constraints.txt"}
-    (reading,) = parameters.needed_builds(experiments, {section: {name: {setting: "data/file"}}})[section].values()
+    (reading,) = parameters.needed_builds(experiments, {section: {name: {setting: "data/file"}}})[
+        section
+    ].values()
     assert reading == without | {"reads": "data/file"}
 
 
@@ -300,7 +363,9 @@ def test_files_that_are_none(tmp_path: Path, content: str | None, expected: str)
 def test_the_committed_file_is_right() -> None:
     params = parameters.load(ROOT / "params.yaml")
     assert params.experiments
-    needed = parameters.needed_builds(params.experiments, {"text": params.text, "splits": params.splits})
+    needed = parameters.needed_builds(
+        params.experiments, {"text": params.text, "splits": params.splits}
+    )
     for section, items in needed.items():
         assert items.items() <= params.build[section].items()
 
@@ -318,5 +383,7 @@ def test_roots_may_hold_environment_variables(monkeypatch: pytest.MonkeyPatch) -
     assert parameters.root_of(Corpus("$SERFLOW_TEST_ROOT/ravdess")) == Path("/corpora/ravdess")
     assert parameters.root_of(Corpus("~/ravdess")) == Path.home() / "ravdess"
     monkeypatch.delenv("SERFLOW_TEST_ROOT")
-    with pytest.raises(ConfigurationError, match="the environment variable is not set, expected a folder"):
+    with pytest.raises(
+        ConfigurationError, match="the environment variable is not set, expected a folder"
+    ):
         parameters.root_of(Corpus("${SERFLOW_TEST_ROOT}/ravdess"))

@@ -31,7 +31,9 @@ def values(utterance_id: str, key: str = "1", length: int | None = None) -> np.n
     return generator.standard_normal((count, DIM)).astype(np.float32)
 
 
-def producer(keys: Mapping[str, str], asked: list[str] | None = None, broken: Sequence[str] = ()) -> Produce:
+def producer(
+    keys: Mapping[str, str], asked: list[str] | None = None, broken: Sequence[str] = ()
+) -> Produce:
     def produce(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
         for item in wanted:
             if asked is not None:
@@ -49,11 +51,15 @@ def named(keys: Mapping[str, str]) -> dict[str, str]:
     return {name: name for name in keys}
 
 
-def build(folder: Path, keys: Mapping[str, str], **options: object) -> tuple[shards.Built, list[str]]:
+def build(
+    folder: Path, keys: Mapping[str, str], **options: object
+) -> tuple[shards.Built, list[str]]:
     asked: list[str] = []
     broken = options.pop("broken", ())
     attributes = options.pop("attributes", ATTRIBUTES)
-    built = shards.build(folder, keys, named(keys), producer(keys, asked, broken), attributes, "test")
+    built = shards.build(
+        folder, keys, named(keys), producer(keys, asked, broken), attributes, "test"
+    )
     return built, asked
 
 
@@ -65,7 +71,12 @@ def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
     built, _ = build(tmp_path, names(40))
     assert (built.used, built.reused, built.rejections) == (40, 0, ())
     read = Shards(tmp_path)
-    assert list(read) == sorted(names(40)) and len(read) == 40 and "utterance 7" in read and "x" not in read
+    assert (
+        list(read) == sorted(names(40))
+        and len(read) == 40
+        and "utterance 7" in read
+        and "x" not in read
+    )
     assert read.feature_dim == DIM and read.attributes == ATTRIBUTES
     for item in read:
         expected = values(item)
@@ -112,7 +123,9 @@ def test_a_changed_key_is_computed_anew(tmp_path: Path) -> None:
 
 def test_changed_attributes_leave_nothing_over(tmp_path: Path) -> None:
     build(tmp_path, names(20))
-    _, asked = build(tmp_path, names(20), attributes={**ATTRIBUTES, "timing": {"frame_shift": 0.02}})
+    _, asked = build(
+        tmp_path, names(20), attributes={**ATTRIBUTES, "timing": {"frame_shift": 0.02}}
+    )
     assert sorted(asked) == sorted(names(20))
 
 
@@ -138,7 +151,10 @@ def test_an_emptied_shard_disappears(tmp_path: Path) -> None:
     build(tmp_path, {"alone": "1"})
     build(tmp_path, {})
     build(tmp_path / "clean", {})
-    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["attributes.json", "index.parquet"]
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == [
+        "attributes.json",
+        "index.parquet",
+    ]
     assert len(Shards(tmp_path)) == 0
 
 
@@ -165,7 +181,9 @@ class Killed(BaseException):
 def test_a_killed_build_never_mixes_old_and_new_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: bool
 ) -> None:
-    """Some shards are new, the index is old: whatever is asked for next, every row is the right one."""
+    """Some shards are new, the index is old: whatever is asked for next, every row is
+    the right one.
+    """
     old, new = names(30), {**dict.fromkeys(names(30), "2"), "newcomer": "2"}
     build(tmp_path / "data", old)
     with monkeypatch.context() as disturbed:
@@ -193,7 +211,9 @@ def test_a_failing_producer_leaves_the_old_shards(tmp_path: Path) -> None:
         yield from ()
 
     with pytest.raises(RuntimeError, match="no memory"):
-        shards.build(tmp_path, dict.fromkeys(names(20), "2"), named(names(20)), fails, ATTRIBUTES, "test")
+        shards.build(
+            tmp_path, dict.fromkeys(names(20), "2"), named(names(20)), fails, ATTRIBUTES, "test"
+        )
     assert fabricated.files(tmp_path) == before
 
 
@@ -207,7 +227,9 @@ def test_rows_of_another_utterance_are_refused(tmp_path: Path) -> None:
 
 def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"rows of shape \(\d+, 3\), expected \(length, 5\)"):
-        shards.build(tmp_path, names(3), named(names(3)), producer(names(3)), {"feature_dim": 5}, "test")
+        shards.build(
+            tmp_path, names(3), named(names(3)), producer(names(3)), {"feature_dim": 5}, "test"
+        )
 
 
 def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
@@ -224,7 +246,17 @@ def test_a_shard_follows_from_the_id_alone() -> None:
 
 def test_keys_tell_every_part_apart() -> None:
     assert shards.key_of("a", 1, {"x": 1, "y": 2}) == shards.key_of("a", 1, {"y": 2, "x": 1})
-    assert len({shards.key_of("a", 1), shards.key_of("a", 2), shards.key_of("a", "1"), shards.key_of("a")}) == 4
+    assert (
+        len(
+            {
+                shards.key_of("a", 1),
+                shards.key_of("a", 2),
+                shards.key_of("a", "1"),
+                shards.key_of("a"),
+            }
+        )
+        == 4
+    )
 
 
 @given(
@@ -232,7 +264,9 @@ def test_keys_tell_every_part_apart() -> None:
     chunk=st.sampled_from([1, 5 * 4 * DIM, 64 * 4 * DIM]),
     split=st.integers(0, 25),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_lengths_in_any_blocks(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], chunk: int, split: int
 ) -> None:

@@ -59,7 +59,14 @@ def test_config_keeps_case_and_figures() -> None:
 
 def test_mandarin_is_cut_by_jieba_without_punctuation() -> None:
     assert tokens.words("我爱北京天安门！", "zh") == ("我", "爱", "北京", "天安门")
-    assert tokens.words("他来到了网易杭研大厦", "zh-CN") == ("他", "来到", "了", "网易", "杭研", "大厦")
+    assert tokens.words("他来到了网易杭研大厦", "zh-CN") == (
+        "他",
+        "来到",
+        "了",
+        "网易",
+        "杭研",
+        "大厦",
+    )
     assert "杭研" not in tokens.words("他来到了网易杭研大厦", "zh", tokens.Config(hmm=False))
     assert tokens.words("【笑】，，ＯＫ 50%", "zh") == ("ok", "50")
 
@@ -69,7 +76,12 @@ def test_mandarin_writes_no_cache_and_no_log_line(tmp_path: Path) -> None:
     results = [
         subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
+            env={
+                **os.environ,
+                "TMPDIR": str(tmp_path),
+                "PYTHONHASHSEED": seed,
+                "PYTHONIOENCODING": "utf-8",
+            },
             capture_output=True,
             encoding="utf-8",
             check=True,
@@ -130,7 +142,10 @@ def test_spelled_numbers_can_be_read_back(number: int) -> None:
 def _value(spoken: tuple[str, ...]) -> int:
     """Reads English number words; an independent inverse of the spelling."""
     ones = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    small = {word: value for value, word in enumerate([*ones.split(), "seventeen", "eighteen", "nineteen"])}
+    small = {
+        word: value
+        for value, word in enumerate([*ones.split(), "seventeen", "eighteen", "nineteen"])
+    }
     for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split()):  # noqa: SIM905
         small[word] = 20 + 10 * value
     total = part = 0

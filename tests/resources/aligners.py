@@ -1,4 +1,6 @@
-"""Speech with known word times, and a program that behaves as the forced aligner whose place it takes."""
+"""Speech with known word times, and a program that behaves as the forced aligner whose
+place it takes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import soundfile
 
-from pipeline import synthesis
+from pipeline.demo import synthesis
 from pipeline.schema import Utterance, WordSpan
 
 SENTENCES = {
@@ -19,15 +21,23 @@ SENTENCES = {
 
 
 def write_speech(folder: Path) -> tuple[list[Utterance], dict[str, list[WordSpan]]]:
-    """Utterances of two speakers as 16 kHz wav files, and the true spans by utterance_id."""
+    """Utterances of two speakers as 16 kHz wav files, and the true spans by
+    utterance_id.
+    """
     utterances, truth = [], {}
     for number, (name, sentence) in enumerate(SENTENCES.items()):
         words = tuple(sentence.split())
         manner = synthesis.Manner(voice=("en-us+f3", "en-us+m3")[number % 2], words_per_minute=150)
-        spoken = synthesis.speak(sentence, _units(words), manner, sampling_rate=16000, padding=(0.3, 0.25), seed=number)
+        spoken = synthesis.speak(
+            sentence, _units(words), manner, sampling_rate=16000, padding=(0.3, 0.25), seed=number
+        )
         path = folder / f"{name}.wav"
         soundfile.write(path, spoken.waveform, 16000, subtype="PCM_16")
-        utterances.append(Utterance(name, "test", "neutral", str(path), words=words, speaker=f"speaker{number % 2}"))
+        utterances.append(
+            Utterance(
+                name, "test", "neutral", str(path), words=words, speaker=f"speaker{number % 2}"
+            )
+        )
         truth[name] = [
             WordSpan(name, index, word, round(start, 3), round(end, 3), None, "truth")
             for index, (word, (start, end)) in enumerate(zip(words, spoken.times, strict=True))
@@ -101,7 +111,9 @@ sys.exit(1 if behaviour.get("exit_one") else 0)
 
 
 def write_mfa(folder: Path, **behaviour: object) -> tuple[str, Path]:
-    """An executable that answers as the program does; its path and the log of its calls, one JSON list a line."""
+    """An executable that answers as the program does; its path and the log of its
+    calls, one JSON list a line.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     log, settings, program = folder / "calls.jsonl", folder / "behaviour.json", folder / "mfa"
     settings.write_text(json.dumps(behaviour))

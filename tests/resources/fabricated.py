@@ -1,4 +1,6 @@
-"""A miniature experiment made of random numbers: inputs of every kind, folds without test labels, tasks to train."""
+"""A miniature experiment made of random numbers: inputs of every kind, folds without
+test labels, tasks to train.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import embedding, executor, placement, shards
-from pipeline.experiment import Experiment
+from pipeline import executor, shards
+from pipeline.alignment import _placement as placement
 from pipeline.schema import Utterance, WordSpan
-from pipeline.training import Folders, Task
+from pipeline.text import _embedding as embedding
+from pipeline.training.experiment import Experiment
+from pipeline.training.loop import Folders, Task
 
 CLASSES = ("angry", "neutral", "sad")
 WORDS = ("no", "yes", "go", "home", "late", "why", "rain", "tea")
@@ -44,7 +48,12 @@ SMALL: dict[str, dict[str, Any]] = {
 def run_serially(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the place of the worker processes: the same calls, in this process."""
 
-    def run(function: Callable[[Any], Any], items: Iterable[Any], description: str, workers: int | None = None) -> Any:
+    def run(
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        description: str,
+        workers: int | None = None,
+    ) -> Any:
         return iter([function(item) for item in items])
 
     monkeypatch.setattr(executor, "run", run)
@@ -65,8 +74,13 @@ def utterances() -> list[Utterance]:
     for number in range(NUM_UTTERANCES):
         favoured = WORDS[number % len(CLASSES)]
         count = int(generator.integers(1, 5))
-        words = tuple(favoured if generator.random() < 0.5 else str(generator.choice(WORDS)) for _ in range(count))
-        made.append(Utterance(name(number), "made", label(number), words=words, speaker=f"s{number % 4}"))
+        words = tuple(
+            favoured if generator.random() < 0.5 else str(generator.choice(WORDS))
+            for _ in range(count)
+        )
+        made.append(
+            Utterance(name(number), "made", label(number), words=words, speaker=f"s{number % 4}")
+        )
     return made
 
 
@@ -78,16 +92,26 @@ def features(number: int, dim: int, raw: bool) -> np.ndarray:
 
 
 def produce(dim: int, raw: bool) -> Callable[[Sequence[int]], Iterator[shards.Rows]]:
-    return lambda numbers: (shards.Rows(name(number), features(number, dim, raw)) for number in numbers)
+    return lambda numbers: (
+        shards.Rows(name(number), features(number, dim, raw)) for number in numbers
+    )
 
 
 def write_folds(folder: Path) -> None:
-    """Two folds: every other triple of utterances is tested, a quarter of the rest chooses the epoch."""
+    """Two folds: every other triple of utterances is tested, a quarter of the rest
+    chooses the epoch.
+    """
     rows = []
     for fold in range(NUM_FOLDS):
         for number in range(NUM_UTTERANCES):
             triple = number // 3
-            subset = "test" if triple % NUM_FOLDS == fold else "valid" if triple % 8 in (2, 3) else "train"
+            subset = (
+                "test"
+                if triple % NUM_FOLDS == fold
+                else "valid"
+                if triple % 8 in (2, 3)
+                else "train"
+            )
             rows.append((fold, subset, name(number), None if subset == "test" else label(number)))
     columns = ("fold", "subset", "utterance_id", "emotion")
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,18 +122,29 @@ def write_folds(folder: Path) -> None:
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:
     names = [name(number) for number in range(len(labels))]
-    pq.write_table(pa.table({"utterance_id": names, "emotion": list(labels)}), folder / "labels.parquet")
+    pq.write_table(
+        pa.table({"utterance_id": names, "emotion": list(labels)}), folder / "labels.parquet"
+    )
 
 
 def write_inputs(data: Path, experiment: Experiment) -> Folders:
-    """Shards, spans, words and folds under `data`; call it where `run_serially` is in place."""
+    """Shards, spans, words and folds under `data`; call it where `run_serially` is in
+    place.
+    """
     folders = Folders.of(experiment, data)
     raw = experiment.network == "CMA_raw"
     dim = 1 if raw else 4
     timing = {"frame_length": SHIFT, "frame_shift": SHIFT, "first_center": SHIFT / 2}
     attributes = {"feature_dim": dim, "timing": timing}
     numbers = {name(number): number for number in range(NUM_UTTERANCES)}
-    shards.build(folders.acoustic, dict.fromkeys(numbers, "1"), numbers, produce(dim, raw), attributes, "made")
+    shards.build(
+        folders.acoustic,
+        dict.fromkeys(numbers, "1"),
+        numbers,
+        produce(dim, raw),
+        attributes,
+        "made",
+    )
     made = utterances()
     spans = []
     for number, item in enumerate(made):
@@ -127,18 +162,30 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
 def experiment(network: str = "FG_CME", **changes: Any) -> Experiment:
     training = {"epochs": 4, "batch_size": 5} | changes.pop("training", {})
     return Experiment(
-        "made", network, "made", "made", "one_hot", "made", hyperparameters=SMALL[network], training=training, **changes
+        "made",
+        network,
+        "made",
+        "made",
+        "one_hot",
+        "made",
+        hyperparameters=SMALL[network],
+        training=training,
+        **changes,
     )
 
 
 def task(folder: Path, chosen: Experiment, folders: Folders, fold: int = 0, seed: int = 0) -> Task:
     """A task that writes to folder/out and keeps its state in folder/scratch."""
     description = {"name": "made", "experiment": asdict(chosen), "recipe": asdict(chosen.recipe)}
-    return Task(chosen, folders, CLASSES, fold, seed, folder / "out", folder / "scratch", description)
+    return Task(
+        chosen, folders, CLASSES, fold, seed, folder / "out", folder / "scratch", description
+    )
 
 
 def files(folder: Path) -> dict[str, bytes]:
     """Contents of every file under a folder, by its path there."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }

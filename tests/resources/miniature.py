@@ -1,4 +1,5 @@
-"""Fabricated miniature trees of published corpora: their layouts and their traps, none of their recordings or words.
+"""Fabricated miniature trees of published corpora: their layouts and their traps, none
+of their recordings or words.
 
 Every function writes a tree below a folder and returns the corpus root.
 """
@@ -12,13 +13,17 @@ from tests.resources import recordings
 
 
 def ravdess(folder: Path) -> Path:
-    """Speech of actors 7 and 12: a copy, a stereo file, files that cannot be heard, files that do not belong."""
+    """Speech of actors 7 and 12: a copy, a stereo file, files that cannot be heard,
+    files that do not belong.
+    """
     root = folder / "ravdess"
 
     def path(name: str, suffix: str = "wav") -> Path:
         return root / f"Actor_{name[-2:]}" / f"{name}.{suffix}"
 
-    for seed, name in enumerate(("03-01-01-01-01-01-07", "03-01-03-01-02-01-07", "03-01-04-02-01-02-07")):
+    for seed, name in enumerate(
+        ("03-01-01-01-01-01-07", "03-01-03-01-02-01-07", "03-01-04-02-01-02-07")
+    ):
         recordings.write(path(name), seed=seed, sampling_rate=48000)
     shutil.copy(path("03-01-03-01-02-01-07"), path("03-01-03-01-02-02-07"))
     recordings.write(path("03-01-02-01-01-02-12"), seed=10, sampling_rate=48000, channels=2)
@@ -44,7 +49,9 @@ def _text(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def iemocap(folder: Path, sessions: tuple[int, ...] = (1, 3, 5)) -> Path:
-    """Sessions 1, 3 and 5, with dialogue names that end in a letter, lines that do not parse, and broken recordings."""
+    """Sessions 1, 3 and 5, with dialogue names that end in a letter, lines that do not
+    parse, and broken recordings.
+    """
     root = folder / "iemocap"
     if 1 in sessions:
         _iemocap_session_1(root / "Session1")
@@ -95,7 +102,9 @@ def _iemocap_session_1(session: Path) -> None:
 
 
 def _iemocap_session_3(session: Path) -> None:
-    """A dialogue whose name ends in a letter and whose prefix names the other speaker's markers."""
+    """A dialogue whose name ends in a letter and whose prefix names the other speaker's
+    markers.
+    """
     name = "Ses03M_impro05a"
     _text(
         session / "dialog" / "EmoEvaluation" / f"{name}.txt",
@@ -124,7 +133,10 @@ def _iemocap_session_5(session: Path) -> None:
     )
     _text(
         session / "dialog" / "transcriptions" / f"{name}.txt",
-        "".join(f"{name}_{turn} [{number}.0000-{number}.3000]: All of it.\n" for number, turn in enumerate(turns)),
+        "".join(
+            f"{name}_{turn} [{number}.0000-{number}.3000]: All of it.\n"
+            for number, turn in enumerate(turns)
+        ),
     )
     folder = session / "sentences" / "wav" / name
     shutil.copy(recordings.write(folder / f"{name}_F033.wav", seed=30), folder / f"{name}_M034.wav")
@@ -145,17 +157,22 @@ CHSIMS_ROWS = (
 
 
 def chsims(folder: Path, layout: str = "mmsa") -> Path:
-    """Two videos, labelled as in `mmsa` (label.csv) or `first` (metadata/sentiment, row numbers, clip ids 1, 2 …)."""
+    """Two videos, labelled as in `mmsa` (label.csv) or `first` (metadata/sentiment, row
+    numbers, clip ids 1, 2 …).
+    """
     root = folder / f"chsims_{layout}"
     for seed, (video, clip, *_) in enumerate(CHSIMS_ROWS[:4]):
-        recordings.write_clip(root / "Raw" / video / f"{clip}.mp4", channels=1 + seed % 2, seed=seed)
+        recordings.write_clip(
+            root / "Raw" / video / f"{clip}.mp4", channels=1 + seed % 2, seed=seed
+        )
     recordings.write_clip(root / "Raw" / "video_0002" / "0002.mp4", channels=0)
     recordings.write_corrupt(root / "Raw" / "video_0002" / "0003.mp4")
     recordings.write_corrupt(root / "Raw" / "video_0001" / "._0001.mp4")
     if layout == "mmsa":
         header = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"
         rows = [
-            f'{video},{clip},"{text}",{m},{t},{a},{v},,{mode}' for video, clip, text, m, t, a, v, mode in CHSIMS_ROWS
+            f'{video},{clip},"{text}",{m},{t},{a},{v},,{mode}'
+            for video, clip, text, m, t, a, v, mode in CHSIMS_ROWS
         ]
         rows.append('video_0003,0001,"标签不对",7.0,0,0,0,,train')
         rows.append('../../outside,0001,"外面",0.2,0,0,0,,train')
@@ -181,18 +198,25 @@ def cremad(folder: Path) -> Path:
     """Three actors, among them the silent file and the misspelt name of the release."""
     root = folder / "cremad"
     audio = root / "AudioWAV"
-    for seed, name in enumerate(("1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1040_ITH_SAD_X", "1076_WSI_NEU_XX")):
+    for seed, name in enumerate(
+        ("1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1040_ITH_SAD_X", "1076_WSI_NEU_XX")
+    ):
         recordings.write(audio / f"{name}.wav", seed=seed)
     recordings.write_silent(audio / "1076_MTI_SAD_XX.wav")
     # What `git clone` without Git LFS leaves in the place of a recording.
-    _text(audio / "1076_TIE_FEA_XX.wav", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    _text(
+        audio / "1076_TIE_FEA_XX.wav",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+    )
     recordings.write(audio / "1001_DFA_ANGRY.wav", seed=8)
     recordings.write_corrupt(audio / "._1001_DFA_ANG_XX.wav")
     return root
 
 
 def emodb(folder: Path) -> Path:
-    """Two speakers; versions, a file without version letter, and a name outside the scheme."""
+    """Two speakers; versions, a file without version letter, and a name outside the
+    scheme.
+    """
     root = folder / "emodb"
     for seed, name in enumerate(("03a01Fa", "03a01Wb", "03b10Nc", "16a05Tb", "16b02Lx", "16b03A")):
         recordings.write(root / "wav" / f"{name}.wav", seed=seed)
@@ -203,7 +227,9 @@ def emodb(folder: Path) -> Path:
 
 
 def meld(folder: Path, nested: bool = False) -> Path:
-    """Three tables and their clips: control characters, a missing and a corrupt clip, clips without a row."""
+    """Three tables and their clips: control characters, a missing and a corrupt clip,
+    clips without a row.
+    """
     root = folder / "meld"
     header = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
     tail = '1,1,"00:00:01,000","00:00:02,000"'
@@ -217,10 +243,17 @@ def meld(folder: Path, nested: bool = False) -> Path:
             f"6,Nowhere,Ross,boredom,negative,2,0,{tail}",
             f"7,Outside,Ross,anger,negative,/../../x,0,{tail}",
         ],
-        "dev": [f"1,Fine.,Rachel,neutral,neutral,0,0,{tail}", f"2,Missing clip,Rachel,neutral,neutral,110,7,{tail}"],
+        "dev": [
+            f"1,Fine.,Rachel,neutral,neutral,0,0,{tail}",
+            f"2,Missing clip,Rachel,neutral,neutral,110,7,{tail}",
+        ],
         "test": [f"1,Good.,Joey,joy,positive,0,0,{tail}"],
     }
-    places = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+    places = {
+        "train": "train_splits",
+        "dev": "dev_splits_complete",
+        "test": "output_repeated_splits_test",
+    }
     for part, rows in tables.items():
         base = root / part if nested else root
         _text(base / f"{part}_sent_emo.csv", "\r\n".join([header, *rows]) + "\r\n")
@@ -238,7 +271,9 @@ def meld(folder: Path, nested: bool = False) -> Path:
 
 
 def esd(folder: Path) -> Path:
-    """Speakers of both languages, text files in four encodings, files with and without subset folders."""
+    """Speakers of both languages, text files in four encodings, files with and without
+    subset folders.
+    """
     root = folder / "esd"
     texts = {
         "0001": ("gb18030", "打远一看\t生气"),
@@ -247,7 +282,12 @@ def esd(folder: Path) -> Path:
         "0016": ("cp1252", "It’s café time.\tAngry"),
     }
     for seed, (speaker, (encoding, line)) in enumerate(texts.items()):
-        lines = [f"{speaker}_000351\t{line}", f"{speaker}_000352 words without tabs", "", f"{speaker}_000701\t{line}"]
+        lines = [
+            f"{speaker}_000351\t{line}",
+            f"{speaker}_000352 words without tabs",
+            "",
+            f"{speaker}_000701\t{line}",
+        ]
         _text(root / speaker / f"{speaker}.txt", "\r\n".join(lines) + "\r\n", encoding)
         deeper = "evaluation" if speaker == "0016" else ""
         for number, emotion in (("000351", "Angry"), ("000352", "Angry"), ("000701", "Happy")):
@@ -262,7 +302,9 @@ def esd(folder: Path) -> Path:
 
 
 def manifest(folder: Path) -> Path:
-    """A user's table: segments, a text-only row, an audio-only row, ratings, and rows that cannot be used."""
+    """A user's table: segments, a text-only row, an audio-only row, ratings, and rows
+    that cannot be used.
+    """
     root = folder / "manifest"
     recordings.write(root / "long.wav", seconds=2.0, seed=1)
     recordings.write(root / "calls" / "a.flac", seed=2)

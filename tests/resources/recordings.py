@@ -1,4 +1,6 @@
-"""Short recordings for tests: sound, silence, and every way in which a file can be broken."""
+"""Short recordings for tests: sound, silence, and every way in which a file can be
+broken.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,29 @@ import soundfile
 
 
 def tone(seconds: float = 0.3, sampling_rate: int = 16000, seed: int = 0) -> np.ndarray:
-    """A hum with noise, (num_samples,) float64 below full scale; another seed gives other samples."""
+    """A hum with noise, (num_samples,) float64 below full scale; another seed gives
+    other samples.
+    """
     generator = np.random.default_rng(seed)
     time = np.arange(round(seconds * sampling_rate)) / sampling_rate
     pitch = 100 + 200 * generator.random()
     return 0.3 * np.sin(2 * np.pi * pitch * time) + 0.02 * generator.standard_normal(len(time))
 
 
-def write(path: Path, seconds: float = 0.3, sampling_rate: int = 16000, seed: int = 0, channels: int = 1) -> Path:
-    """Writes `tone` to a wav or flac file, 16 bit; a second channel carries other samples."""
+def write(
+    path: Path, seconds: float = 0.3, sampling_rate: int = 16000, seed: int = 0, channels: int = 1
+) -> Path:
+    """Writes `tone` to a wav or flac file, 16 bit; a second channel carries other
+    samples.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    signal = np.stack([tone(seconds, sampling_rate, seed + 1000 * channel) for channel in range(channels)], axis=1)
+    signal = np.stack(
+        [tone(seconds, sampling_rate, seed + 1000 * channel) for channel in range(channels)], axis=1
+    )
     # Whole numbers: libsndfile rounds floats differently for wav and flac.
-    soundfile.write(path, np.round(signal * 32767).astype(np.int16), sampling_rate, subtype="PCM_16")
+    soundfile.write(
+        path, np.round(signal * 32767).astype(np.int16), sampling_rate, subtype="PCM_16"
+    )
     return path
 
 
@@ -64,7 +76,9 @@ def write_clip(
     seed: int = 0,
     index_first: bool = False,
 ) -> Path:
-    """An mp4 clip with a few grey frames and AAC sound; with no channels it is a silent film."""
+    """An mp4 clip with a few grey frames and AAC sound; with no channels it is a silent
+    film.
+    """
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +97,9 @@ def write_clip(
             signal = tone(seconds, sampling_rate, seed).astype(np.float32)
             for first in range(0, len(signal), 1024):
                 block = av.AudioFrame.from_ndarray(
-                    np.tile(signal[first : first + 1024], (channels, 1)), format="fltp", layout=layout
+                    np.tile(signal[first : first + 1024], (channels, 1)),
+                    format="fltp",
+                    layout=layout,
                 )
                 block.sample_rate, block.pts = sampling_rate, first
                 container.mux(sound.encode(block))

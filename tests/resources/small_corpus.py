@@ -1,4 +1,6 @@
-"""A small corpus as a user has one, with everything in it that goes wrong, and the stages over it in this process."""
+"""A small corpus as a user has one, with everything in it that goes wrong, and the
+stages over it in this process.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline import params as parameters
-from pipeline.experiment import Experiment
+from pipeline.training.experiment import Experiment
 from tests.resources import fabricated, recordings
 
 LABELS = ("angry", "neutral", "sad")
@@ -18,7 +20,8 @@ SENTENCES = ("No, not again!", "the rain is late", "why go home", "yes, tea at t
 GOOD = 24
 COLUMNS = ("utterance_id", "emotion", "audio_path", "transcript", "start", "end", "speaker")
 
-# utterance_id -> (emotion, audio_path, transcript), and the stage and reason of its rejection.
+# utterance_id -> (emotion, audio_path, transcript), and the stage and reason of its
+# rejection.
 BAD: dict[str, tuple[tuple[str, str, str], str, str]] = {
     "corrupt": (("sad", "corrupt.wav", "no"), "prepare", "audio unreadable"),
     "zero bytes": (("sad", "empty.wav", "no"), "prepare", "audio unreadable"),
@@ -51,10 +54,19 @@ EXPERIMENT: dict[str, Any] = {
 }
 DOCUMENT: dict[str, Any] = {
     "corpora": {"manifest": {"root": ""}},
-    "acoustic": {"fbank": {"num_mel_bins": 8}, "fbank-short": {"num_mel_bins": 8, "max_frames": 20}},
+    "acoustic": {
+        "fbank": {"num_mel_bins": 8},
+        "fbank-short": {"num_mel_bins": 8, "max_frames": 20},
+    },
     "alignment": {"uniform": {"chain": {"uniform": {}}, "max_failed_share": 0.5}},
     "text": {"word2vec": {"vector_size": 4, "epochs": 2}, "glove": {"path": ""}},
-    "splits": {"random-three": {"labels": {name: name for name in LABELS}, "folds": 2, "validation_share": 0.3}},
+    "splits": {
+        "random-three": {
+            "labels": {name: name for name in LABELS},
+            "folds": 2,
+            "validation_share": 0.3,
+        }
+    },
     "experiments": {"small": EXPERIMENT},
 }
 
@@ -63,9 +75,21 @@ def write(root: Path) -> Path:
     """The corpus in a folder; every good recording has other samples."""
     rows = []
     for number in range(GOOD):
-        recordings.write(root / "wav" / f"u{number:02d}.wav", seconds=0.5 + 0.02 * number, seed=number)
+        recordings.write(
+            root / "wav" / f"u{number:02d}.wav", seconds=0.5 + 0.02 * number, seed=number
+        )
         place = f"wav/u{number:02d}.wav"
-        rows.append((f"u{number:02d}", LABELS[number % 3], place, SENTENCES[number % 4], "", "", f"s{number % 4}"))
+        rows.append(
+            (
+                f"u{number:02d}",
+                LABELS[number % 3],
+                place,
+                SENTENCES[number % 4],
+                "",
+                "",
+                f"s{number % 4}",
+            )
+        )
     for name in ("corrupt", "empty", "truncated", "without_samples", "silent"):
         getattr(recordings, f"write_{name}")(root / f"{name}.wav")
     recordings.write(root / "short.wav", seconds=0.02, seed=90)
@@ -99,7 +123,9 @@ def write_params(folder: Path, root: Path, **experiment: Any) -> Path:
 
 
 def run_stages(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """Prepare to evaluate under a folder; returns the params file. data/, models/ and scratch/ lie beside it."""
+    """Prepare to evaluate under a folder; returns the params file. data/, models/ and
+    scratch/ lie beside it.
+    """
     from stages import acoustic, align, evaluate, prepare, split, text, train
 
     fabricated.run_serially(monkeypatch)

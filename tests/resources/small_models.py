@@ -1,4 +1,6 @@
-"""Transformers models with random weights, as small as they come, in the layout of the hub: nothing is downloaded."""
+"""Transformers models with random weights, as small as they come, in the layout of the
+hub: nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ SPEECH_ENCODERS = {
 }
 
 
-def write_speech_encoder(folder: Path, kind: str = "wav2vec2", normalise: bool = True, **settings: Any) -> str:
+def write_speech_encoder(
+    folder: Path, kind: str = "wav2vec2", normalise: bool = True, **settings: Any
+) -> str:
     """One of SPEECH_ENCODERS, two layers of 16 units; the folder."""
     configuration, model = SPEECH_ENCODERS[kind]
     torch.manual_seed(0)
@@ -61,7 +65,9 @@ def write_recogniser(folder: Path) -> str:
     return str(folder)
 
 
-def write_text_encoder(folder: Path, words: Iterable[str], max_tokens: int = 20, hidden_size: int = 16) -> str:
+def write_text_encoder(
+    folder: Path, words: Iterable[str], max_tokens: int = 20, hidden_size: int = 16
+) -> str:
     """A byte-level encoder of two layers whose tokens come from `words`; the folder."""
     from tokenizers.implementations import ByteLevelBPETokenizer
 
@@ -70,7 +76,9 @@ def write_text_encoder(folder: Path, words: Iterable[str], max_tokens: int = 20,
     trained.train_from_iterator([" ".join(words)] * 3, 300, 1, special_tokens=marks)
     (folder / "bpe").mkdir(parents=True)
     trained.save_model(str(folder / "bpe"))
-    tokenizer = RobertaTokenizerFast.from_pretrained(str(folder / "bpe"), model_max_length=max_tokens)
+    tokenizer = RobertaTokenizerFast.from_pretrained(
+        str(folder / "bpe"), model_max_length=max_tokens
+    )
     tokenizer.save_pretrained(str(folder))
     torch.manual_seed(0)
     config = RobertaConfig(

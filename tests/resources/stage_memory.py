@@ -1,7 +1,8 @@
-"""Runs one stage over a corpus and over six times as many utterances, and prints the peak memory of each run.
+"""Runs one stage over a corpus and over six times as many utterances, and prints the
+peak memory of each run.
 
-A program of its own (`python -m tests.resources.stage_memory STAGE FOLDER`), because the peak is a process's: the
-stage's own process and its worker's are one here.
+A program of its own (`python -m tests.resources.stage_memory STAGE FOLDER`), because
+the peak is a process's: the stage's own process and its worker's are one here.
 """
 
 from __future__ import annotations
@@ -35,16 +36,25 @@ VECTORS = {"few": 8_000, "many": 32_000}  # words in a file of 300 dimensions: 1
 def main(stage: str, folder: Path) -> None:
     """Prints {variant: [MiB with few utterances, MiB with many]}."""
     executor.run = _here  # type: ignore[assignment]
-    # All utterances through one worker's shard, as full as those of a corpus sixteen times as large.
+    # All utterances through one worker's shard, as full as those of a corpus sixteen
+    # times as large.
     shards.NUM_SHARDS = 1
-    # What is held to be sorted by length, and encoded at once: few utterances fill it, as many do.
+    # What is held to be sorted by length, and encoded at once: few utterances fill it,
+    # as many do.
     bert.TOKENS_HELD, bert.TOKENS_AT_ONCE = 4096, 1024
     corpus = _write_corpus(folder / "corpus", REPEATS if stage == "text" else 1)
     variants, params_file = STAGES[stage](folder, corpus)
     if stage != "prepare":
         for name in COUNTS:
             prepare.main(name, params_file, folder / "data")
-    print(json.dumps({variant: [_peak(run, name) for name in COUNTS][1:] for variant, run in variants.items()}))
+    print(
+        json.dumps(
+            {
+                variant: [_peak(run, name) for name in COUNTS][1:]
+                for variant, run in variants.items()
+            }
+        )
+    )
 
 
 def _prepare(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], None]], Path]:
@@ -57,28 +67,47 @@ def _acoustic(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], Non
     settings["ssl"] = {"model": small_models.write_speech_encoder(folder / "encoder")}
     params_file = _write_params(folder, corpus, acoustic=settings)
     return {
-        feature: lambda name, feature=feature: acoustic.main(name, feature, params_file, folder / "data")
+        feature: lambda name, feature=feature: acoustic.main(
+            name, feature, params_file, folder / "data"
+        )
         for feature in FEATURES
     }, params_file
 
 
 def _align(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], None]], Path]:
-    settings: dict[str, Any] = {name: {"chain": {name: {}}, "max_failed_share": 1.0} for name in ALIGNERS}
+    settings: dict[str, Any] = {
+        name: {"chain": {name: {}}, "max_failed_share": 1.0} for name in ALIGNERS
+    }
     settings["mfa"]["chain"]["mfa"] = {"command": aligners.write_mfa(folder / "bin")[0]}
-    settings["ctc"]["chain"]["ctc"] = {"model": small_models.write_recogniser(folder / "recogniser")}
+    settings["ctc"]["chain"]["ctc"] = {
+        "model": small_models.write_recogniser(folder / "recogniser")
+    }
     # Random weights place words at random.
-    settings["ctc"]["check"] = {"max_start_after_voice": 9, "max_end_before_voice": 9, "max_silent_share": 1}
+    settings["ctc"]["check"] = {
+        "max_start_after_voice": 9,
+        "max_end_before_voice": 9,
+        "max_silent_share": 1,
+    }
     params_file = _write_params(folder, corpus, alignment=settings)
     return {
-        aligner: lambda name, aligner=aligner: align.main(name, aligner, params_file, folder / "data")
+        aligner: lambda name, aligner=aligner: align.main(
+            name, aligner, params_file, folder / "data"
+        )
         for aligner in ALIGNERS
     }, params_file
 
 
 def _text(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], None]], Path]:
-    settings: dict[str, Any] = {"one_hot": {}, "word2vec": {"fit": "corpus", "vector_size": 8, "epochs": 1}}
-    encoder = small_models.write_text_encoder(folder / "encoder", WORDS, max_tokens=512, hidden_size=512)
-    settings |= {f"bert-{pooling}": {"model": encoder, "pooling": pooling} for pooling in ("token", "word")}
+    settings: dict[str, Any] = {
+        "one_hot": {},
+        "word2vec": {"fit": "corpus", "vector_size": 8, "epochs": 1},
+    }
+    encoder = small_models.write_text_encoder(
+        folder / "encoder", WORDS, max_tokens=512, hidden_size=512
+    )
+    settings |= {
+        f"bert-{pooling}": {"model": encoder, "pooling": pooling} for pooling in ("token", "word")
+    }
     numbers = " ".join(["0.123"] * 300)
     for name, size in VECTORS.items():
         path = folder / f"{name}.txt"
@@ -88,25 +117,34 @@ def _text(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], None]],
         settings[f"glove-{name}"] = {"path": str(path)}
     params_file = _write_params(folder, corpus, text=settings)
     run = {
-        embedding: lambda name, embedding=embedding: text.main(name, embedding, params_file, folder / "data")
+        embedding: lambda name, embedding=embedding: text.main(
+            name, embedding, params_file, folder / "data"
+        )
         for embedding in EMBEDDINGS
     }
     # What grows is the file of vectors.
     few, many = run.pop("glove-few"), run.pop("glove-many")
-    return run | {"glove": lambda name: (many if name == "manifest-many" else few)("manifest-few")}, params_file
+    return run | {
+        "glove": lambda name: (many if name == "manifest-many" else few)("manifest-few")
+    }, params_file
 
 
 STAGES = {"prepare": _prepare, "acoustic": _acoustic, "align": _align, "text": _text}
 
 
-def _here(function: Callable[[Any], Any], items: Any, description: str, workers: int | None = None) -> Iterator[Any]:
+def _here(
+    function: Callable[[Any], Any], items: Any, description: str, workers: int | None = None
+) -> Iterator[Any]:
     return (function(item) for item in items)
 
 
 def _peak(run: Callable[[str], None], corpus: str) -> float:
-    """MiB. Not getrusage: its maximum is inherited from the process that started this one, and cannot be reset."""
+    """MiB. Not getrusage: its maximum is inherited from the process that started this
+    one, and cannot be reset.
+    """
     gc.collect()
-    # Without the modules' objects, the collector comes often: cycles that wait for it are no growth either.
+    # Without the modules' objects, the collector comes often: cycles that wait for it
+    # are no growth either.
     gc.freeze()
     Path("/proc/self/clear_refs").write_text("5")
     run(corpus)
@@ -134,7 +172,16 @@ def _write_corpus(folder: Path, repeats: int) -> Path:
                 item = spoken[number % len(spoken)]
                 transcript = " ".join(item.words * repeats)
                 place = Path(item.audio_path or "").name
-                table.writerow((f"u{number:04d}", "sad", place, transcript, item.speaker, f"{place[:-4]}.TextGrid"))
+                table.writerow(
+                    (
+                        f"u{number:04d}",
+                        "sad",
+                        place,
+                        transcript,
+                        item.speaker,
+                        f"{place[:-4]}.TextGrid",
+                    )
+                )
     return folder
 
 

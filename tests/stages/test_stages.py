@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import preparation
+from pipeline import tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Shards
@@ -31,7 +31,9 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The small corpus, every stage run once; without warnings made errors, as a user runs it."""
+    """The small corpus, every stage run once; without warnings made errors, as a user
+    runs it.
+    """
     folder = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as monkeypatch:
         small_corpus.run_stages(monkeypatch, folder)
@@ -39,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def rejected(folder: Path, stage: str) -> list[Rejection]:
-    return preparation.read_rejections(folder / "data" / STAGES[stage] / "rejects.parquet")
+    return tables.read_rejections(folder / "data" / STAGES[stage] / "rejects.parquet")
 
 
 def rejections(folder: Path, stage: str) -> dict[str, Rejection]:
@@ -47,7 +49,7 @@ def rejections(folder: Path, stage: str) -> dict[str, Rejection]:
 
 
 def utterances(folder: Path) -> list[Utterance]:
-    return preparation.read_utterances(folder / "data" / STAGES["prepare"] / "utterances.parquet")
+    return tables.read_utterances(folder / "data" / STAGES["prepare"] / "utterances.parquet")
 
 
 @pytest.mark.parametrize("name", sorted(small_corpus.BAD))
@@ -56,7 +58,8 @@ def test_everything_bad_is_a_row_with_stage_and_reason(built: Path, name: str) -
     found = rejections(built, stage)
     assert name in found, f"expected {name!r} among {sorted(found)}"
     assert (found[name].stage, found[name].reason) == (stage, reason)
-    # What prepare rejects goes no further; what a later stage cannot use stays for the others.
+    # What prepare rejects goes no further; what a later stage cannot use stays for the
+    # others.
     assert (name in {item.utterance_id for item in utterances(built)}) == (stage != "prepare")
 
 
@@ -77,7 +80,9 @@ def test_no_good_utterance_is_lost(built: Path) -> None:
     for stage in ("acoustic", "align", "text", "split"):
         assert not good & set(rejections(built, stage))
     assert {name for name in rejections(built, "prepare") if name in good} == {"u00"}
-    assert [item.utterance_id for item in rejected(built, "prepare") if item.reason == "listed twice"] == ["u00"] * 2
+    assert [
+        item.utterance_id for item in rejected(built, "prepare") if item.reason == "listed twice"
+    ] == ["u00"] * 2
 
 
 def test_what_lacks_a_modality_stays_for_the_others(built: Path) -> None:
@@ -85,7 +90,9 @@ def test_what_lacks_a_modality_stays_for_the_others(built: Path) -> None:
     assert align_rejects["text only"].reason == "no audio"
     assert align_rejects["audio only"].reason == "no words"
     assert "audio only" in Shards(built / "data" / STAGES["acoustic"])
-    words = pq.read_table(built / "data" / STAGES["text"] / "words.parquet")["utterance_id"].to_pylist()
+    words = pq.read_table(built / "data" / STAGES["text"] / "words.parquet")[
+        "utterance_id"
+    ].to_pylist()
     assert "text only" in words and "audio only" not in words
 
 
@@ -103,7 +110,9 @@ def test_truncated_frames_and_padding_are_told(built: Path) -> None:
         np.testing.assert_array_equal(shards.read(name), longest.read(name)[:20])
     lengths = [shards.length(name) for name in shards]
     assert cut["padding_share"] == pytest.approx(1 - sum(lengths) / (20 * len(lengths)))
-    assert shards.attributes["timing"]["frame_shift"] == 0.01 and shards.attributes["max_frames"] == 20
+    assert (
+        shards.attributes["timing"]["frame_shift"] == 0.01 and shards.attributes["max_frames"] == 20
+    )
 
 
 def test_words_outside_the_vectors_are_counted(built: Path) -> None:
@@ -119,7 +128,10 @@ def test_test_rows_carry_no_label_and_all_labels_lie_apart(built: Path) -> None:
     folder = built / "data" / STAGES["split"]
     rows = pq.read_table(folder / "folds.parquet").to_pylist()
     assert all((row["emotion"] is None) == (row["subset"] == "test") for row in rows)
-    labels = {row["utterance_id"]: row["emotion"] for row in pq.read_table(folder / "labels.parquet").to_pylist()}
+    labels = {
+        row["utterance_id"]: row["emotion"]
+        for row in pq.read_table(folder / "labels.parquet").to_pylist()
+    }
     assert {row["utterance_id"] for row in rows} == set(labels)
     assert all(labels[row["utterance_id"]] == row["emotion"] for row in rows if row["emotion"])
 
@@ -129,7 +141,7 @@ def test_training_and_evaluation_end_in_metrics(built: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {"wa", "ua", "macro_f1", "n", "test_selected"} <= set(metrics)
     assert metrics["n"] == small_corpus.GOOD
-    unusable = preparation.read_rejections(folder / "folds" / "rejects.parquet")
+    unusable = tables.read_rejections(folder / "folds" / "rejects.parquet")
     assert {item.utterance_id: item.detail for item in unusable} == {
         "text only": "acoustic features, word alignment",
         "too short": "acoustic features, word alignment",
@@ -147,7 +159,9 @@ def copy_of(built: Path, folder: Path) -> Path:
     return Path(shutil.copy(built / "params.yaml", folder / "params.yaml"))
 
 
-def test_stages_give_the_same_bytes_again(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_give_the_same_bytes_again(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fabricated.run_serially(monkeypatch)
     params_file, data = copy_of(built, tmp_path), tmp_path / "data"
     prepare.main("manifest", params_file, data)
@@ -162,11 +176,16 @@ def test_stages_give_the_same_bytes_again(built: Path, tmp_path: Path, monkeypat
 def test_other_test_labels_leave_the_folds_as_they_are(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not only the loop: the protocol too makes its validation sets without the test rows' labels."""
+    """Not only the loop: the protocol too makes its validation sets without the test
+    rows' labels.
+    """
     fabricated.run_serially(monkeypatch)
     params_file = copy_of(built, tmp_path)
     document = yaml.safe_load(params_file.read_text())
-    document["splits"]["speaker-one"] = {"labels": {name: name for name in small_corpus.LABELS}, "test": ["s3"]}
+    document["splits"]["speaker-one"] = {
+        "labels": {name: name for name in small_corpus.LABELS},
+        "test": ["s3"],
+    }
     params_file.write_text(yaml.safe_dump(document))
     split.main("manifest", "speaker-one", params_file, tmp_path / "data")
     before = fabricated.files(tmp_path / "data/splits/manifest/speaker-one")
@@ -174,9 +193,9 @@ def test_other_test_labels_leave_the_folds_as_they_are(
     turned = {"sad": "angry", "angry": "neutral", "neutral": "sad"}
     changed = [
         dataclasses.replace(item, emotion=turned[item.emotion]) if item.speaker == "s3" else item
-        for item in preparation.read_utterances(path)
+        for item in tables.read_utterances(path)
     ]
-    preparation.write_utterances(path, changed)
+    tables.write_utterances(path, changed)
     split.main("manifest", "speaker-one", params_file, tmp_path / "data")
     after = fabricated.files(tmp_path / "data/splits/manifest/speaker-one")
     assert after["folds.parquet"] == before["folds.parquet"]
@@ -186,33 +205,52 @@ def test_other_test_labels_leave_the_folds_as_they_are(
 def test_names_that_do_not_exist_stop_before_any_work(built: Path, tmp_path: Path) -> None:
     params_file, data = built / "params.yaml", tmp_path / "data"
     for stage, name in ((acoustic, "mfcc"), (text, "bert"), (split, "speaker")):
-        with pytest.raises(ConfigurationError, match=f"unknown name '{name}' in .*, expected one of"):
+        with pytest.raises(
+            ConfigurationError, match=f"unknown name '{name}' in .*, expected one of"
+        ):
             stage.main("manifest", name, params_file, data)
-    with pytest.raises(ConfigurationError, match=r"unknown alignment 'mfa', expected one of \['uniform'\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown alignment 'mfa', expected one of \['uniform'\]"
+    ):
         align.main("manifest", "mfa", params_file, data)
-    with pytest.raises(ConfigurationError, match=r"unknown corpus 'demo', expected one of \['manifest'\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown corpus 'demo', expected one of \['manifest'\]"
+    ):
         prepare.main("demo", params_file, data)
-    with pytest.raises(ConfigurationError, match=r"unknown experiment 'big', expected one of \['small'\]"):
+    with pytest.raises(
+        ConfigurationError, match=r"unknown experiment 'big', expected one of \['small'\]"
+    ):
         train.main("big", params_file, data, tmp_path / "models", tmp_path / "scratch")
     assert not data.exists()
 
 
 def test_utterances_that_vanish_stop_the_stage(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="3 utterances in, 1 used and 1 rejected, expected them to add up"):
+    with pytest.raises(
+        RuntimeError, match="3 utterances in, 1 used and 1 rejected, expected them to add up"
+    ):
         entry.account("test", tmp_path, 3, 1, [Rejection("a", "test", "gone")], {})
     assert not list(tmp_path.iterdir())
 
 
-def test_accounts_count_rows_and_keep_brackets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_accounts_count_rows_and_keep_brackets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # A manifest may list one name three times.
     entry.account("test", tmp_path, 3, 1, [Rejection("a", "test", "[b] twice")] * 2, {"x": 1})
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"utterances": 3, "used": 1, "rejected": 2, "x": 1}
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "utterances": 3,
+        "used": 1,
+        "rejected": 2,
+        "x": 1,
+    }
     said = capsys.readouterr().err
     assert "3 utterances = 1 used + 2 rejected" in said and "2 × [b] twice" in said
 
 
 @pytest.mark.parametrize(
-    "raised", [ConfigurationError("a [b], expected c"), FloatingPointError("loss is nan [b]")], ids=str
+    "raised",
+    [ConfigurationError("a [b], expected c"), FloatingPointError("loss is nan [b]")],
+    ids=str,
 )
 def test_what_a_user_can_mend_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception
@@ -230,7 +268,15 @@ def test_what_a_user_can_mend_is_one_line(
 def test_the_command_says_one_line_and_exits_with_two(tmp_path: Path) -> None:
     """As DVC calls it: a process of its own."""
     (tmp_path / "params.yaml").write_text("acoustic: {fbank: {num_mel_bin: 40}}\n")
-    command = [sys.executable, "-m", "stages.acoustic", "demo", "fbank", "--params", str(tmp_path / "params.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        "stages.acoustic",
+        "demo",
+        "fbank",
+        "--params",
+        str(tmp_path / "params.yaml"),
+    ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -29,7 +29,9 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "egemaps": [{"level": "low_level_descriptors"}],
     "ssl": [{"layer": "mean"}],
 }
-CASES = [(name, values) for name in lookup.names("acoustic") for values in [{}, *VARIANTS.get(name, [])]]
+CASES = [
+    (name, values) for name in lookup.names("acoustic") for values in [{}, *VARIANTS.get(name, [])]
+]
 
 
 @pytest.fixture(scope="session")
@@ -57,14 +59,18 @@ def feature(request: pytest.FixtureRequest, encoder: Path) -> tuple[Any, Any]:
     """The module and a configuration of it."""
     name, values = request.param
     module = lookup.component("acoustic", name)
-    return module, lookup.configure(module.Config, values | ({"model": str(encoder)} if name == "ssl" else {}), name)
+    return module, lookup.configure(
+        module.Config, values | ({"model": str(encoder)} if name == "ssl" else {}), name
+    )
 
 
 def speech_like(num_samples: int) -> np.ndarray:
     time = np.arange(num_samples) / RATE
     tones = sum(np.sin(2 * np.pi * 160 * k * time) / k for k in range(1, 10))
     loudness = 0.2 * np.abs(np.sin(2 * np.pi * 3 * time + 0.5))
-    return (loudness * tones + 0.001 * np.random.default_rng(0).standard_normal(num_samples)).astype(np.float32)
+    return (
+        loudness * tones + 0.001 * np.random.default_rng(0).standard_normal(num_samples)
+    ).astype(np.float32)
 
 
 @pytest.mark.parametrize("num_samples", [5000, 16000, 16159])
@@ -85,18 +91,25 @@ def test_shape_type_names_and_timing(feature: tuple[Any, Any], num_samples: int)
     if timing.frame_shift == 0:
         assert len(features) == 1
         return
-    # Frames begin at the beginning of the signal and end at its end, to within one frame.
+    # Frames begin at the beginning of the signal and end at its end, to within one
+    # frame.
     duration = num_samples / RATE
     last = timing.first_center + (len(features) - 1) * timing.frame_shift
     assert 0 <= timing.first_center <= timing.frame_length / 2 + 1e-12
-    margin = max(timing.frame_length, 0.06) if module.__name__.endswith("egemaps") else timing.frame_length
+    margin = (
+        max(timing.frame_length, 0.06)
+        if module.__name__.endswith("egemaps")
+        else timing.frame_length
+    )
     assert duration - margin - timing.frame_shift <= last <= duration + 1e-9
 
 
 def test_the_same_twice(feature: tuple[Any, Any]) -> None:
     module, config = feature
     waveform = speech_like(6000)
-    np.testing.assert_array_equal(module.extract(waveform, RATE, config), module.extract(waveform, RATE, config))
+    np.testing.assert_array_equal(
+        module.extract(waveform, RATE, config), module.extract(waveform, RATE, config)
+    )
 
 
 def test_read_only_input(feature: tuple[Any, Any]) -> None:
@@ -112,7 +125,9 @@ def test_too_short_says_what_was_expected(feature: tuple[Any, Any], num_samples:
     if module.__name__.endswith("waveform") and num_samples == 1:
         assert module.extract(speech_like(1), RATE, config).shape == (1, 1)
         return
-    with pytest.raises(AudioError, match=rf"{num_samples} samples at {RATE} Hz, expected at least \d+") as raised:
+    with pytest.raises(
+        AudioError, match=rf"{num_samples} samples at {RATE} Hz, expected at least \d+"
+    ) as raised:
         module.extract(speech_like(num_samples), RATE, config)
     assert raised.value.reason == "audio too short"
 

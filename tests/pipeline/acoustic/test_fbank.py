@@ -1,4 +1,6 @@
-"""Log mel energies against kaldi-native-fbank and librosa, which share no code with ours."""
+"""Log mel energies against kaldi-native-fbank and librosa, which share no code with
+ours.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pipeline.audio import AudioError
 
 
 def speech_like(rate: int, seconds: float = 1.3) -> np.ndarray:
-    """A voice-like sum of harmonics in noise, loud and quiet by turns, (num_samples,) float32."""
+    """A voice-like sum of harmonics in noise, loud and quiet by turns, (num_samples,)
+    float32.
+    """
     generator = np.random.default_rng(rate)
     time = np.arange(int(rate * seconds)) / rate
     voice = sum(np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 20))
@@ -33,15 +37,25 @@ def kaldi(waveform: np.ndarray, rate: int, window: str, num_mel_bins: int) -> np
     return np.stack([computer.get_frame(i) for i in range(computer.num_frames_ready)])
 
 
-# kaldi-native-fbank calls Kaldi's symmetric Hann window "hanning"; its "hann" is a periodic one.
+# kaldi-native-fbank calls Kaldi's symmetric Hann window "hanning"; its "hann" is a
+# periodic one.
 @pytest.mark.parametrize(
     ("window", "name"),
-    [("hamming", "hamming"), ("povey", "povey"), ("hann", "hanning"), ("rectangular", "rectangular")],
+    [
+        ("hamming", "hamming"),
+        ("povey", "povey"),
+        ("hann", "hanning"),
+        ("rectangular", "rectangular"),
+    ],
 )
 @pytest.mark.parametrize(("rate", "num_mel_bins"), [(16000, 40), (8000, 23), (44100, 80)])
-def test_kaldi_convention_equals_kaldi_native_fbank(window: str, name: str, rate: int, num_mel_bins: int) -> None:
+def test_kaldi_convention_equals_kaldi_native_fbank(
+    window: str, name: str, rate: int, num_mel_bins: int
+) -> None:
     waveform = speech_like(rate)
-    ours = fbank.extract(waveform, rate, fbank.Config(sampling_rate=rate, window=window, num_mel_bins=num_mel_bins))
+    ours = fbank.extract(
+        waveform, rate, fbank.Config(sampling_rate=rate, window=window, num_mel_bins=num_mel_bins)
+    )
     reference = kaldi(waveform, rate, name, num_mel_bins)
     assert ours.shape == reference.shape
     np.testing.assert_allclose(ours, reference, atol=1e-3, rtol=0)
@@ -64,15 +78,22 @@ def test_librosa_convention_equals_librosa(rate: int, num_mel_bins: int) -> None
         dtype=np.float64,
     )
     ours = fbank.extract(
-        waveform, rate, fbank.Config(sampling_rate=rate, convention="librosa", num_mel_bins=num_mel_bins)
+        waveform,
+        rate,
+        fbank.Config(sampling_rate=rate, convention="librosa", num_mel_bins=num_mel_bins),
     )
     np.testing.assert_allclose(ours, np.log(np.maximum(power, 1e-10)).T, atol=1e-5, rtol=0)
 
 
 def test_silence_stays_at_the_floor() -> None:
     silent = np.zeros(1600, dtype=np.float32)
-    assert np.all(fbank.extract(silent, 16000, fbank.Config()) == np.float32(np.log(np.finfo(np.float32).eps)))
-    assert np.all(fbank.extract(silent, 16000, fbank.Config(convention="librosa")) == np.float32(np.log(1e-10)))
+    assert np.all(
+        fbank.extract(silent, 16000, fbank.Config()) == np.float32(np.log(np.finfo(np.float32).eps))
+    )
+    assert np.all(
+        fbank.extract(silent, 16000, fbank.Config(convention="librosa"))
+        == np.float32(np.log(1e-10))
+    )
 
 
 def test_differences_are_appended_in_order() -> None:
@@ -91,7 +112,9 @@ def test_differences_are_appended_in_order() -> None:
 
 def test_one_frame_is_enough_and_one_sample_less_is_not() -> None:
     assert fbank.extract(speech_like(16000)[:400], 16000, fbank.Config()).shape == (1, 40)
-    with pytest.raises(AudioError, match=r"audio too short: 399 samples at 16000 Hz, expected at least 400"):
+    with pytest.raises(
+        AudioError, match=r"audio too short: 399 samples at 16000 Hz, expected at least 400"
+    ):
         fbank.extract(speech_like(16000)[:399], 16000, fbank.Config())
 
 
@@ -99,7 +122,9 @@ def test_filters_without_a_bin_are_refused() -> None:
     with pytest.raises(ValueError, match="mel filters contain none of the 129 FFT bins"):
         fbank.extract(speech_like(8000), 8000, fbank.Config(sampling_rate=8000, num_mel_bins=128))
     with pytest.raises(ValueError, match="expected 0 <= low < high <= 4000"):
-        fbank.extract(speech_like(8000), 8000, fbank.Config(sampling_rate=8000, high_frequency=7600))
+        fbank.extract(
+            speech_like(8000), 8000, fbank.Config(sampling_rate=8000, high_frequency=7600)
+        )
 
 
 def test_configuration_mistakes_are_refused() -> None:

@@ -32,7 +32,10 @@ def reference(waveform: np.ndarray, rate: int, config: mfcc.Config) -> np.ndarra
     )
     decibels = librosa.power_to_db(energies, top_db=config.top_decibels)
     static = librosa.feature.mfcc(S=decibels, n_mfcc=config.num_coefficients)
-    parts = [static, *(librosa.feature.delta(static, order=order) for order in range(1, config.deltas + 1))]
+    parts = [
+        static,
+        *(librosa.feature.delta(static, order=order) for order in range(1, config.deltas + 1)),
+    ]
     return np.concatenate(parts).T
 
 
@@ -58,7 +61,8 @@ def test_equals_librosa(rate: int, config: mfcc.Config) -> None:
 def test_the_loudest_frame_sets_the_floor() -> None:
     waveform = np.concatenate([voice(16000, 0.5), np.zeros(4000, dtype=np.float32)])
     levels = [
-        mfcc.extract(waveform, 16000, mfcc.Config(top_decibels=top))[-1, 0] / np.sqrt(40) for top in (60.0, 80.0, None)
+        mfcc.extract(waveform, 16000, mfcc.Config(top_decibels=top))[-1, 0] / np.sqrt(40)
+        for top in (60.0, 80.0, None)
     ]
     assert levels[0] == pytest.approx(levels[1] + 20, abs=1e-3)
     assert levels[2] == pytest.approx(-100, abs=1e-3)
@@ -76,5 +80,7 @@ def test_short_utterances_have_deltas_too() -> None:
 def test_names_and_impossible_numbers() -> None:
     names = mfcc.feature_names(mfcc.Config(num_coefficients=13, deltas=1))
     assert (len(names), names[0], names[13]) == (26, "mfcc_1", "delta mfcc_1")
-    with pytest.raises(ValidationError, match="num_coefficients = 50, expected at most num_mel_bins = 40"):
+    with pytest.raises(
+        ValidationError, match="num_coefficients = 50, expected at most num_mel_bins = 40"
+    ):
         mfcc.Config(num_coefficients=50)

@@ -13,10 +13,16 @@ from pipeline.acoustic import spectrogram
 @pytest.mark.parametrize("window", ["hamming", "hann"])
 def test_equals_librosa_without_centring(window: str) -> None:
     waveform = (0.1 * np.random.default_rng(0).standard_normal(9000)).astype(np.float32)
-    # librosa puts the 400 samples of the window into the middle of 512: 56 zeros before make frames begin at 0.
+    # librosa puts the 400 samples of the window into the middle of 512: 56 zeros before
+    # make frames begin at 0.
     padded = np.pad(waveform.astype(np.float64), (56, 56))
     spectrum = librosa.stft(
-        padded, n_fft=512, win_length=400, hop_length=160, window=get_window(window, 400, fftbins=False), center=False
+        padded,
+        n_fft=512,
+        win_length=400,
+        hop_length=160,
+        window=get_window(window, 400, fftbins=False),
+        center=False,
     )
     for scale, expected in (
         ("magnitude", np.abs(spectrum)),

@@ -28,8 +28,11 @@ def noise(num_samples: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 @pytest.mark.parametrize("kind", sorted(SPEECH_ENCODERS))
-def test_equals_the_model_run_by_hand(kind: str, norm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # 27 frames in pieces of 10, and the first layer's statistics in pieces of 640 of 1799.
+def test_equals_the_model_run_by_hand(
+    kind: str, norm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 27 frames in pieces of 10, and the first layer's statistics in pieces of 640 of
+    # 1799.
     monkeypatch.setattr(ssl, "FRAMES_AT_ONCE", 10)
     name = write_speech_encoder(tmp_path, kind, feat_extract_norm=norm)
     waveform = noise(9000)
@@ -41,7 +44,9 @@ def test_equals_the_model_run_by_hand(kind: str, norm: str, tmp_path: Path, monk
         ours = ssl.extract(waveform, 16000, ssl.Config(model=name, layer=layer))
         np.testing.assert_allclose(ours, states[layer][0].numpy(), atol=1e-5)
     mean = torch.stack(states).mean(dim=0)[0].numpy()
-    np.testing.assert_allclose(ssl.extract(waveform, 16000, ssl.Config(model=name, layer="mean")), mean, atol=1e-5)
+    np.testing.assert_allclose(
+        ssl.extract(waveform, 16000, ssl.Config(model=name, layer="mean")), mean, atol=1e-5
+    )
     weighted = ((states[0] + 3 * states[2]) / 4)[0].numpy()
     config = ssl.Config(model=name, layer_weights=(1, 0, 3))
     np.testing.assert_allclose(ssl.extract(waveform, 16000, config), weighted, atol=1e-5)
@@ -90,7 +95,9 @@ def test_wrong_layers_weights_and_rates_are_refused(encoder: str) -> None:
         ssl.Config(layer_weights=(0.0, 0.0))
 
 
-def test_a_missing_model_says_which_files_to_put_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_model_says_which_files_to_put_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
@@ -108,7 +115,9 @@ def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path: Path)
 def test_a_folder_without_weights_says_so(tmp_path: Path) -> None:
     config = ssl.Config(model=write_speech_encoder(tmp_path))
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(ConfigurationError, match=f"expected .*model.safetensors in the folder {tmp_path}"):
+    with pytest.raises(
+        ConfigurationError, match=f"expected .*model.safetensors in the folder {tmp_path}"
+    ):
         ssl.extract(noise(1000), 16000, config)
 
 

@@ -1,4 +1,6 @@
-"""Speech with known word times, recordings nothing can be placed on, and stand-ins for what a test cannot have."""
+"""Speech with known word times, recordings nothing can be placed on, and stand-ins for
+what a test cannot have.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,9 @@ from tests.resources import aligners, small_models
 
 
 def write_bad(folder: Path, good: Utterance) -> list[Utterance]:
-    """Utterances that no aligner can place: silent, short, corrupt, missing, without audio, without words."""
+    """Utterances that no aligner can place: silent, short, corrupt, missing, without
+    audio, without words.
+    """
     silent, short, corrupt = folder / "silent.wav", folder / "short.wav", folder / "corrupt.wav"
     soundfile.write(silent, np.zeros(16000), 16000)
     soundfile.write(short, 0.1 * np.random.default_rng(0).standard_normal(400), 16000)
@@ -41,7 +45,9 @@ def bad(speech, tmp_path):
 
 @pytest.fixture
 def fake_mfa(tmp_path):
-    """A function that writes the program with a behaviour and gives its path and its log."""
+    """A function that writes the program with a behaviour and gives its path and its
+    log.
+    """
     return lambda **behaviour: aligners.write_mfa(tmp_path / "bin", **behaviour)
 
 

@@ -14,7 +14,9 @@ ALIGNERS = lookup.names("alignment")
 
 @pytest.fixture(scope="module")
 def prepared(speech, ordinary_mfa, recogniser, tmp_path_factory):
-    """A Config for every aligner, and the utterances with a file of word times beside them."""
+    """A Config for every aligner, and the utterances with a file of word times beside
+    them.
+    """
     folder = tmp_path_factory.mktemp("prepared")
     utterances, truth = speech
     times = folder / "words.csv"
@@ -62,7 +64,9 @@ def test_bad_utterances_get_a_reason_and_leave_the_others_alone(name, prepared, 
     answers = list(modules[name].align(mixed, configs[name]))
     assert [utterance_id for utterance_id, _ in answers] == [u.utterance_id for u in mixed]
     assert all(isinstance(answer, AlignmentError) and answer.reason for _, answer in answers[1:-1])
-    alone = [next(iter(modules[name].align([u], configs[name]))) for u in (utterances[0], utterances[1])]
+    alone = [
+        next(iter(modules[name].align([u], configs[name]))) for u in (utterances[0], utterances[1])
+    ]
     assert [answers[0], answers[-1]] == alone
 
 

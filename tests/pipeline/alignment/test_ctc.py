@@ -10,7 +10,9 @@ from pipeline.schema import AlignmentError
 
 
 def peaks(places, num_frames=60, num_tokens=6):
-    """Log probabilities of a recogniser that is sure: blank, but for the token of each (frame, token)."""
+    """Log probabilities of a recogniser that is sure: blank, but for the token of each
+    (frame, token).
+    """
     probability = np.full((num_frames, num_tokens), 0.002)
     probability[:, 0] = 0.99
     for frame, token in places:
@@ -38,17 +40,24 @@ def test_more_letters_than_frames_is_a_reason():
 
 
 def test_spans_follow_the_letters_and_leave_pauses_free(speech, monkeypatch):
-    """The aligner's arithmetic from frames to seconds, on a recogniser whose answer is known."""
+    """The aligner's arithmetic from frames to seconds, on a recogniser whose answer is
+    known.
+    """
     log_probs = peaks([(10, 1), (14, 2), (30, 3), (33, 1), (36, 4)])
 
     known = SimpleNamespace(
-        sampling_rate=16000, step=0.02, blank=0, vocabulary=dict(zip("abcd", range(1, 5), strict=True))
+        sampling_rate=16000,
+        step=0.02,
+        blank=0,
+        vocabulary=dict(zip("abcd", range(1, 5), strict=True)),
     )
     known.log_probs = lambda waveform: log_probs
     monkeypatch.setattr(ctc, "_recogniser", lambda *_: known)
     ((_, spans),) = ctc.align([replace(speech[0][0], words=("ab", "cad"))], ctc.Config())
     assert [(s.word, s.start, s.end) for s in spans] == [("ab", 0.2, 0.36), ("cad", 0.6, 0.78)]
-    ((_, low),) = ctc.align([replace(speech[0][0], words=("ab", "dad"))], ctc.Config(min_confidence=0.5))
+    ((_, low),) = ctc.align(
+        [replace(speech[0][0], words=("ab", "dad"))], ctc.Config(min_confidence=0.5)
+    )
     assert low.reason == "low confidence"
     ((_, unknown),) = ctc.align([replace(speech[0][0], words=("ab", "xyz"))], ctc.Config())
     assert unknown.reason == "unknown word"
@@ -64,7 +73,9 @@ def test_a_model_from_a_folder_answers_alike_twice_in_any_order(speech, recognis
 
 def test_a_model_that_cannot_be_had_says_which_files_to_put_where(speech, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ConfigurationError, match=r"expected .*folder.*config\.json.*model\.safetensors"):
+    with pytest.raises(
+        ConfigurationError, match=r"expected .*folder.*config\.json.*model\.safetensors"
+    ):
         list(ctc.align(speech[0], ctc.Config(model=str(tmp_path))))
 
 
@@ -82,6 +93,10 @@ def test_weights_that_are_absent_are_never_made_up(speech, recogniser, tmp_path)
     folder = tmp_path / "cut"
     shutil.copytree(recogniser, folder)
     weights = load_file(folder / "model.safetensors")
-    save_file({k: v for k, v in weights.items() if "lm_head" not in k}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {k: v for k, v in weights.items() if "lm_head" not in k},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
     with pytest.raises(ConfigurationError, match="lm_head"):
         list(ctc.align(speech[0], ctc.Config(model=str(folder))))

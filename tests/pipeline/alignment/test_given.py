@@ -21,7 +21,9 @@ WDSEG = """   SFrm EFrm SegAScr Word
 
 def place(utterance, path, **settings):
     config = given.Config(**settings)
-    return dict(given.align([replace(utterance, alignment_path=str(path))], config))[utterance.utterance_id]
+    return dict(given.align([replace(utterance, alignment_path=str(path))], config))[
+        utterance.utterance_id
+    ]
 
 
 @pytest.fixture
@@ -52,10 +54,20 @@ def test_other_words_than_the_transcript_are_named(utterance, tmp_path):
 
 def test_ctm_rows_are_found_by_utterance_or_recording(utterance, tmp_path):
     file = tmp_path / "all.ctm"
-    rows = [";; comment", "one A 0.30 0.12 the 0.9", "one A 0.42 0.39 teacher 0.8", "one A 0.86 0.34 came NA"]
+    rows = [
+        ";; comment",
+        "one A 0.30 0.12 the 0.9",
+        "one A 0.42 0.39 teacher 0.8",
+        "one A 0.86 0.34 came NA",
+    ]
     file.write_text("\n".join([*rows, "one A 1.31 0.20 back", "other A 0 1 word"]))
     spans = place(utterance, file)
-    assert [(s.start, s.end) for s in spans] == [(0.3, 0.42), (0.42, 0.81), (0.86, 1.2), (1.31, 1.51)]
+    assert [(s.start, s.end) for s in spans] == [
+        (0.3, 0.42),
+        (0.42, 0.81),
+        (0.86, 1.2),
+        (1.31, 1.51),
+    ]
     assert [s.confidence for s in spans] == [0.9, 0.8, None, None]
     renamed = replace(utterance, utterance_id="another_name")
     assert [s.start for s in place(renamed, file)] == [0.3, 0.42, 0.86, 1.31]
@@ -77,7 +89,10 @@ def test_times_of_a_whole_recording_are_cut_to_the_utterance(utterance, tmp_path
     file = tmp_path / "one.wdseg"
     file.write_text(WDSEG)
     spans = place(segment, file, times_from="recording")
-    assert [(s.word, s.start, s.end) for s in spans] == [("teacher", 0.02, 0.41), ("came", 0.46, 0.8)]
+    assert [(s.word, s.start, s.end) for s in spans] == [
+        ("teacher", 0.02, 0.41),
+        ("came", 0.46, 0.8),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +130,9 @@ def test_an_absent_file_and_an_absent_path_are_reasons(utterance, tmp_path):
 )
 def test_impossible_times_are_reasons(utterance, tmp_path, times, reason):
     file = tmp_path / "words.csv"
-    rows = [f"one,{i},{w},{a},{b}" for i, (w, (a, b)) in enumerate(zip(utterance.words, times, strict=True))]
+    rows = [
+        f"one,{i},{w},{a},{b}"
+        for i, (w, (a, b)) in enumerate(zip(utterance.words, times, strict=True))
+    ]
     file.write_text("\n".join(["utterance_id,word_index,word,start,end", *rows]))
     assert place(utterance, file).reason == reason

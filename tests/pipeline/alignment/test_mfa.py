@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from pipeline import alignment_check
+from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import mfa
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
@@ -39,7 +39,9 @@ def test_one_run_serves_the_whole_corpus_in_every_output_form(speech, fake_mfa, 
     assert "--clean" in call and "--single_speaker" in call
 
 
-def test_the_corpus_folder_has_a_folder_a_speaker_with_16_khz_wav_and_words(speech, fake_mfa, tmp_path, monkeypatch):
+def test_the_corpus_folder_has_a_folder_a_speaker_with_16_khz_wav_and_words(
+    speech, fake_mfa, tmp_path, monkeypatch
+):
     program, _ = fake_mfa()
     utterances, _ = speech
     kept = {}
@@ -86,12 +88,18 @@ def test_a_file_left_out_for_good_is_a_reason_and_the_others_stay(speech, fake_m
 def test_bad_audio_never_reaches_the_program(speech, bad, fake_mfa):
     program, log = fake_mfa()
     answers = align([u for u in bad if u.utterance_id != "short"], program)
-    assert {answer.reason for answer in answers.values()} >= {"audio silent", "audio unreadable", "empty transcript"}
+    assert {answer.reason for answer in answers.values()} >= {
+        "audio silent",
+        "audio unreadable",
+        "empty transcript",
+    }
     assert calls(log) == []
 
 
 def test_a_missing_program_is_a_mistake_that_names_the_install_command(speech):
-    with pytest.raises(ConfigurationError, match=r"no program .*conda create .*montreal-forced-aligner"):
+    with pytest.raises(
+        ConfigurationError, match=r"no program .*conda create .*montreal-forced-aligner"
+    ):
         align(speech[0], "no-such-program-here run mfa")
 
 
@@ -146,12 +154,17 @@ def test_provenance_records_version_and_model_hashes(fake_mfa, tmp_path, monkeyp
     (models / "english_us_arpa.zip").write_bytes(b"abc")
     known = mfa.provenance(mfa.Config(command=program))
     assert known["version"] == "3.4.3"
-    assert known["acoustic_model_sha256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        known["acoustic_model_sha256"]
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
     assert known["dictionary_sha256"] == "unknown"
 
 
 OUTPUT = os.environ.get("SERFLOW_MFA_OUTPUT")
-real_output = pytest.mark.skipif(OUTPUT is None, reason="SERFLOW_MFA_OUTPUT names no folder of the program's output")
+real_output = pytest.mark.skipif(
+    OUTPUT is None, reason="SERFLOW_MFA_OUTPUT names no folder of the program's output"
+)
 
 
 def read_folder(folder):
@@ -165,7 +178,9 @@ def read_folder(folder):
         text = (beside if beside.is_file() else sounds[path.stem].with_suffix(".lab")).read_text()
         words = tuple(word for word in text.lower().split() if any(map(str.isalnum, word)))
         utterance = Utterance(path.stem, "mfa", "any", str(sounds[path.stem]), words=words)
-        answers[path.stem] = mfa.read_output(path, utterance, soundfile.info(str(sounds[path.stem])).duration)
+        answers[path.stem] = mfa.read_output(
+            path, utterance, soundfile.info(str(sounds[path.stem])).duration
+        )
     return answers
 
 
@@ -181,7 +196,9 @@ def test_real_output_against_the_truth():
                 continue
             start = float(row["start"])
             truth.setdefault(row["utt"], []).append(
-                WordSpan(row["utt"], int(row["idx"]), row["word"].lower(), start, start, None, "truth")
+                WordSpan(
+                    row["utt"], int(row["idx"]), row["word"].lower(), start, start, None, "truth"
+                )
             )
     truth = {name: spans for name, spans in truth.items() if name not in incomplete}
     errors = alignment_check.word_start_errors(read_folder("textgrids"), truth)
@@ -192,13 +209,18 @@ def test_real_output_against_the_truth():
 
 @real_output
 def test_every_real_output_form_gives_the_same_words():
-    forms = {f: read_folder(f"formats/{f}") for f in ("csv", "json", "short_textgrid", "no_textgrid_cleanup")}
+    forms = {
+        f: read_folder(f"formats/{f}")
+        for f in ("csv", "json", "short_textgrid", "no_textgrid_cleanup")
+    }
     reference = forms.pop("short_textgrid")
     assert len(reference) == 5
     for form, answers in forms.items():
         for name, spans in reference.items():
             assert [s.word for s in answers[name]] == [s.word for s in spans], form
-            assert [s.start for s in answers[name]] == pytest.approx([s.start for s in spans], abs=1e-6)
+            assert [s.start for s in answers[name]] == pytest.approx(
+                [s.start for s in spans], abs=1e-6
+            )
 
 
 @real_output
@@ -209,6 +231,8 @@ def test_real_output_with_unknown_words_and_punctuation_is_read(folder):
 
 def test_an_unreadable_answer_is_a_reason(tmp_path):
     broken = tmp_path / "u.TextGrid"
-    broken.write_text('File type = "ooTextFile"\nObject class = "TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"words"')
+    broken.write_text(
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"words"'
+    )
     with pytest.raises(AlignmentError, match="unreadable"):
         mfa.read_output(broken, Utterance("u", "c", "e", words=("a",)), 1.0)

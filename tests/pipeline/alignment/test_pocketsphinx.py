@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline import alignment_check
+from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import pocketsphinx
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance
@@ -27,9 +27,13 @@ def test_word_starts_are_near_the_truth(speech):
 
 
 def test_an_utterance_gets_the_same_spans_alone_and_in_any_company(speech):
-    """The decoder is shared, and its front end would carry state from one clip to the next."""
+    """The decoder is shared, and its front end would carry state from one clip to the
+    next.
+    """
     utterances, _ = speech
-    loud = replace(utterances[0], utterance_id="unknown", words=("zorblix", *utterances[0].words[1:]))
+    loud = replace(
+        utterances[0], utterance_id="unknown", words=("zorblix", *utterances[0].words[1:])
+    )
     company = [*utterances, loud]
     forwards, backwards = align(company), align(company[::-1])
     pocketsphinx._decoder.cache_clear()
@@ -49,7 +53,9 @@ def test_a_word_outside_the_dictionary_is_pronounced_or_refused(speech):
     assert isinstance(refused, AlignmentError)
     assert refused.reason == "unknown word"
     assert "yesturday" in refused.detail
-    assert pocketsphinx.unknown_words(["teacher", "yesturday", "yesturday"], CONFIG) == ["yesturday"]
+    assert pocketsphinx.unknown_words(["teacher", "yesturday", "yesturday"], CONFIG) == [
+        "yesturday"
+    ]
 
 
 def test_a_given_dictionary_comes_before_the_rules(speech, tmp_path):
@@ -109,7 +115,9 @@ def test_loudness_and_sampling_rate_move_words_little(speech, tmp_path):
     assert np.median([abs(a.start - b.start) for a, b in zip(changed, same, strict=True)]) <= 0.02
 
 
-@pytest.mark.skipif("SERFLOW_RAVDESS" not in os.environ, reason="SERFLOW_RAVDESS names no RAVDESS folder")
+@pytest.mark.skipif(
+    "SERFLOW_RAVDESS" not in os.environ, reason="SERFLOW_RAVDESS names no RAVDESS folder"
+)
 def test_real_clips_are_placed_and_mostly_agree_with_the_voice():
     statements = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
     files = sorted(
@@ -119,7 +127,9 @@ def test_real_clips_are_placed_and_mostly_agree_with_the_voice():
     )[::8]
     assert files, "no Actor_*/03-01-* below SERFLOW_RAVDESS"
     utterances = [
-        Utterance(f.stem, "ravdess", "any", str(f), words=tuple(statements[f.stem.split("-")[4]].split()))
+        Utterance(
+            f.stem, "ravdess", "any", str(f), words=tuple(statements[f.stem.split("-")[4]].split())
+        )
         for f in files
     ]
     answers = align(utterances)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline import alignment_check
+from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import uniform
 from pipeline.schema import Utterance
 
@@ -37,7 +37,8 @@ def test_words_fill_the_voice_and_last_by_their_letters(bursts):
 
 def test_pauses_take_no_words_share(bursts):
     spans = place(bursts)
-    # Four letters to each burst: the second word begins where the first burst ends, or just after.
+    # Four letters to each burst: the second word begins where the first burst ends, or
+    # just after.
     assert 0.95 <= spans[1].start <= 1.55
     assert spans[2].start == pytest.approx(1.75, abs=0.05)
 

@@ -22,22 +22,30 @@ def test_attend_equals_scaled_dot_product_attention() -> None:
     torch.testing.assert_close(ours, expected)
     slope = torch.randn_like(ours)
     for made, wanted in zip(
-        torch.autograd.grad(ours, inputs, slope), torch.autograd.grad(expected, inputs, slope), strict=True
+        torch.autograd.grad(ours, inputs, slope),
+        torch.autograd.grad(expected, inputs, slope),
+        strict=True,
     ):
         torch.testing.assert_close(made, wanted)
 
 
 def test_attending_to_nothing_gives_zeros_and_finite_gradients() -> None:
     key = torch.randn(1, 4, 8, requires_grad=True)
-    attended = attend(torch.randn(1, 2, 8), key, torch.randn(1, 4, 8), torch.zeros(1, 1, 4, dtype=torch.bool))
+    attended = attend(
+        torch.randn(1, 2, 8), key, torch.randn(1, 4, 8), torch.zeros(1, 1, 4, dtype=torch.bool)
+    )
     attended.sum().backward()
     assert attended.eq(0).all() and key.grad is not None and torch.isfinite(key.grad).all()
 
 
 def test_heads_equal_torch_multihead_attention() -> None:
     ours, reference = MultiHeadAttention(20, 10), nn.MultiheadAttention(20, 10, batch_first=True)
-    reference.in_proj_weight = nn.Parameter(torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]))
-    reference.in_proj_bias = nn.Parameter(torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]))
+    reference.in_proj_weight = nn.Parameter(
+        torch.cat([ours.query.weight, ours.key.weight, ours.value.weight])
+    )
+    reference.in_proj_bias = nn.Parameter(
+        torch.cat([ours.query.bias, ours.key.bias, ours.value.bias])
+    )
     reference.out_proj.load_state_dict(ours.output.state_dict())
     query, memory = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
     expected, _ = reference(query, memory, memory, key_padding_mask=~MASK, need_weights=False)

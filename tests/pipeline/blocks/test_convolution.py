@@ -89,7 +89,9 @@ def test_separable_is_a_convolution_with_a_factored_kernel() -> None:
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (5, 3), (3, 3), (4, 6)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_wide_convolution_equals_torch_with_its_gradients(kernel: int, stride: int, bias: bool) -> None:
+def test_wide_convolution_equals_torch_with_its_gradients(
+    kernel: int, stride: int, bias: bool
+) -> None:
     layer = Conv1d(8, 3, kernel, stride, bias=bias).double()
     x = padded(8).double().requires_grad_()
     y = layer(x, LENGTHS)
@@ -98,11 +100,14 @@ def test_wide_convolution_equals_torch_with_its_gradients(kernel: int, stride: i
     expected = torch.zeros_like(y)
     for row, length in enumerate(LENGTHS.tolist()):
         framed = nn.functional.pad(x[row : row + 1, :length].transpose(1, 2), (*layer.padding,))
-        # Windows that start inside but end beyond the padding exist only when the stride exceeds the kernel.
+        # Windows that start inside but end beyond the padding exist only when the
+        # stride exceeds the kernel.
         expected[row, : -(-length // stride)] = layer.conv(framed)[0].T
     torch.testing.assert_close(y, expected)
     for made, wanted in zip(
-        torch.autograd.grad(y, inputs, slope), torch.autograd.grad(expected, inputs, slope), strict=True
+        torch.autograd.grad(y, inputs, slope),
+        torch.autograd.grad(expected, inputs, slope),
+        strict=True,
     ):
         torch.testing.assert_close(made, wanted)
 
@@ -114,7 +119,11 @@ def test_disjoint_maximum_has_the_gradient_of_torch(size: int) -> None:
     slope = torch.randn_like(y)
     expected = torch.zeros_like(y)
     for row, length in enumerate(LENGTHS.tolist()):
-        pooled = nn.functional.max_pool1d(x[row : row + 1, :length].transpose(1, 2), size, ceil_mode=True)
+        pooled = nn.functional.max_pool1d(
+            x[row : row + 1, :length].transpose(1, 2), size, ceil_mode=True
+        )
         expected[row, : pooled.shape[2]] = pooled[0].T
     torch.testing.assert_close(y, expected)
-    torch.testing.assert_close(torch.autograd.grad(y, x, slope), torch.autograd.grad(expected, x, slope))
+    torch.testing.assert_close(
+        torch.autograd.grad(y, x, slope), torch.autograd.grad(expected, x, slope)
+    )

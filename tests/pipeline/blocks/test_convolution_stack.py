@@ -1,4 +1,6 @@
-"""The stack's utterance-by-utterance form against layer after layer over the padded batch."""
+"""The stack's utterance-by-utterance form against layer after layer over the padded
+batch.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def test_equals_the_layers_one_after_another(kernels: tuple[int, ...], span: Ten
     slope = torch.randn_like(y)
     inputs = [x, *stack.parameters()]
     for made, wanted in zip(
-        torch.autograd.grad(y, inputs, slope), torch.autograd.grad(expected, inputs, slope), strict=True
+        torch.autograd.grad(y, inputs, slope),
+        torch.autograd.grad(expected, inputs, slope),
+        strict=True,
     ):
         torch.testing.assert_close(made, wanted)
 

@@ -17,7 +17,9 @@ def test_probability_goes_to_blank_and_the_words_that_are_there() -> None:
     torch.testing.assert_close(predicted.exp().sum(-1), torch.ones(2, 9))
     assert predicted[1, :, 3:].exp().eq(0).all()
     weights = module.weights(predicted, FRAME_LENGTHS, 4)
-    assert weights.shape == (2, 9, 4) and weights[1, 5:].eq(0).all() and weights[1, :, 2:].eq(0).all()
+    assert (
+        weights.shape == (2, 9, 4) and weights[1, 5:].eq(0).all() and weights[1, :, 2:].eq(0).all()
+    )
     torch.testing.assert_close(weights[0], predicted[0, :, 1:5].exp())
 
 
@@ -44,7 +46,9 @@ def test_fewer_frames_than_words_count_as_zero() -> None:
     predicted = module(torch.randn(1, 2, 3), torch.tensor([2]), torch.tensor([4]))
     loss = module.loss(predicted, torch.tensor([2]), torch.tensor([4]))
     loss.backward()
-    assert loss.item() == 0 and all(torch.isfinite(p.grad).all() for p in module.parameters() if p.grad is not None)
+    assert loss.item() == 0 and all(
+        torch.isfinite(p.grad).all() for p in module.parameters() if p.grad is not None
+    )
 
 
 def by_loop(frames: Tensor, weights: Tensor) -> Tensor:
@@ -53,7 +57,9 @@ def by_loop(frames: Tensor, weights: Tensor) -> Tensor:
         words = []
         for column in shares.T:
             spread = column[:, None] * utterance
-            words.append(torch.cat([spread.sum(0) / column.sum().clamp(min=1e-6), spread.max(0).values]))
+            words.append(
+                torch.cat([spread.sum(0) / column.sum().clamp(min=1e-6), spread.max(0).values])
+            )
         rows.append(torch.stack(words))
     return torch.stack(rows)
 
@@ -67,7 +73,9 @@ def test_soft_pooling_equals_a_double_loop_and_has_its_gradient() -> None:
 
 
 def test_training_finds_a_monotone_alignment() -> None:
-    """Three words, each a run of frames of its own kind: CTC alone must place them in order."""
+    """Three words, each a run of frames of its own kind: CTC alone must place them in
+    order.
+    """
     torch.manual_seed(0)
     kinds = torch.eye(3).repeat_interleave(4, dim=0)[None]
     module = CTCAlignment(3, 16, max_words=3)

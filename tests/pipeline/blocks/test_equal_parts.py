@@ -7,8 +7,13 @@ from pipeline.blocks.equal_parts import equal_parts
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(1, 13), st.integers(1, 9)), min_size=1, max_size=4), st.integers(0, 3))
-def test_equals_torchs_adaptive_pooling_of_each_sequence_alone(cases: list[tuple[int, int]], extra: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(1, 13), st.integers(1, 9)), min_size=1, max_size=4),
+    st.integers(0, 3),
+)
+def test_equals_torchs_adaptive_pooling_of_each_sequence_alone(
+    cases: list[tuple[int, int]], extra: int
+) -> None:
     lengths = torch.tensor([length for length, _ in cases])
     counts = torch.tensor([count for _, count in cases])
     values = torch.randn(len(cases), int(lengths.max()) + extra, 3)

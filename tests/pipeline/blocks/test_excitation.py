@@ -16,17 +16,25 @@ def test_paper_form() -> None:
     block = CrossModalityExcitation(6, 4)
     assert isinstance(block.acoustic_gate, nn.Linear) and isinstance(block.semantic_gate, nn.Linear)
     acoustic, semantic = block(ACOUSTIC, SEMANTIC, None)
-    torch.testing.assert_close(acoustic, torch.sigmoid(SEMANTIC @ block.acoustic_gate.weight.T) * ACOUSTIC)
-    torch.testing.assert_close(semantic, torch.sigmoid(ACOUSTIC @ block.semantic_gate.weight.T) * SEMANTIC)
+    torch.testing.assert_close(
+        acoustic, torch.sigmoid(SEMANTIC @ block.acoustic_gate.weight.T) * ACOUSTIC
+    )
+    torch.testing.assert_close(
+        semantic, torch.sigmoid(ACOUSTIC @ block.semantic_gate.weight.T) * SEMANTIC
+    )
 
 
 def test_residual_form_looks_the_acoustic_gate_up_by_word() -> None:
     block = CrossModalityExcitation(6, 4, form="residual", vocabulary_size=5)
-    assert isinstance(block.acoustic_gate, nn.Embedding) and isinstance(block.semantic_gate, nn.Linear)
+    assert isinstance(block.acoustic_gate, nn.Embedding) and isinstance(
+        block.semantic_gate, nn.Linear
+    )
     acoustic, semantic = block(ACOUSTIC, SEMANTIC, WORD_IDS)
     gate = torch.sigmoid(block.acoustic_gate.weight[WORD_IDS])
     torch.testing.assert_close(acoustic, gate * ACOUSTIC + ACOUSTIC)
-    torch.testing.assert_close(semantic, (torch.sigmoid(block.semantic_gate(ACOUSTIC)) + 1) * SEMANTIC)
+    torch.testing.assert_close(
+        semantic, (torch.sigmoid(block.semantic_gate(ACOUSTIC)) + 1) * SEMANTIC
+    )
 
 
 @pytest.mark.parametrize("acoustic", [False, True])
@@ -34,7 +42,9 @@ def test_residual_form_looks_the_acoustic_gate_up_by_word() -> None:
 def test_a_modality_without_gate_passes_unchanged(acoustic: bool, semantic: bool) -> None:
     block = CrossModalityExcitation(6, 4, acoustic=acoustic, semantic=semantic)
     voice, text = block(ACOUSTIC, SEMANTIC, None)
-    assert torch.equal(voice, ACOUSTIC) is not acoustic and torch.equal(text, SEMANTIC) is not semantic
+    assert (
+        torch.equal(voice, ACOUSTIC) is not acoustic and torch.equal(text, SEMANTIC) is not semantic
+    )
     assert len(list(block.parameters())) == acoustic + semantic
 
 

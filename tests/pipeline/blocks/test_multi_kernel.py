@@ -6,7 +6,9 @@ from pipeline.blocks.multi_kernel import MultiKernelMax, MultiKernelMean
 
 
 def one_by_one(block: nn.Module, x: Tensor) -> Tensor:
-    """Every kernel's output at every step of one sequence (T, in) by plain loops: (kernels, T, out)."""
+    """Every kernel's output at every step of one sequence (T, in) by plain loops:
+    (kernels, T, out).
+    """
     outputs = []
     for convolution in block.convolutions:
         weight, bias = convolution.weight.detach(), convolution.bias.detach()
@@ -45,7 +47,9 @@ def test_mean_over_kernels_and_steps_equals_a_plain_loop(padded: tuple[Tensor, T
     block = MultiKernelMean(4, 6)
     result = block(x, lengths)
     for row, length in enumerate(lengths.tolist()):
-        torch.testing.assert_close(result[row], one_by_one(block, x[row, :length]).mean((0, 1)), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            result[row], one_by_one(block, x[row, :length]).mean((0, 1)), atol=1e-5, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", [MultiKernelMax, MultiKernelMean])

@@ -22,7 +22,8 @@ def test_training_and_evaluation_equal_batch_norm_of_the_valid_steps() -> None:
         assert y[1, 2:].eq(0).all()
         slope = torch.randn_like(expected)
         torch.testing.assert_close(
-            torch.autograd.grad(valid, inputs, slope)[0], torch.autograd.grad(expected, copies, slope)[0]
+            torch.autograd.grad(valid, inputs, slope)[0],
+            torch.autograd.grad(expected, copies, slope)[0],
         )
     torch.testing.assert_close(ours.running_mean, reference.running_mean)
     torch.testing.assert_close(ours.running_var, reference.running_var)
@@ -36,7 +37,8 @@ def test_more_padding_changes_no_statistics() -> None:
     short, long = MaskedBatchNorm(4), MaskedBatchNorm(4)
     x = torch.randn(3, 6, 4)
     torch.testing.assert_close(
-        long(torch.nn.functional.pad(x, (0, 0, 0, 50), value=7.0), LENGTHS)[:, :6], short(x, LENGTHS)
+        long(torch.nn.functional.pad(x, (0, 0, 0, 50), value=7.0), LENGTHS)[:, :6],
+        short(x, LENGTHS),
     )
     torch.testing.assert_close(long.running_var, short.running_var)
 

@@ -44,7 +44,11 @@ def test_folded_equals_the_parts(inputs: int, kernel: int, stride: int, pool: in
             torch.testing.assert_close(one, other)
     torch.testing.assert_close(block.norm.running_mean, reference.norm.running_mean)
     torch.testing.assert_close(block.norm.running_var, reference.norm.running_var)
-    assert block.output_lengths(LENGTHS).tolist() == [made.shape[1], math.ceil(math.ceil(23 / stride) / pool), 1]
+    assert block.output_lengths(LENGTHS).tolist() == [
+        made.shape[1],
+        math.ceil(math.ceil(23 / stride) / pool),
+        1,
+    ]
 
 
 def test_one_step_in_all_has_no_variance() -> None:

@@ -6,7 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.blocks.pooling import AttentionPooling, masked_max, masked_mean, masked_std, statistics_pooling
+from pipeline.blocks.pooling import (
+    AttentionPooling,
+    masked_max,
+    masked_mean,
+    masked_std,
+    statistics_pooling,
+)
 
 
 @settings(max_examples=30, deadline=None)
@@ -16,7 +22,9 @@ def test_statistics_equal_plain_loops(lengths: list[int], seed: int) -> None:
     counts = torch.tensor(lengths)
     for row, length in enumerate(lengths):
         valid = x[row, :length]
-        mean, highest, std = (pool(x, counts)[row] for pool in (masked_mean, masked_max, masked_std))
+        mean, highest, std = (
+            pool(x, counts)[row] for pool in (masked_mean, masked_max, masked_std)
+        )
         if length == 0:
             assert mean.eq(0).all() and highest.eq(0).all()
             continue
@@ -39,7 +47,9 @@ def test_attention_weights_are_a_softmax_of_the_scores_of_valid_steps() -> None:
         weights = pool.weights(x, lengths)
         torch.testing.assert_close(weights.sum(1), torch.ones(2))
         assert weights[1, 2:].eq(0).all()
-        scores = pool.score(x[1, :2] / 2 if pool.hidden is None else torch.tanh(pool.hidden(x[1, :2])))
+        scores = pool.score(
+            x[1, :2] / 2 if pool.hidden is None else torch.tanh(pool.hidden(x[1, :2]))
+        )
         torch.testing.assert_close(pool(x, lengths)[1], (scores.softmax(0) * x[1, :2]).sum(0))
 
 

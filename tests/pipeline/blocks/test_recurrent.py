@@ -10,7 +10,9 @@ from pipeline.blocks.recurrent import LSTM, BiLSTM
 LENGTHS = torch.tensor([3, 9, 1])
 
 
-@pytest.mark.parametrize("layer", [LSTM(4, 5), BiLSTM(4, 5), BiLSTM(4, 5, num_layers=2)], ids=["lstm", "bl", "bl x2"])
+@pytest.mark.parametrize(
+    "layer", [LSTM(4, 5), BiLSTM(4, 5), BiLSTM(4, 5, num_layers=2)], ids=["lstm", "bl", "bl x2"]
+)
 def test_states_and_final_state_equal_torch_on_each_sequence(layer: LSTM) -> None:
     x = torch.randn(3, 9, 4)
     states = layer(x, LENGTHS)

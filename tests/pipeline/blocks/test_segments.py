@@ -28,9 +28,17 @@ def cases(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     """Segments in any order: empty, touching, overlapping, reaching over the end."""
     batch, num_frames, words, channels = (draw(st.integers(1, high)) for high in (3, 12, 5, 3))
     bound = st.integers(0, num_frames + 2)
-    segments = draw(st.lists(st.tuples(bound, bound), min_size=batch * words, max_size=batch * words))
+    segments = draw(
+        st.lists(st.tuples(bound, bound), min_size=batch * words, max_size=batch * words)
+    )
     seed = draw(st.integers(0, 1000))
-    x = torch.randn(batch, num_frames, channels, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    x = torch.randn(
+        batch,
+        num_frames,
+        channels,
+        generator=torch.Generator().manual_seed(seed),
+        dtype=torch.float64,
+    )
     return x, torch.tensor(segments).view(batch, words, 2)
 
 
@@ -43,7 +51,11 @@ def test_pooling_and_its_gradient_equal_a_double_loop(case: tuple[Tensor, Tensor
     torch.testing.assert_close(pooled, expected)
     slope = torch.linspace(-1, 1, pooled.numel(), dtype=x.dtype).view_as(pooled)
     (gradient,) = torch.autograd.grad(pooled, x, slope)
-    wanted = torch.autograd.grad(expected, x, slope, allow_unused=True)[0] if expected.requires_grad else None
+    wanted = (
+        torch.autograd.grad(expected, x, slope, allow_unused=True)[0]
+        if expected.requires_grad
+        else None
+    )
     torch.testing.assert_close(gradient, torch.zeros_like(x) if wanted is None else wanted)
 
 
@@ -76,7 +88,8 @@ def test_shared_maximum_gives_its_gradient_to_the_earliest_frame() -> None:
 def test_bfloat16_sums_keep_single_precision() -> None:
     x = torch.cat([torch.full((1, 1, 1), 256.0), torch.ones(1, 512, 1)], dim=1).bfloat16()
     mean = segment_mean_max(x, torch.tensor([[[0, 513]]]))[0, 0, 0]
-    # Added up in bfloat16 the ones would be lost beside 256: the mean would be 0.5 instead of 1.5.
+    # Added up in bfloat16 the ones would be lost beside 256: the mean would be 0.5
+    # instead of 1.5.
     assert mean.dtype == torch.bfloat16 and mean.item() == pytest.approx(768 / 513, rel=0.01)
 
 

@@ -10,7 +10,12 @@ from pipeline.blocks.semantic_interaction import SemanticInteraction
 
 def by_equation(block: SemanticInteraction, t: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """Equations 6-9 for one utterance, step by step: t, u (W, d)."""
-    x_s, x_t, b, v = block.of_speech.weight, block.of_text.weight, block.of_text.bias, block.score.weight[0]
+    x_s, x_t, b, v = (
+        block.of_speech.weight,
+        block.of_text.weight,
+        block.of_text.bias,
+        block.score.weight[0],
+    )
     h_t, h_s = t.mean(0), u.mean(0)
     w_t = [math.exp(v @ torch.tanh(x_s @ u_i + x_t @ h_t + b)) for u_i in u]
     w_s = [math.exp(v @ torch.tanh(x_t @ t_i + x_s @ h_s + b)) for t_i in t]
@@ -41,5 +46,8 @@ def test_a_text_without_words_gives_zeros_and_finite_gradients() -> None:
     speech_out, words_out = block(words, speech, length_mask(torch.tensor([3, 0]), 3))
     assert not speech_out[1].any() and not words_out[1].any()
     (speech_out.sum() + words_out.square().sum()).backward()
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in block.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.isfinite().all()
+        for parameter in block.parameters()
+    )
     assert words.grad is not None and words.grad.isfinite().all()

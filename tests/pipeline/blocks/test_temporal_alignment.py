@@ -7,7 +7,10 @@ from pipeline.blocks.temporal_alignment import temporal_alignment
 
 def test_equals_torchs_attention() -> None:
     torch.manual_seed(0)
-    words, frames = torch.randn(3, 5, 8, requires_grad=True), torch.randn(3, 11, 8, requires_grad=True)
+    words, frames = (
+        torch.randn(3, 5, 8, requires_grad=True),
+        torch.randn(3, 11, 8, requires_grad=True),
+    )
     mask = length_mask(torch.tensor([11, 1, 6]), 11)
     ours = temporal_alignment(words, frames, mask)
     theirs = scaled_dot_product_attention(words, frames, frames, attn_mask=mask[:, None, :])

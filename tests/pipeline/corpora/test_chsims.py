@@ -52,12 +52,19 @@ def test_the_thresholds_decide_the_class_and_must_not_cross(tmp_path: Path) -> N
         read(root, negative_to=0.5)
 
 
-def test_sound_is_decoded_once_into_mono_flac_at_its_own_rate_and_anew_when_a_clip_changes(tmp_path: Path) -> None:
+def test_sound_is_decoded_once_into_mono_flac_at_its_own_rate_and_anew_when_a_clip_changes(
+    tmp_path: Path,
+) -> None:
     root = miniature.chsims(tmp_path)
     before = {name: Path(row.audio_path) for name, row in read(root)[0].items()}
     times = {path: path.stat().st_mtime_ns for path in before.values()}
     info = soundfile.info(before["video_0001_0002"])
-    assert (info.format, info.subtype, info.channels, info.samplerate) == ("FLAC", "PCM_16", 1, 44100)
+    assert (info.format, info.subtype, info.channels, info.samplerate) == (
+        "FLAC",
+        "PCM_16",
+        1,
+        44100,
+    )
     assert {name: Path(row.audio_path) for name, row in read(root)[0].items()} == before
     assert {path: path.stat().st_mtime_ns for path in before.values()} == times
     recordings.write_clip(root / "Raw" / "video_0001" / "0002.mp4", seed=99)
@@ -73,7 +80,8 @@ def test_the_decoded_sound_is_the_sound_of_the_clip(tmp_path: Path) -> None:
     found, _ = read(tmp_path)
     decoded, rate = soundfile.read(found["video_0001_0001"].audio_path)
     original = recordings.tone(1.0, rate, seed=3)
-    # The encoder may put up to two blocks of silence first; AAC keeps the wave, not every sample.
+    # The encoder may put up to two blocks of silence first; AAC keeps the wave, not
+    # every sample.
     shift = int(np.argmax(np.correlate(decoded[4000:42048], original[4000:40000], mode="valid")))
     placed = decoded[4000 + shift : 40000 + shift]
     assert np.corrcoef(placed, original[4000:40000])[0, 1] > 0.98
@@ -84,7 +92,9 @@ def test_row_numbers_must_cover_the_first_release_once(tmp_path: Path) -> None:
     root = miniature.chsims(tmp_path, "first")
     index = root / "metadata" / "test_index.csv"
     index.write_text("index\n0\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"row 0 stands in two subsets, expected every row"):
+    with pytest.raises(
+        ConfigurationError, match=r"row 0 stands in two subsets, expected every row"
+    ):
         read(root)
     index.write_text("index\n99\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="row 99 is not one of 7 rows"):
@@ -101,5 +111,7 @@ def test_a_table_without_its_columns_says_which_are_missing(tmp_path: Path) -> N
     with pytest.raises(ConfigurationError, match=r"expected \['mode', 'text'\] among them"):
         read(root)
     (root / "label.csv").unlink()
-    with pytest.raises(ConfigurationError, match=r"expected label\.csv, or metadata/sentiment/label_M\.csv"):
+    with pytest.raises(
+        ConfigurationError, match=r"expected label\.csv, or metadata/sentiment/label_M\.csv"
+    ):
         read(root)

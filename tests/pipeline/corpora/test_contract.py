@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import lookup, preparation, tokens
+from pipeline import lookup, tables, tokens
+from pipeline.corpora import _preparation as preparation
+from pipeline.corpora._totals import Totals
 from pipeline.schema import Rejection, Utterance
-from pipeline.totals import Totals
 from tests.resources import miniature
 
 SYNTHETIC = ("demo", "demo_zh")  # built by the project itself, with tests of their own
@@ -38,7 +39,9 @@ def read(name: str, root: Path) -> list[Utterance | Rejection]:
 
 
 @pytest.fixture(scope="module", params=list(TREES))
-def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def corpus(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
     name, build = TREES[request.param]
     return name, build(tmp_path_factory.mktemp(name))
 
@@ -60,9 +63,16 @@ def test_utterances_are_complete_and_their_ids_distinct(corpus: tuple[str, Path]
         assert row.transcript is None or row.transcript == row.transcript.strip() != ""
         assert all(isinstance(value, float) for value in row.ratings.values())
         # What the prepare stage adds.
-        assert (row.words, row.audio_sha256, row.duration, row.duplicate_of) == ((), None, None, None)
+        assert (row.words, row.audio_sha256, row.duration, row.duplicate_of) == (
+            (),
+            None,
+            None,
+            None,
+        )
         for path in filter(None, (row.audio_path, row.alignment_path)):
-            assert Path(path).is_relative_to(root) or Path(path).is_relative_to(root.parent / "cache")
+            assert Path(path).is_relative_to(root) or Path(path).is_relative_to(
+                root.parent / "cache"
+            )
             assert not Path(path).name.startswith("._")
 
 
@@ -74,7 +84,9 @@ def test_rejections_say_why_and_where(corpus: tuple[str, Path]) -> None:
             assert not row.utterance_id.startswith("._")
 
 
-def test_every_row_is_used_or_rejected_and_survives_storage(corpus: tuple[str, Path], tmp_path: Path) -> None:
+def test_every_row_is_used_or_rejected_and_survives_storage(
+    corpus: tuple[str, Path], tmp_path: Path
+) -> None:
     name, root = corpus
     rows = read(name, root)
     utterances = [row for row in rows if isinstance(row, Utterance)]
@@ -85,10 +97,12 @@ def test_every_row_is_used_or_rejected_and_survives_storage(corpus: tuple[str, P
     assert len(used) >= 2
     assert all(row.audio_path is None or (row.duration or 0) > 0 for row in used)
     assert all(row.words for row in used if row.transcript)
-    preparation.write_utterances(tmp_path / "utterances.parquet", used)
-    preparation.write_rejections(tmp_path / "rejects.parquet", rejected)
-    assert preparation.read_utterances(tmp_path / "utterances.parquet") == used
-    assert sorted(map(repr, preparation.read_rejections(tmp_path / "rejects.parquet"))) == sorted(map(repr, rejected))
+    tables.write_utterances(tmp_path / "utterances.parquet", used)
+    tables.write_rejections(tmp_path / "rejects.parquet", rejected)
+    assert tables.read_utterances(tmp_path / "utterances.parquet") == used
+    assert sorted(map(repr, tables.read_rejections(tmp_path / "rejects.parquet"))) == sorted(
+        map(repr, rejected)
+    )
 
 
 def test_the_order_does_not_depend_on_the_file_system(
@@ -127,7 +141,9 @@ def test_module_states_licence_citation_layout_and_totals(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in TREES.values()}))
-def test_mistakes_in_configuration_and_place_say_what_was_expected(name: str, tmp_path: Path) -> None:
+def test_mistakes_in_configuration_and_place_say_what_was_expected(
+    name: str, tmp_path: Path
+) -> None:
     module = lookup.component("corpora", name)
     with pytest.raises(lookup.ConfigurationError, match="unknown key speed, expected one of"):
         lookup.configure(module.Config, {"speed": 1}, name)

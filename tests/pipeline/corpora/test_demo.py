@@ -1,4 +1,6 @@
-"""The readers of the synthetic corpora: what they fill in, and what they say where nothing was synthesised."""
+"""The readers of the synthetic corpora: what they fill in, and what they say where
+nothing was synthesised.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import audio, demo_corpus, lookup, totals
+from pipeline import audio, lookup
+from pipeline.corpora import _totals as totals
+from pipeline.demo import corpus as demo_corpus
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 
@@ -26,9 +30,15 @@ def test_reads_what_was_written(corpus: str, tmp_path: Path) -> None:
     assert [item.utterance_id for item in found] == [line.utterance_id for line in lines]
     for item, line in zip(found, lines, strict=True):
         assert (item.corpus, item.language, item.emotion) == (corpus, line.language, line.emotion)
-        assert (item.speaker, item.dialogue, item.transcript) == (line.speaker, line.dialogue, line.transcript)
+        assert (item.speaker, item.dialogue, item.transcript) == (
+            line.speaker,
+            line.dialogue,
+            line.transcript,
+        )
         assert (item.session, item.style) == (line.session or None, line.style or None)
-        assert dict(item.ratings) == ({} if line.sentiment is None else {"sentiment": line.sentiment})
+        assert dict(item.ratings) == (
+            {} if line.sentiment is None else {"sentiment": line.sentiment}
+        )
         assert item.alignment_path == (tmp_path / "words.csv").as_posix()
         assert len(audio.load(item, 16000)) > 16000
 
@@ -37,7 +47,12 @@ def test_reads_what_was_written(corpus: str, tmp_path: Path) -> None:
 def test_totals_are_those_of_the_plan(corpus: str) -> None:
     utterances = [
         Utterance(
-            line.utterance_id, corpus, line.emotion, speaker=line.speaker, dialogue=line.dialogue, style=line.style
+            line.utterance_id,
+            corpus,
+            line.emotion,
+            speaker=line.speaker,
+            dialogue=line.dialogue,
+            style=line.style,
         )
         for line in demo_corpus.plan(corpus)
     ]

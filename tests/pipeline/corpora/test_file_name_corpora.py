@@ -1,4 +1,6 @@
-"""CREMA-D, EMO-DB and ESD: the corpora whose files are named after their labels; and MELD with its tables."""
+"""CREMA-D, EMO-DB and ESD: the corpora whose files are named after their labels; and
+MELD with its tables.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lookup, preparation, tokens
+from pipeline import lookup, tokens
+from pipeline.corpora import _preparation as preparation
 from pipeline.corpora import cremad, emodb, esd, meld
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
@@ -29,7 +32,9 @@ def test_cremad_name_gives_actor_sentence_emotion_and_intensity(tmp_path: Path) 
         {"intensity": 3.0},
     )
     assert found["1040_ITH_SAD_X"].emotion == "sad" and found["1040_ITH_SAD_X"].ratings == {}
-    assert [(row.utterance_id, row.reason) for row in rejections] == [("1001_DFA_ANGRY", "unparsable file name")]
+    assert [(row.utterance_id, row.reason) for row in rejections] == [
+        ("1001_DFA_ANGRY", "unparsable file name")
+    ]
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
     assert {row.utterance_id: row.reason for row in prepared if isinstance(row, Rejection)} == {
         "1076_MTI_SAD_XX": "audio silent",
@@ -48,17 +53,26 @@ def test_emodb_emotion_is_the_sixth_character(tmp_path: Path) -> None:
         "16b02Lx": ("16", "bored"),
         "16b03A": ("16", "fearful"),
     }
-    assert found["03a01Fa"].transcript == "Der Lappen liegt auf dem Eisschrank." and found["03a01Fa"].language == "de"
+    assert (
+        found["03a01Fa"].transcript == "Der Lappen liegt auf dem Eisschrank."
+        and found["03a01Fa"].language == "de"
+    )
     assert [row.utterance_id for row in rejections] == ["99a01Fa"]
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
     assert prepared[0].words == ("der", "lappen", "liegt", "auf", "dem", "eisschrank")
     flagged = preparation.flag_duplicates(prepared)
-    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {"16a05Td": "16a05Tb"}
+    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {
+        "16a05Td": "16a05Tb"
+    }
 
 
 def test_esd_reads_both_languages_and_all_encodings(tmp_path: Path) -> None:
     found, rejections = read("esd", miniature.esd(tmp_path))
-    assert {row.speaker: (row.language, row.transcript) for row in found.values() if row.emotion == "happy"} == {
+    assert {
+        row.speaker: (row.language, row.transcript)
+        for row in found.values()
+        if row.emotion == "happy"
+    } == {
         "0001": ("zh", "打远一看"),
         "0003": ("zh", "他们是谁"),
         "0011": ("en", "The nine the eggs, I keep."),
@@ -76,7 +90,9 @@ def test_esd_reads_both_languages_and_all_encodings(tmp_path: Path) -> None:
 def test_esd_stops_at_a_text_file_that_it_cannot_decode(tmp_path: Path) -> None:
     root = miniature.esd(tmp_path)
     (root / "0001" / "0001.txt").write_bytes(b"0001_000351\t\xff\xff\t\xe7\n")
-    with pytest.raises(ConfigurationError, match=r"0001\.txt cannot be decoded, expected UTF-8, .* or gb18030"):
+    with pytest.raises(
+        ConfigurationError, match=r"0001\.txt cannot be decoded, expected UTF-8, .* or gb18030"
+    ):
         read("esd", root)
     (root / "0001" / "0001.txt").unlink()
     with pytest.raises(ConfigurationError, match=r"0001\.txt is not a file, expected a text file"):
@@ -94,7 +110,10 @@ def test_meld_rows_find_their_clips_in_both_layouts(tmp_path: Path, nested: bool
         "test_dia0_utt0": ("joy", "test", "test_dia0"),
     }
     assert found["train_dia0_utt0"].transcript == "Oh, he’s lost it…"
-    assert (found["train_dia0_utt0"].speaker, found["train_dia0_utt0"].ratings) == ("Phoebe", {"sentiment": -1.0})
+    assert (found["train_dia0_utt0"].speaker, found["train_dia0_utt0"].ratings) == (
+        "Phoebe",
+        {"sentiment": -1.0},
+    )
     assert {row.utterance_id: row.reason for row in rejections} == {
         "train_dia0_utt1": "listed twice",
         "train_dia2_utt0": "label outside the scheme",
@@ -112,7 +131,10 @@ def test_meld_without_the_clips_of_a_table_says_which_folder_it_expected(tmp_pat
 
 
 def test_flac_copies_of_a_recording_are_not_counted_twice(tmp_path: Path) -> None:
-    for name, folder, stem in (("cremad", "AudioWAV", "1001_DFA_ANG_XX"), ("emodb", "wav", "03a01Fa")):
+    for name, folder, stem in (
+        ("cremad", "AudioWAV", "1001_DFA_ANG_XX"),
+        ("emodb", "wav", "03a01Fa"),
+    ):
         for suffix in ("wav", "flac"):
             recordings.write(tmp_path / name / folder / f"{stem}.{suffix}")
         found, rejections = read(name, tmp_path / name)
@@ -121,10 +143,20 @@ def test_flac_copies_of_a_recording_are_not_counted_twice(tmp_path: Path) -> Non
 
 def test_published_totals_add_up() -> None:
     def total(module: object, prefix: str) -> int:
-        return sum(count.expected for count in module.TOTALS.counts if count.name.startswith(prefix))
+        return sum(
+            count.expected for count in module.TOTALS.counts if count.name.startswith(prefix)
+        )
 
     assert total(cremad, "emotion ") == total(cremad, "utterances") == 7442
     assert total(emodb, "emotion ") == total(emodb, "utterances") == 535
-    assert total(esd, "speaker ") == total(esd, "utterances") == sum(total(esd, f"{name} ") for name in esd.SPEAKERS)
-    assert total(meld, "subset ") == sum(total(meld, f"{name} ") for name in ("train", "valid", "test")) == 13708
+    assert (
+        total(esd, "speaker ")
+        == total(esd, "utterances")
+        == sum(total(esd, f"{name} ") for name in esd.SPEAKERS)
+    )
+    assert (
+        total(meld, "subset ")
+        == sum(total(meld, f"{name} ") for name in ("train", "valid", "test"))
+        == 13708
+    )
     assert len(cremad.SENTENCES) == 12 and len(emodb.SENTENCES) == 10

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import preparation, tokens, totals
+from pipeline import tokens
+from pipeline.corpora import _preparation as preparation
+from pipeline.corpora import _totals as totals
 from pipeline.corpora import iemocap
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
@@ -33,16 +35,34 @@ def test_the_speaker_is_the_turns_own_letter_not_the_dialogues(tmp_path: Path) -
 def test_labels_ratings_votes_and_structure(tmp_path: Path) -> None:
     found, _ = read(miniature.iemocap(tmp_path))
     row = found["Ses01F_impro01_F000"]
-    assert (row.emotion, row.session, row.dialogue, row.style) == ("neutral", "Ses01", "Ses01F_impro01", "improvised")
+    assert (row.emotion, row.session, row.dialogue, row.style) == (
+        "neutral",
+        "Ses01",
+        "Ses01F_impro01",
+        "improvised",
+    )
     assert row.ratings == {"valence": 2.5, "activation": 2.0, "dominance": 3.5}
     assert row.votes == ("E2:neutral", "E3:neutral", "E3:frustrated", "F1:other")
     assert found["Ses05F_script03_1_F033"].style == "scripted"
     assert {row.emotion for row in found.values()} == {
-        *("neutral", "excited", "undecided", "angry", "happy", "frustrated", "sad", "disgusted", "other", "surprised")
+        *(
+            "neutral",
+            "excited",
+            "undecided",
+            "angry",
+            "happy",
+            "frustrated",
+            "sad",
+            "disgusted",
+            "other",
+            "surprised",
+        )
     }
 
 
-def test_transcripts_survive_lines_that_do_not_parse_and_windows_punctuation(tmp_path: Path) -> None:
+def test_transcripts_survive_lines_that_do_not_parse_and_windows_punctuation(
+    tmp_path: Path,
+) -> None:
     found, _ = read(miniature.iemocap(tmp_path))
     assert found["Ses01F_impro01_F000"].transcript == "May I help you?"
     assert found["Ses01F_impro01_M000"].transcript is None
@@ -52,7 +72,9 @@ def test_transcripts_survive_lines_that_do_not_parse_and_windows_punctuation(tmp
 def test_the_corpus_own_word_times_are_found_where_they_exist(tmp_path: Path) -> None:
     found, _ = read(miniature.iemocap(tmp_path))
     path = found["Ses01F_impro01_F000"].alignment_path
-    assert path is not None and path.endswith("ForcedAlignment/Ses01F_impro01/Ses01F_impro01_F000.wdseg")
+    assert path is not None and path.endswith(
+        "ForcedAlignment/Ses01F_impro01/Ses01F_impro01_F000.wdseg"
+    )
     assert Path(path).is_file() and found["Ses01F_impro01_M000"].alignment_path is None
 
 
@@ -80,14 +102,20 @@ def test_prepare_names_what_is_wrong_with_each_recording(tmp_path: Path) -> None
     }
 
 
-def test_a_folder_around_the_sessions_is_accepted_and_a_broken_tree_is_named(tmp_path: Path) -> None:
+def test_a_folder_around_the_sessions_is_accepted_and_a_broken_tree_is_named(
+    tmp_path: Path,
+) -> None:
     root = miniature.iemocap(tmp_path, sessions=(3,))
     root.rename(tmp_path / "IEMOCAP_full_release")
     assert len(read(tmp_path)[0]) == 2
     with pytest.raises(ConfigurationError, match="expected folders Session1"):
         read(tmp_path / "IEMOCAP_full_release" / "Session3")
-    (tmp_path / "IEMOCAP_full_release" / "Session3" / "dialog" / "transcriptions").rename(tmp_path / "elsewhere")
-    with pytest.raises(ConfigurationError, match="dialog/transcriptions is not a folder, expected the IEMOCAP tree"):
+    (tmp_path / "IEMOCAP_full_release" / "Session3" / "dialog" / "transcriptions").rename(
+        tmp_path / "elsewhere"
+    )
+    with pytest.raises(
+        ConfigurationError, match="dialog/transcriptions is not a folder, expected the IEMOCAP tree"
+    ):
         read(tmp_path)
 
 
@@ -97,7 +125,9 @@ def test_published_totals_agree_with_each_other() -> None:
     def total(prefix: str) -> int:
         return sum(number for name, number in counts.items() if name.startswith(prefix))
 
-    assert total("session ") == total("emotion ") == total("style ") == counts["utterances"] == 10039
+    assert (
+        total("session ") == total("emotion ") == total("style ") == counts["utterances"] == 10039
+    )
     assert counts["four classes, excited with happy"] == sum(
         counts[f"emotion {emotion}"] for emotion in iemocap.FOUR_CLASSES
     )
@@ -111,5 +141,8 @@ def test_a_complete_tree_with_missing_turns_says_which_totals_are_off(tmp_path: 
     partial = list(found.values())
     assert totals.missing_parts(iemocap.TOTALS, partial) == ["Ses02", "Ses04"]
     lines = totals.differences(iemocap.TOTALS, partial)
-    assert "session Ses03: 2, expected 2136" in lines and "four classes, Ses01: 2, expected 1085" in lines
+    assert (
+        "session Ses03: 2, expected 2136" in lines
+        and "four classes, Ses01: 2, expected 1085" in lines
+    )
     assert not any(line.startswith(("utterances", "emotion", "session Ses02")) for line in lines)

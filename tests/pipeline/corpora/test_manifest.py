@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import preparation, tokens
+from pipeline import tokens
+from pipeline.corpora import _preparation as preparation
 from pipeline.corpora import manifest
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
@@ -42,7 +43,12 @@ def test_rows_become_utterances_with_segments_ratings_and_votes(tmp_path: Path) 
     assert (found["0002"].language, found["0002"].subset) == ("en-gb", "valid")
     assert (found["0003"].audio_path, found["0004"].transcript) == (None, None)
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
-    assert [row.duration for row in prepared if isinstance(row, Utterance)] == [0.75, 1.25, None, 0.3]
+    assert [row.duration for row in prepared if isinstance(row, Utterance)] == [
+        0.75,
+        1.25,
+        None,
+        0.3,
+    ]
 
 
 def test_rows_that_cannot_be_used_say_why(tmp_path: Path) -> None:
@@ -65,10 +71,17 @@ def test_rows_that_cannot_be_used_say_why(tmp_path: Path) -> None:
 def test_links_may_lead_out_only_when_that_is_allowed(tmp_path: Path) -> None:
     found, rejections = read(miniature.manifest(tmp_path), follow_links=True)
     assert "link" in found
-    assert {name for name, reason in rejections.items() if reason.startswith("path leaves")} == {"up", "absolute"}
+    assert {name for name, reason in rejections.items() if reason.startswith("path leaves")} == {
+        "up",
+        "absolute",
+    }
 
 
-@given(parts=st.lists(st.sampled_from(["..", ".", "a", "out", "in", "", "/", "b.wav"]), min_size=1, max_size=6))
+@given(
+    parts=st.lists(
+        st.sampled_from(["..", ".", "a", "out", "in", "", "/", "b.wav"]), min_size=1, max_size=6
+    )
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_spelling_of_a_path_leaves_the_folder(tmp_path: Path, parts: list[str]) -> None:
     root = tmp_path / "root"
@@ -81,14 +94,20 @@ def test_no_spelling_of_a_path_leaves_the_folder(tmp_path: Path, parts: list[str
     )
     found, rejections = read(root)
     for row in found.values():
-        assert row.audio_path is None or Path(row.audio_path).resolve().is_relative_to(root.resolve())
+        assert row.audio_path is None or Path(row.audio_path).resolve().is_relative_to(
+            root.resolve()
+        )
     assert len(found) + len(rejections) == 1
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 def test_every_kind_of_table_gives_the_same_rows(tmp_path: Path, suffix: str) -> None:
     recordings.write(tmp_path / "a.wav")
-    columns = {"utterance_id": ["007", "8"], "emotion": ["sad", "happy"], "audio_path": ["a.wav", None]}
+    columns = {
+        "utterance_id": ["007", "8"],
+        "emotion": ["sad", "happy"],
+        "audio_path": ["a.wav", None],
+    }
     columns |= {"transcript": ["it is, well", None], "rating_arousal": [0.5, None]}
     table = tmp_path / f"mine{suffix}"
     if suffix == ".parquet":
@@ -105,14 +124,21 @@ def test_every_kind_of_table_gives_the_same_rows(tmp_path: Path, suffix: str) ->
         found, rejections = read(root, **values)
         assert rejections == {} and list(found) == ["007", "8"]
         assert (found["007"].transcript, found["007"].ratings) == ("it is, well", {"arousal": 0.5})
-        assert (found["8"].audio_path, found["8"].transcript, found["8"].ratings) == (None, None, {})
+        assert (found["8"].audio_path, found["8"].transcript, found["8"].ratings) == (
+            None,
+            None,
+            {},
+        )
 
 
 @pytest.mark.parametrize(
     ("header", "message"),
     [
         ("utterance_id,transcript", "lacks the column emotion, expected utterance_id, emotion"),
-        ("utterance_id,emotion", "neither recordings nor words, expected a column audio_path or transcript"),
+        (
+            "utterance_id,emotion",
+            "neither recordings nor words, expected a column audio_path or transcript",
+        ),
         ("utterance_id,emotion,transcript,gender", "unknown column 'gender', expected .*x_"),
         ("utterance_id,emotion,emotion,transcript", "column emotion stands twice"),
         ("", "lacks the column utterance_id, emotion"),

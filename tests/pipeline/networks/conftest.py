@@ -1,4 +1,6 @@
-"""One thread: for tensors this small more threads only wait for each other, and sums depend on their number."""
+"""One thread: for tensors this small more threads only wait for each other, and sums
+depend on their number.
+"""
 
 import torch
 

@@ -33,9 +33,14 @@ def test_published_sizes() -> None:
         (32, 128),
     ]
     fused: Any = cbla.M_CBLA_BLR(SIZES)
-    assert [layer.weight.shape[0] for layer in fused.fusion] + [fused.classifier.weight.shape[0]] == [1024, 512, 4]
+    assert [layer.weight.shape[0] for layer in fused.fusion] + [
+        fused.classifier.weight.shape[0]
+    ] == [1024, 512, 4]
     assert fused.text.recurrent.lstm.hidden_size == fused.voice.context.lstm.hidden_size == 256
-    assert fused.text.recurrent.bidirectional and not cbla.T_LSTM(SIZES).encoder.recurrent.bidirectional  # type: ignore[union-attr]
+    assert (
+        fused.text.recurrent.bidirectional
+        and not cbla.T_LSTM(SIZES).encoder.recurrent.bidirectional
+    )  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("name", ["S_DNN", "S_CNN", "S_CL", "S_CBLA"])
@@ -59,7 +64,12 @@ def test_words_beyond_the_limit_are_not_read() -> None:
 def test_l2_rows_differ_by_the_penalty_alone(name: str) -> None:
     plain, penalised = getattr(cbla, name), getattr(cbla, name + "R")
     before, after = asdict(plain.recipe), asdict(penalised.recipe)
-    assert before.pop("l2") == 0 and after.pop("l2") > 0 and before == after and after["weight_decay"] == 0
+    assert (
+        before.pop("l2") == 0
+        and after.pop("l2") > 0
+        and before == after
+        and after["weight_decay"] == 0
+    )
     networks = []
     for row in (plain, penalised):
         torch.manual_seed(0)

@@ -35,7 +35,9 @@ def test_ten_seconds_become_371_steps_and_no_sample_is_skipped() -> None:
 def test_spectrum_keeps_a_step_for_eight_frames() -> None:
     network: Any = cma.CMA_spec(Sizes(257, 300, 10, 4)).eval()
     frames = torch.randn(1, 1000, 257)
-    voice, lengths = network.voice(replace(batch(10), frames=frames, frame_lengths=torch.tensor([1000])))
+    voice, lengths = network.voice(
+        replace(batch(10), frames=frames, frame_lengths=torch.tensor([1000]))
+    )
     assert voice.shape == (1, 125, 100) and lengths.tolist() == [125]
 
 
@@ -65,5 +67,7 @@ def test_published_sizes() -> None:
     ]
     assert len(network.voice_to_text.blocks) == len(network.text_to_voice.blocks) == 2
     assert network.voice_to_text.blocks[0].attention.num_heads == 10
-    assert network.voice.recurrent.lstm.hidden_size == network.text.recurrent.lstm.hidden_size == 100
+    assert (
+        network.voice.recurrent.lstm.hidden_size == network.text.recurrent.lstm.hidden_size == 100
+    )
     assert cma.CMA_raw.recipe.learning_rate == 1e-3  # type: ignore[attr-defined]

@@ -15,7 +15,12 @@ from pipeline.batch import Batch, Sizes
 from pipeline.networks import fg_cme
 
 SIZES = Sizes(feature_dim=40, word_dim=300, vocabulary_size=10, num_classes=4)
-SMALL: dict[str, Any] = {"channels": (4, 5, 6), "semantic_size": 7, "hidden_size": 8, "classifier_size": 9}
+SMALL: dict[str, Any] = {
+    "channels": (4, 5, 6),
+    "semantic_size": 7,
+    "hidden_size": 8,
+    "classifier_size": 9,
+}
 
 
 def batch() -> Batch:
@@ -38,7 +43,10 @@ def test_published_sizes() -> None:
     assert network.semantic.weight.shape == (256, 300)
     assert network.excitation.acoustic_gate.weight.shape == (256, 256)
     assert (network.recurrent.lstm.input_size, network.recurrent.lstm.hidden_size) == (512, 256)
-    assert [tuple(network.classifier[place].weight.shape) for place in (0, 2)] == [(128, 512), (4, 128)]
+    assert [tuple(network.classifier[place].weight.shape) for place in (0, 2)] == [
+        (128, 512),
+        (4, 128),
+    ]
     assert network.embed(batch()).shape == (2, 512)
 
 
@@ -53,7 +61,9 @@ def test_residual_excitation_is_another_network_that_trains(name: str) -> None:
     assert not torch.allclose(paper(batch()), residual(batch()))
     F.cross_entropy(residual(batch()), batch().labels).backward()
     reached = [p for n, p in residual.named_parameters() if not n.startswith("alignment")]
-    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in reached)
+    assert all(
+        parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in reached
+    )
 
 
 def test_ablations_remove_their_gate_only() -> None:
@@ -104,7 +114,12 @@ def test_ctc_align_reads_no_segments() -> None:
 def test_every_row_trains_as_published() -> None:
     for name in fg_cme.__all__:
         recipe = getattr(fg_cme, name).recipe
-        assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("adam", 5e-4, 32, 20)
+        assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size, recipe.epochs) == (
+            "adam",
+            5e-4,
+            32,
+            20,
+        )
 
 
 def test_the_benchmark_compares_equal_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,10 @@ SIZES = Sizes(feature_dim=6, word_dim=5, vocabulary_size=9, num_classes=3)
 def batch_of(*lengths: tuple[int, int]) -> Batch:
     torch.manual_seed(1)
     return collate(
-        [Example(str(n), frames=torch.randn(t, 6), words=torch.randn(w, 5)) for n, (t, w) in enumerate(lengths)]
+        [
+            Example(str(n), frames=torch.randn(t, 6), words=torch.randn(w, 5))
+            for n, (t, w) in enumerate(lengths)
+        ]
     )
 
 
@@ -43,7 +46,9 @@ def test_modalities_meet_where_figure_6_says(name: str, apart: int) -> None:
 
 
 @pytest.mark.parametrize("lengths", [((3, 40), (90, 1)), ((25, 25), (24, 26)), ((7, 2),)])
-def test_stems_give_audio_and_text_of_any_length_one_shape(lengths: tuple[tuple[int, int], ...]) -> None:
+def test_stems_give_audio_and_text_of_any_length_one_shape(
+    lengths: tuple[tuple[int, int], ...],
+) -> None:
     network = pba.PBA_2_Pconv(SIZES)
     for branch in network.branches:
         assert branch(batch_of(*lengths)).shape == (len(lengths), 25, 64)
@@ -66,10 +71,16 @@ def test_pba_a_equals_the_figures_written_with_torch() -> None:
         for block in branch.stages[:2]:
             bconv, sconv = block.bconv, block.shortcut
             full = bconv.convolution.conv
-            depthwise, pointwise = sconv.convolution.depthwise.conv, sconv.convolution.pointwise.conv
+            depthwise, pointwise = (
+                sconv.convolution.depthwise.conv,
+                sconv.convolution.pointwise.conv,
+            )
             separable = F.conv1d(x, depthwise.weight, padding=1, groups=x.shape[1])
             separable = F.conv1d(separable, pointwise.weight, pointwise.bias)
-            parallel = [F.max_pool1d(x, 3, 1, 1), unit(bconv.norm, F.conv1d(x, full.weight, full.bias, padding=1))]
+            parallel = [
+                F.max_pool1d(x, 3, 1, 1),
+                unit(bconv.norm, F.conv1d(x, full.weight, full.bias, padding=1)),
+            ]
             x = torch.cat(parallel, 1) + unit(sconv.norm, separable)
         states = x.transpose(1, 2)
         for stage in branch.stages[2:4]:
@@ -81,18 +92,26 @@ def test_pba_a_equals_the_figures_written_with_torch() -> None:
 
 
 def unit(norm: nn.Module, convolved: Tensor) -> Tensor:
-    return F.batch_norm(F.leaky_relu(convolved, 0.02), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    return F.batch_norm(
+        F.leaky_relu(convolved, 0.02), norm.running_mean, norm.running_var, norm.weight, norm.bias
+    )
 
 
 def test_separable_shortcuts_are_all_that_sets_pconv_apart_from_bcnn() -> None:
     full = {name: value.shape for name, value in pba.BCNN_a(SIZES).named_parameters()}
     separable = {name: value.shape for name, value in pba.Pconv_a(SIZES).named_parameters()}
     assert all(".shortcut.convolution." in name for name in full.keys() ^ separable.keys())
-    assert sum(shape.numel() for shape in separable.values()) < 0.65 * sum(shape.numel() for shape in full.values())
+    assert sum(shape.numel() for shape in separable.values()) < 0.65 * sum(
+        shape.numel() for shape in full.values()
+    )
 
 
-@pytest.mark.parametrize(("name", "convolutions", "dense"), [("LeNet_a", 2, 3), ("AlexNet_t", 5, 3), ("VGG_a", 13, 3)])
-def test_classic_networks_have_their_published_depth(name: str, convolutions: int, dense: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "convolutions", "dense"), [("LeNet_a", 2, 3), ("AlexNet_t", 5, 3), ("VGG_a", 13, 3)]
+)
+def test_classic_networks_have_their_published_depth(
+    name: str, convolutions: int, dense: int
+) -> None:
     layers = list(getattr(pba, name)(SIZES).modules())
     assert sum(isinstance(layer, nn.Conv1d) for layer in layers) == convolutions
     assert sum(isinstance(layer, nn.Linear) for layer in layers) == dense
@@ -122,7 +141,9 @@ def test_one_word_is_enough_and_padding_to_fifty_changes_nothing(name: str) -> N
     batch = batch_of((1, 1), (1, 50), (1, 9))
     together = network(batch)
     for row, length in enumerate((1, 50, 9)):
-        alone = Batch(words=batch.words[row : row + 1, :length], word_lengths=torch.tensor([length]))
+        alone = Batch(
+            words=batch.words[row : row + 1, :length], word_lengths=torch.tensor([length])
+        )
         torch.testing.assert_close(network(alone), together[row : row + 1], atol=1e-5, rtol=1e-5)
 
 

@@ -32,7 +32,11 @@ def batch() -> Batch:
 def test_recipe_is_section_iv_b_2() -> None:
     for name in tsin.__all__:
         recipe = getattr(tsin, name).recipe
-        assert (recipe.optimizer, recipe.learning_rate, recipe.weight_decay) == ("adam", 1e-4, 1e-3), name
+        assert (recipe.optimizer, recipe.learning_rate, recipe.weight_decay) == (
+            "adam",
+            1e-4,
+            1e-3,
+        ), name
         assert (recipe.learning_rate_step, recipe.learning_rate_factor) == (50, 0.1), name
         assert (recipe.batch_size, recipe.epochs) == (64, 80), name
 
@@ -50,7 +54,9 @@ def kernels(block: nn.Module, x: Tensor) -> Tensor:
 
 
 def by_equation(network: nn.Module, frames: Tensor, words: Tensor) -> Tensor:
-    """Logits of one utterance by equations 1-11 as printed, but for the softmax of eq. 8."""
+    """Logits of one utterance by equations 1-11 as printed, but for the softmax of eq.
+    8.
+    """
     s = network.speech.lstm(frames[None])[0][0]
     t = kernels(network.text.block, words).amax(0)
     u = []
@@ -60,7 +66,9 @@ def by_equation(network: nn.Module, frames: Tensor, words: Tensor) -> Tensor:
     aligned = torch.stack(u)
     part = network.interaction
     h_t, h_s = t.mean(0), aligned.mean(0)
-    w_t = [math.exp(part.score(torch.tanh(part.of_speech(u_i) + part.of_text(h_t)))) for u_i in aligned]
+    w_t = [
+        math.exp(part.score(torch.tanh(part.of_speech(u_i) + part.of_text(h_t)))) for u_i in aligned
+    ]
     w_s = [math.exp(part.score(torch.tanh(part.of_text(t_i) + part.of_speech(h_s)))) for t_i in t]
     both = [
         torch.cat([u_i * s_w / sum(w_s), t_i * t_w / sum(w_t)])
@@ -76,7 +84,10 @@ def test_logits_equal_the_equations_one_utterance_at_a_time(batch: Batch) -> Non
     torch.manual_seed(0)
     network = tsin.TSIN(SIZES, **SMALL)
     assert batch.frames is not None and batch.words is not None
-    expected = [by_equation(network, batch.frames[n, :t], batch.words[n, :w]) for n, (t, w) in enumerate(LENGTHS)]
+    expected = [
+        by_equation(network, batch.frames[n, :t], batch.words[n, :w])
+        for n, (t, w) in enumerate(LENGTHS)
+    ]
     torch.testing.assert_close(network(batch), torch.stack(expected), atol=1e-6, rtol=1e-5)
 
 
@@ -84,7 +95,9 @@ def test_logits_equal_the_equations_one_utterance_at_a_time(batch: Batch) -> Non
 @pytest.mark.parametrize("block", [4, 10, 125])
 def test_speech_is_encoded_as_if_packed(batch: Batch, block: int) -> None:
     encoder = tsin.SpeechEncoder(6, 7, block)
-    packed = pack_padded_sequence(batch.frames, batch.frame_lengths, batch_first=True, enforce_sorted=False)
+    packed = pack_padded_sequence(
+        batch.frames, batch.frame_lengths, batch_first=True, enforce_sorted=False
+    )
     expected, _ = pad_packed_sequence(encoder.lstm(packed)[0], batch_first=True)
     states = encoder(batch) * batch.frame_mask[..., None]
     torch.testing.assert_close(states, expected, atol=1e-6, rtol=1e-5)
@@ -94,7 +107,9 @@ def test_speech_is_encoded_as_if_packed(batch: Batch, block: int) -> None:
 def test_one_hot_look_up_equals_one_hot_vectors_times_the_matrix(batch: Batch) -> None:
     network = tsin.TSIN_onehot(SIZES, **SMALL)
     assert batch.word_ids is not None and (batch.word_ids == 0).any()
-    one_hot = nn.functional.one_hot(batch.word_ids, 9)[..., 1:].float()  # the unknown word is the zero vector
+    one_hot = nn.functional.one_hot(batch.word_ids, 9)[
+        ..., 1:
+    ].float()  # the unknown word is the zero vector
     vectors = one_hot @ network.text.table.weight[1:]
     expected = network.text.block(vectors, batch.word_lengths)
     torch.testing.assert_close(network.text(batch), expected)
@@ -107,18 +122,27 @@ def test_without_alignment_each_word_takes_its_share_of_the_frames(batch: Batch)
     shares = torch.zeros_like(words)
     for row, (num_frames, num_words) in enumerate(LENGTHS):
         for word in range(num_words):
-            first, last = word * num_frames // num_words, math.ceil((word + 1) * num_frames / num_words)
+            first, last = (
+                word * num_frames // num_words,
+                math.ceil((word + 1) * num_frames / num_words),
+            )
             shares[row, word] = frames[row, first:last].mean(0)
-    fused = network.fusion(torch.cat(network.interaction(words, shares, batch.word_mask), dim=-1))[0]
+    fused = network.fusion(torch.cat(network.interaction(words, shares, batch.word_mask), dim=-1))[
+        0
+    ]
     expected = network.classifier(network.block(fused, batch.word_lengths))
     torch.testing.assert_close(network(batch), expected, atol=1e-6, rtol=1e-5)
 
 
 @torch.no_grad()
-def test_without_interaction_the_lstm_reads_aligned_speech_and_text_as_they_are(batch: Batch) -> None:
+def test_without_interaction_the_lstm_reads_aligned_speech_and_text_as_they_are(
+    batch: Batch,
+) -> None:
     torch.manual_seed(0)
     full = tsin.TSIN(SIZES, **SMALL)
     bare = tsin.TSI_wo_SI(SIZES, dim=7, fusion_dim=3)
-    bare.load_state_dict({name: value for name, value in full.state_dict().items() if "interaction" not in name})
+    bare.load_state_dict(
+        {name: value for name, value in full.state_dict().items() if "interaction" not in name}
+    )
     full.interaction.forward = lambda words, speech, mask: (speech, words)
     torch.testing.assert_close(bare(batch), full(batch))

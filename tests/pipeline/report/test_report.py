@@ -10,13 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import metrics, report, splits
+from pipeline import report
+from pipeline.evaluation import metrics
 from pipeline.lookup import ConfigurationError
-from pipeline.preparation import write_rejections, write_utterances
-from pipeline.protocol import Config
 from pipeline.report import accounts, audit, results, terminal
 from pipeline.report.experiments import experiments
 from pipeline.schema import Rejection, Utterance
+from pipeline.splits import _splits as splits
+from pipeline.splits._protocol import Config
+from pipeline.tables import write_rejections, write_utterances
 
 VOID = {"meta", "link", "img", "br"}
 CLASSES = ["angry", "happy", "neutral", "sad"]
@@ -37,8 +39,12 @@ ALIGNED = {
 }  # fmt: skip
 
 
-def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = True, size: int = 160) -> splits.Split:
-    """Utterances, a split and an alignment of `size` utterances by eight speakers in four sessions."""
+def add_corpus(
+    data: Path, corpus: str, protocol: str, known_speakers: bool = True, size: int = 160
+) -> splits.Split:
+    """Utterances, a split and an alignment of `size` utterances by eight speakers in
+    four sessions.
+    """
     utterances = [
         Utterance(
             f"u{i:04d}",
@@ -54,8 +60,12 @@ def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = Tr
     ]
     folder = data / "utterances" / corpus
     write_utterances(folder / "utterances.parquet", utterances)
-    write_rejections(folder / "rejects.parquet", [Rejection("broken", "prepare", "audio <truncated>")])
-    (folder / "metrics.json").write_text(json.dumps({"utterances": size + 1, "used": size, "rejected": 1}))
+    write_rejections(
+        folder / "rejects.parquet", [Rejection("broken", "prepare", "audio <truncated>")]
+    )
+    (folder / "metrics.json").write_text(
+        json.dumps({"utterances": size + 1, "used": size, "rejected": 1})
+    )
     made = splits.split(protocol, utterances, Config(labels={name: name for name in CLASSES}))
     place = data / "splits" / corpus / protocol
     write_rejections(place / "rejects.parquet", made.rejections)
@@ -67,20 +77,35 @@ def add_corpus(data: Path, corpus: str, protocol: str, known_speakers: bool = Tr
 
 
 def add_experiment(
-    models: Path, name: str, corpus: str, protocol: str, made: splits.Split, network: str, skill: float, seeds: int = 1
+    models: Path,
+    name: str,
+    corpus: str,
+    protocol: str,
+    made: splits.Split,
+    network: str,
+    skill: float,
+    seeds: int = 1,
 ) -> None:
-    """An evaluated experiment whose probabilities are right more often the greater the skill."""
+    """An evaluated experiment whose probabilities are right more often the greater the
+    skill.
+    """
     generator = np.random.default_rng(len(name))
     truth = {row.utterance_id: row.emotion for row in made.rows}
     folder, epochs, folds = models / name, 8, []
     for number in sorted({row.fold for row in made.rows}):
-        names = sorted(row.utterance_id for row in made.rows if row.fold == number and row.subset == "test")
+        names = sorted(
+            row.utterance_id for row in made.rows if row.fold == number and row.subset == "test"
+        )
         own = np.array([CLASSES.index(truth[item]) for item in names])
         for seed in range(seeds):
             raw = generator.normal(size=(epochs, len(names), 4))
-            raw[:, np.arange(len(names)), own] += skill * np.sqrt(np.arange(1, epochs + 1) / epochs)[:, None]
+            raw[:, np.arange(len(names)), own] += (
+                skill * np.sqrt(np.arange(1, epochs + 1) / epochs)[:, None]
+            )
             shares = np.exp(raw) / np.exp(raw).sum(axis=2, keepdims=True)
-            folds.append(metrics.Fold(seed, number, 4 + number % 4, range(1, epochs + 1), names, shares))
+            folds.append(
+                metrics.Fold(seed, number, 4 + number % 4, range(1, epochs + 1), names, shares)
+            )
     for fold in folds:
         place = folder / "folds" / f"seed-{fold.seed}-fold-{fold.fold}"
         place.mkdir(parents=True)
@@ -88,31 +113,49 @@ def add_experiment(
             "epoch": np.repeat(fold.epochs, len(fold.utterance_ids)),
             "utterance_id": list(fold.utterance_ids) * epochs,
         }
-        columns |= {f"p_{label}": fold.probabilities[..., i].ravel() for i, label in enumerate(CLASSES)}
+        columns |= {
+            f"p_{label}": fold.probabilities[..., i].ravel() for i, label in enumerate(CLASSES)
+        }
         pq.write_table(pa.table(columns), place / "probabilities.parquet")
-        recipe = {"optimizer": "adam", "learning_rate": 5e-4, "batch_size": 32, "epochs": epochs, "l2": 0.0}
+        recipe = {
+            "optimizer": "adam",
+            "learning_rate": 5e-4,
+            "batch_size": 32,
+            "epochs": epochs,
+            "l2": 0.0,
+        }
         described = {"epoch": fold.epoch, "recipe": recipe, "versions": {"serflow": "0.1.0"}}
         (place / "checkpoint.json").write_text(json.dumps(described))
         lines = ["epoch,train_loss,valid_loss,valid_wa,valid_ua"]
         for epoch in fold.epochs:
             level = 1 - 0.8**epoch
-            lines.append(f"{epoch},{1.4 - level},{1.35 - 0.6 * level + 0.02 * fold.fold},{0.6 * level},{0.62 * level}")
+            lines.append(
+                f"{epoch},{1.4 - level},{1.35 - 0.6 * level + 0.02 * fold.fold},{0.6 * level},{0.62 * level}"
+            )
         (place / "history.csv").write_text("\n".join(lines) + "\n")
     settings = {
         "corpus": corpus, "network": network, "acoustic": "fbank", "alignment": "pocketsphinx", "text": "word2vec",
         "split": protocol, "seeds": list(range(seeds)), "select": "ua", "hyperparameters": {},
         "training": {"epochs": epochs},
     }  # fmt: skip
-    (folder / "folds" / "experiment.json").write_text(json.dumps({"name": name, "experiment": settings}))
-    write_rejections(folder / "folds" / "rejects.parquet", [Rejection("u0007", "dataset", "no word spans")])
+    (folder / "folds" / "experiment.json").write_text(
+        json.dumps({"name": name, "experiment": settings})
+    )
+    write_rejections(
+        folder / "folds" / "rejects.parquet", [Rejection("u0007", "dataset", "no word spans")]
+    )
     read, classes = metrics.read_folds(folder / "folds")
     speakers = {f"u{i:04d}": f"s{i // 4 % 8}" for i in range(200)}
-    metrics.write(metrics.evaluate_experiment(read, truth, classes, speakers, resamples=200), folder)
+    metrics.write(
+        metrics.evaluate_experiment(read, truth, classes, speakers, resamples=200), folder
+    )
 
 
 @pytest.fixture
 def workplace(tmp_path):
-    """models/ and data/ with two experiments on the demo corpus, and one with shared speakers on another."""
+    """models/ and data/ with two experiments on the demo corpus, and one with shared
+    speakers on another.
+    """
     models, data = tmp_path / "models", tmp_path / "data"
     demo = add_corpus(data, "demo", "session")
     add_experiment(models, "fg_cme-demo", "demo", "session", demo, "FG_CME", 2.2)
@@ -123,7 +166,9 @@ def workplace(tmp_path):
 
 
 class Page(HTMLParser):
-    """Collects texts, ids and links, and fails on a tag that is not closed where it should be."""
+    """Collects texts, ids and links, and fails on a tag that is not closed where it
+    should be.
+    """
 
     def __init__(self):
         super().__init__()
@@ -159,7 +204,9 @@ def test_the_page_stands_alone_and_says_what_counts(workplace, tmp_path):
     assert [path.name for path in paths] == ["index.html", "results.md", "results.csv"]
     page = parsed(paths[0])
     text = " ".join(page.text)
-    assert all(link.startswith(("data:", "#")) for link in page.links), "nothing comes from the network"
+    assert all(link.startswith(("data:", "#")) for link in page.links), (
+        "nothing comes from the network"
+    )
     for link in page.links:
         if link.startswith("#"):
             assert link[1:] in page.ids, f"{link} leads nowhere"
@@ -226,7 +273,10 @@ def test_markdown_and_csv_hold_the_figures(workplace, tmp_path):
 def test_only_experiments_on_the_same_folds_are_compared(workplace):
     models, data = workplace
     found = results.groups(experiments(models))
-    assert [[item.name for item in group] for group in found.values()] == [["fg_cme-demo", "voice-demo"], ["<mine>"]]
+    assert [[item.name for item in group] for group in found.values()] == [
+        ["fg_cme-demo", "voice-demo"],
+        ["<mine>"],
+    ]
     pairs = results.comparisons(found["demo", "session"], data)
     assert len(pairs) == 1
     assert pairs[0]["second"] == "fg_cme-demo"
@@ -247,7 +297,9 @@ def test_many_experiments_are_compared_with_the_best_alone(workplace, monkeypatc
 def test_a_clear_difference_stays_clear_among_many_experiments(workplace):
     models, data = workplace
     best, other = results.groups(experiments(models))["demo", "session"]
-    pairs = results.comparisons([best, *(dataclasses.replace(other, name=f"copy-{i}") for i in range(54))], data)
+    pairs = results.comparisons(
+        [best, *(dataclasses.replace(other, name=f"copy-{i}") for i in range(54))], data
+    )
     assert len(pairs) == 54
     assert max(pair["ua_difference"]["p_holm"] for pair in pairs) < 0.02
 
@@ -281,7 +333,12 @@ def test_an_alignment_that_cannot_be_right_is_bad_news():
     found = audit.alignment(ALIGNED)
     assert [item.state for item in found] == ["good", "warn", "good", "good"]
     checked = ALIGNED["aligners"]["pocketsphinx"] | {
-        "check": {"failed": 90, "share_failed": 0.6, "first_start_median_s": 1.0, "first_start_within_100ms": 0.01}
+        "check": {
+            "failed": 90,
+            "share_failed": 0.6,
+            "first_start_median_s": 1.0,
+            "first_start_within_100ms": 0.01,
+        }
     }
     found = audit.alignment(ALIGNED | {"aligners": {"mfa": checked}})
     assert [item.text for item in found if item.state == "bad"] == [

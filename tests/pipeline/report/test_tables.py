@@ -23,8 +23,12 @@ def made(models: Path, name: str, network: str, corpus="ravdess", split="random"
     folder = models / name
     (folder / "folds").mkdir(parents=True)
     settings = {"corpus": corpus, "network": network, "split": split}
-    (folder / "folds" / "experiment.json").write_text(json.dumps({"name": name, "experiment": settings}))
-    (folder / "metrics.json").write_text(json.dumps(scores | {"test_selected": scores | {"wa": wa + 0.1}}))
+    (folder / "folds" / "experiment.json").write_text(
+        json.dumps({"name": name, "experiment": settings})
+    )
+    (folder / "metrics.json").write_text(
+        json.dumps(scores | {"test_selected": scores | {"wa": wa + 0.1}})
+    )
 
 
 @pytest.mark.parametrize("paper", tables.PAPERS)
@@ -34,15 +38,19 @@ def test_every_row_of_a_paper_has_its_figures_and_every_figure_its_row(paper):
     assert {item.row for item in stated} == rows
     for row in rows:
         mine = [item for item in stated if item.row == row]
-        assert any(item.value is not None for item in mine) or all("without numbers" in item.source for item in mine)
+        assert any(item.value is not None for item in mine) or all(
+            "without numbers" in item.source for item in mine
+        )
     assert all(item.source for item in stated)
     assert len({(i.row, i.corpus, i.split, i.metric) for i in stated}) == len(stated)
 
 
 def test_fifty_five_rows_in_all():
     stated = [item for paper in tables.PAPERS for item in tables.published(paper)]
-    assert len({item.row for item in stated}) == len(lookup.rows()) == 55
-    assert all(item.value is None or 7 <= item.value <= 100 for item in stated), "percent, not shares"
+    assert len({item.row for item in stated}) == len(lookup.systems()) == 55
+    assert all(item.value is None or 7 <= item.value <= 100 for item in stated), (
+        "percent, not shares"
+    )
 
 
 def test_published_unweighted_accuracy_is_the_mean_of_the_published_recalls():
@@ -53,7 +61,9 @@ def test_published_unweighted_accuracy_is_the_mean_of_the_published_recalls():
     for row, values in found.items():
         recalls = [value for name, value in values.items() if name.startswith("recall.")]
         assert len(recalls) == 4
-        assert values["ua"] == pytest.approx(sum(recalls) / 4, abs=0.3), row  # recalls are in whole percent
+        assert values["ua"] == pytest.approx(sum(recalls) / 4, abs=0.3), (
+            row
+        )  # recalls are in whole percent
 
 
 def test_published_figures_of_the_paper_stand_in_the_table(tmp_path):

@@ -1,4 +1,6 @@
-"""Contextual vectors: against transformers called by hand on a whole sentence, batched against alone, small models."""
+"""Contextual vectors: against transformers called by hand on a whole sentence, batched
+against alone, small models.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,18 @@ WORDS = "i was unbelievably happy yesterday but today everything feels dreadful 
 
 
 def said(number: int, text: str, transcript: str | None = None) -> Utterance:
-    return Utterance(f"u{number:03d}", "test", "neutral", words=tuple(text.split()), transcript=transcript)
+    return Utterance(
+        f"u{number:03d}", "test", "neutral", words=tuple(text.split()), transcript=transcript
+    )
 
 
 @pytest.fixture(scope="module")
 def utterances() -> list[Utterance]:
     generator = random.Random(5)
-    return [said(number, " ".join(generator.choices(WORDS, k=generator.randint(0, 40)))) for number in range(40)]
+    return [
+        said(number, " ".join(generator.choices(WORDS, k=generator.randint(0, 40))))
+        for number in range(40)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +78,9 @@ def test_token_rows_are_the_transcripts_tokens_without_the_special_ones() -> Non
 
 
 @pytest.mark.parametrize("pooling", ["word", "token"])
-def test_a_batch_changes_nothing_and_keeps_the_order(utterances: list[Utterance], pooling: str) -> None:
+def test_a_batch_changes_nothing_and_keeps_the_order(
+    utterances: list[Utterance], pooling: str
+) -> None:
     config = bert.Config(pooling=pooling, batch_size=8)
     together = list(bert.embed(utterances, config))
     assert [name for name, _ in together] == [utterance.utterance_id for utterance in utterances]
@@ -119,9 +128,15 @@ def test_a_byte_level_model_reads_words_as_it_reads_the_sentence(roberta: Path) 
     encoded = tokenizer(" " + text, return_tensors="pt", return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
     with torch.no_grad():
-        states = RobertaModel.from_pretrained(str(roberta)).eval()(**encoded).last_hidden_state[0].numpy()
+        states = (
+            RobertaModel.from_pretrained(str(roberta))
+            .eval()(**encoded)
+            .last_hidden_state[0]
+            .numpy()
+        )
     for row, (begin, end) in enumerate([(1, 6), (7, 12), (13, 18)]):
-        # The space before a word is a token of its own here, reported as an empty stretch at the word's start.
+        # The space before a word is a token of its own here, reported as an empty
+        # stretch at the word's start.
         inside = [i for i, (a, _) in enumerate(offsets) if begin <= a < end]
         np.testing.assert_allclose(vectors[row], states[inside].mean(axis=0), atol=1e-5)
 
@@ -194,7 +209,9 @@ def test_a_fresh_process_prints_nothing_else_and_gives_the_same_numbers() -> Non
         text=True,
         check=True,
     )
-    same = [Utterance(str(number), "c", "e", words=("happy",) * (number + 1)) for number in range(9)]
+    same = [
+        Utterance(str(number), "c", "e", words=("happy",) * (number + 1)) for number in range(9)
+    ]
     vectors = b"".join(rows.tobytes() for _, rows in bert.embed(same, bert.Config(batch_size=4)))
     assert result.stdout.strip() == hashlib.sha256(vectors).hexdigest()
     assert result.stderr == ""

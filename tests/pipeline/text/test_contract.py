@@ -1,4 +1,6 @@
-"""What every module of pipeline/text keeps: its kind, its shapes, its types, strict configuration."""
+"""What every module of pipeline/text keeps: its kind, its shapes, its types, strict
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_contract(name: str, number: int, vectors: Path) -> None:
         assert np.array_equal(table, module.fit(SENTENCES, config)[1])
     else:
         assert kind == "contextual"
-        utterances = [Utterance(f"u{i}", "c", "sad", words=tuple(words)) for i, words in enumerate(SENTENCES)]
+        utterances = [
+            Utterance(f"u{i}", "c", "sad", words=tuple(words)) for i, words in enumerate(SENTENCES)
+        ]
         results = list(module.embed(utterances, config))
         assert [utterance_id for utterance_id, _ in results] == ["u0", "u1", "u2", "u3"]
         table = np.concatenate([rows for _, rows in results])

@@ -11,7 +11,11 @@ import pytest
 from pipeline.lookup import ConfigurationError
 from pipeline.text import fasttext
 
-SENTENCES = [["happy", "days", "are", "here"], ["traurige", "tage", "für", "mich"], ["今天", "天气", "很", "好"]] * 10
+SENTENCES = [
+    ["happy", "days", "are", "here"],
+    ["traurige", "tage", "für", "mich"],
+    ["今天", "天气", "很", "好"],
+] * 10
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +25,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("fasttext") / "model.bin"
     trained = FastText(
-        SENTENCES, vector_size=12, min_count=1, min_n=3, max_n=5, bucket=500, workers=1, seed=1, epochs=2
+        SENTENCES,
+        vector_size=12,
+        min_count=1,
+        min_n=3,
+        max_n=5,
+        bucket=500,
+        workers=1,
+        seed=1,
+        epochs=2,
     )
     save_facebook_model(trained, str(path))
     return path
@@ -38,7 +50,9 @@ def test_vectors_equal_gensims_sub_words_included(model: Path) -> None:
 
 
 def test_without_sub_words_a_new_word_is_unknown(model: Path) -> None:
-    table, known = fasttext.look_up(["happy", "unhappiness"], fasttext.Config(path=model, subwords=False))
+    table, known = fasttext.look_up(
+        ["happy", "unhappiness"], fasttext.Config(path=model, subwords=False)
+    )
     assert known.tolist() == [True, False]
     assert not table[1].any()
 
@@ -60,7 +74,8 @@ def test_broken_models_are_refused_with_a_reason(model: Path, tmp_path: Path) ->
         "packed.bin.gz": (gzip.compress(content), "gunzip"),
         "header.bin": (content[:40], "truncated"),
         "dictionary.bin": (content[:120], "truncated"),
-        # 500 buckets and 12 words of 12 numbers, twice (input and output): a third is inside the input matrix
+        # 500 buckets and 12 words of 12 numbers, twice (input and output): a third is
+        # inside the input matrix
         "matrix.bin": (content[: len(content) // 3], "truncated"),
         "version.bin": (content[:4] + b"\x63\0\0\0" + content[8:], "version 99"),
     }

@@ -1,4 +1,6 @@
-"""GloVe files as found: no header, spaces in words, broken lines, duplicates, words cut as in the Penn Treebank."""
+"""GloVe files as found: no header, spaces in words, broken lines, duplicates, words cut
+as in the Penn Treebank.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import word_vectors
 from pipeline.lookup import ConfigurationError
+from pipeline.text import _word_vectors as word_vectors
 from pipeline.text import glove
 
 LINES = [
@@ -39,13 +41,47 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def test_words_are_found_whatever_stands_around_them(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    wanted = ["the", ".", "at", "don't", "paris", "nasa", "short", "nan", "text", "last", "absent", "word\u0085line"]
+def test_words_are_found_whatever_stands_around_them(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [
+        "the",
+        ".",
+        "at",
+        "don't",
+        "paris",
+        "nasa",
+        "short",
+        "nan",
+        "text",
+        "last",
+        "absent",
+        "word\u0085line",
+    ]
     with caplog.at_level(logging.WARNING):
         table, known = glove.look_up(wanted, glove.Config(path=path))
     assert table.dtype == np.float32
-    assert known.tolist() == [True, True, False, True, True, True, False, False, False, True, False, True]
-    expected = {"the": [0.5, -1.5, 0.2], ".": [3, 3, 3], "don't": [5, 5, 6], "paris": [5, 5, 5], "nasa": [8, 8, 8]}
+    assert known.tolist() == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    expected = {
+        "the": [0.5, -1.5, 0.2],
+        ".": [3, 3, 3],
+        "don't": [5, 5, 6],
+        "paris": [5, 5, 5],
+        "nasa": [8, 8, 8],
+    }
     for word, vector in expected.items():
         np.testing.assert_allclose(table[wanted.index(word)], vector, rtol=1e-6)
     assert not table[~known].any()
@@ -54,7 +90,9 @@ def test_words_are_found_whatever_stands_around_them(path: Path, caplog: pytest.
 
 @pytest.mark.parametrize("policy", ["zero", "mean", "random"])
 def test_unknown_words_follow_the_policy(path: Path, policy: str) -> None:
-    table, known = glove.look_up(["last", "unheard", "paris", "of"], glove.Config(path=path, unknown=policy))
+    table, known = glove.look_up(
+        ["last", "unheard", "paris", "of"], glove.Config(path=path, unknown=policy)
+    )
     assert known.tolist() == [True, False, True, False]
     if policy == "zero":
         assert not table[[1, 3]].any()
@@ -69,7 +107,11 @@ def test_unknown_words_follow_the_policy(path: Path, policy: str) -> None:
 
 def test_a_header_line_is_optional(tmp_path: Path) -> None:
     body = "a 1 2\nb 3 4\n"
-    for name, text in {"without": body, "with": "2 2\n" + body, "windows": body.replace("\n", "\r\n")}.items():
+    for name, text in {
+        "without": body,
+        "with": "2 2\n" + body,
+        "windows": body.replace("\n", "\r\n"),
+    }.items():
         file = tmp_path / name
         file.write_bytes(text.encode())
         table, known = glove.look_up(["b", "a"], glove.Config(path=file))
@@ -78,7 +120,9 @@ def test_a_header_line_is_optional(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_file_and_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"none\.txt not found, expected a GloVe.*serflow fetch"):
+    with pytest.raises(
+        ConfigurationError, match=r"none\.txt not found, expected a GloVe.*serflow fetch"
+    ):
         glove.look_up(["a"], glove.Config(path=tmp_path / "none.txt"))
     for name, content in {
         "empty": b"",
@@ -95,7 +139,9 @@ def test_errors_name_the_file_and_what_was_expected(tmp_path: Path) -> None:
         glove.look_up(["z"], glove.Config(path=cut))
 
 
-def test_a_large_file_is_read_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_read_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import tracemalloc
 
     monkeypatch.setattr(word_vectors, "CHUNK", 1 << 16)
@@ -114,7 +160,9 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path, monkeypatch: pyte
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1), min_size=1, unique=True
+        st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1),
+        min_size=1,
+        unique=True,
     ),
     st.integers(1, 4),
 )
@@ -123,8 +171,12 @@ def test_every_written_word_is_read_back(
 ) -> None:
     file = tmp_path_factory.mktemp("glove") / "v.txt"
     table = np.random.default_rng(0).standard_normal((len(words), dimensions)).astype(np.float32)
-    lines = [f"{word} {' '.join(map(str, row))}" for word, row in zip(words, table.tolist(), strict=True)]
-    file.write_text(f"{len(words)} {dimensions}\n" + "\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    lines = [
+        f"{word} {' '.join(map(str, row))}" for word, row in zip(words, table.tolist(), strict=True)
+    ]
+    file.write_text(
+        f"{len(words)} {dimensions}\n" + "\n".join(lines) + "\n", encoding="utf-8", newline="\n"
+    )
     read, known = glove.look_up(words, glove.Config(path=file))
     assert known.all()
     np.testing.assert_array_equal(read, table)

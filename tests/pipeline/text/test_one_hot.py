@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import vocabulary
 from pipeline.lookup import ConfigurationError
+from pipeline.text import _vocabulary as vocabulary
 from pipeline.text import one_hot
 
 SENTENCES = [["b", "a", "b"], ["c", "b", "a"], ["d"]]

@@ -1,4 +1,6 @@
-"""CBOW fitted by gensim: determinism across processes, sense in the vectors; files against gensim's own reader."""
+"""CBOW fitted by gensim: determinism across processes, sense in the vectors; files
+against gensim's own reader.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def test_words_of_the_same_contexts_come_close() -> None:
     sentences = []
     for _ in range(600):
         word = generator.choice(sorted(contexts))
-        sentences.append([*generator.sample(contexts[word], 2), word, *generator.sample(contexts[word], 2)])
+        sentences.append(
+            [*generator.sample(contexts[word], 2), word, *generator.sample(contexts[word], 2)]
+        )
     vocabulary, table = word2vec.fit(sentences, word2vec.Config(vector_size=20, sample=0))
     table = table - table.mean(axis=0)
     unit = dict(zip(vocabulary, table / np.linalg.norm(table, axis=1, keepdims=True), strict=True))
@@ -66,7 +70,9 @@ def test_the_seed_counts_and_rows_follow_the_vocabulary() -> None:
 
 
 def test_rare_words_can_be_left_out() -> None:
-    vocabulary, _ = word2vec.fit([["b", "a", "b"], ["c", "b", "a"]], word2vec.Config(vector_size=4, min_count=2))
+    vocabulary, _ = word2vec.fit(
+        [["b", "a", "b"], ["c", "b", "a"]], word2vec.Config(vector_size=4, min_count=2)
+    )
     assert vocabulary == ["b", "a"]
 
 
@@ -106,7 +112,10 @@ def test_binary_files_without_line_ends_and_with_them_read_alike(tmp_path: Path)
     rows = np.arange(12, dtype="<f4").reshape(3, 4)
     for end in (b"", b"\n"):
         path = tmp_path / f"v{len(end)}.bin"
-        body = b"".join(word + b" " + row.tobytes() + end for word, row in zip([b"a", b"b", b"c"], rows, strict=True))
+        body = b"".join(
+            word + b" " + row.tobytes() + end
+            for word, row in zip([b"a", b"b", b"c"], rows, strict=True)
+        )
         path.write_bytes(b"3 4\n" + body)
         table, known = word2vec.look_up(["c", "a", "missing"], word2vec.Config(path=path))
         np.testing.assert_array_equal(table[:2], rows[[2, 0]])

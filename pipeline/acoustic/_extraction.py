@@ -1,0 +1,66 @@
+"""Acoustic features of a corpus into shards: one utterance at a time in each worker,
+whatever the corpus's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline import audio, lookup, shards
+from pipeline.schema import Rejection, Utterance
+from pipeline.shards import Built, Rows, key_of
+
+
+def extract_corpus(
+    utterances: Sequence[Utterance], feature: str, config: Any, folder: Path
+) -> Built:
+    """Brings `folder` to hold the feature of every utterance; only changed audio,
+    settings or code cost anything. `config` is the feature module's Config.
+    """
+    module = lookup.component("acoustic", feature)
+    code = lookup.fingerprint(module.__name__, "pipeline.audio")
+    settings = asdict(config)
+    keys = {
+        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, feature, settings, code)
+        for item in utterances
+    }
+    names = list(module.feature_names(config))
+    attributes = {
+        "feature": feature,
+        "config": settings,
+        "feature_names": names,
+        "feature_dim": len(names),
+        "sampling_rate": config.sampling_rate,
+        "max_frames": config.max_frames,
+        "timing": asdict(module.timing(config)),
+    }
+    by_id = {item.utterance_id: item for item in utterances}
+    produce = partial(_produce, feature, config)
+    return shards.build(folder, keys, by_id, produce, attributes, f"acoustic {feature}")
+
+
+def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
+    """Share of frames that are padding when every utterance is padded to `max_frames`,
+    or to the longest.
+    """
+    longest = max_frames or max(lengths, default=0)
+    return 1 - sum(lengths) / (longest * len(lengths)) if longest and lengths else 0.0
+
+
+def _produce(
+    feature: str, config: Any, utterances: Sequence[Utterance]
+) -> Iterator[Rows | Rejection]:
+    module = lookup.component("acoustic", feature)
+    for utterance in utterances:
+        try:
+            waveform = audio.load(utterance, config.sampling_rate)
+            frames = module.extract(waveform, config.sampling_rate, config)
+        except audio.AudioError as error:
+            yield Rejection(utterance.utterance_id, "acoustic", error.reason, error.detail)
+            continue
+        kept = frames if config.max_frames is None else frames[: config.max_frames]
+        yield Rows(utterance.utterance_id, kept, len(frames) - len(kept))

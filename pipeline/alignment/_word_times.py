@@ -1,0 +1,288 @@
+"""Word times from files (TextGrid, CTM, IEMOCAP's .wdseg, CSV, JSON), and their fit to
+a transcript.
+
+All readers give words in the order of time, silences and fillers left out; times in
+seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.schema import AlignmentError, Utterance, WordSpan
+
+# How aligners write a word that their dictionary lacks, or that stood in brackets.
+UNKNOWN = frozenset({"<unk>", "<oov>", "spn", "[bracketed]"})
+SILENCE = frozenset({"", "<eps>", "<sil>", "<p:>", "<s>", "</s>", "sil", "sp", "#"})
+WDSEG_FRAMES_PER_SECOND = 100
+# Aligners end the last word on their frame grid, up to a few frames past the last
+# sample.
+GRID_SLACK = 0.1
+
+
+class TimedWord(NamedTuple):
+    """A token of an alignment file, with its times in seconds."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float | None = None
+
+
+def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWord]:
+    """Words of the tier 'words', or 'SPEAKER - words' where several speakers share a
+    file; long or short form.
+
+    Raises ValueError for a file that is no TextGrid or has no such tier.
+    """
+    values = iter(_textgrid_values(_text(path)))
+    try:
+        if (next(values), next(values)) != ("ooTextFile", "TextGrid"):
+            raise ValueError(f"{path}: not a TextGrid, expected a Praat text file")
+        next(values), next(values)
+        tiers: dict[str, list[TimedWord]] = {}
+        for _ in range(int(next(values))):
+            kind, name, _start, _end, size = [next(values) for _ in range(5)]
+            interval = kind == "IntervalTier"
+            rows = [[next(values) for _ in range(3 if interval else 2)] for _ in range(int(size))]
+            if interval:
+                tiers[name] = [
+                    TimedWord(row[2].strip(), float(row[0]), float(row[1])) for row in rows
+                ]
+    except StopIteration:
+        raise ValueError(f"{path}: ends early, expected a complete TextGrid") from None
+    return _spoken(_tier(tiers, speaker, path))
+
+
+def read_json(path: str | Path, speaker: str | None = None) -> list[TimedWord]:
+    """Words of the tier 'words' or 'SPEAKER - words' of Montreal Forced Aligner's JSON."""
+    tiers = json.loads(_text(path)).get("tiers", {})
+    entries = {
+        name: [TimedWord(str(row[2]), row[0], row[1]) for row in tier["entries"]]
+        for name, tier in tiers.items()
+    }
+    return _spoken(_tier(entries, speaker, path))
+
+
+def read_ctm(path: str | Path) -> dict[str, list[TimedWord]]:
+    """Words by utterance of a CTM file: `utterance channel start duration word
+    [confidence]`, `;;` comments.
+    """
+    found: dict[str, list[TimedWord]] = {}
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        fields = line.split()
+        if not fields or line.startswith(";;"):
+            continue
+        try:
+            start, duration = float(fields[2]), float(fields[3])
+            confidence = float(fields[5]) if len(fields) > 5 and fields[5] != "NA" else None
+            word = TimedWord(fields[4], start, start + duration, confidence)
+        except (IndexError, ValueError):
+            raise ValueError(
+                f"{path}:{number}: {line!r}, expected `utterance channel start duration word`"
+            ) from None
+        found.setdefault(fields[0], []).append(word)
+    return {utterance: _spoken(words) for utterance, words in found.items()}
+
+
+def read_wdseg(path: str | Path) -> list[TimedWord]:
+    """Words of one of IEMOCAP's .wdseg files: 10 ms frames, both ends included;
+    pronunciation marks `(2)` taken off.
+    """
+    words = []
+    for line in _text(path).splitlines():
+        fields = line.split()
+        if len(fields) < 4 or not fields[0].isdigit():
+            continue  # the heading and the line with the total score
+        first, last, word = int(fields[0]), int(fields[1]), re.sub(r"\(\d+\)$", "", fields[3])
+        words.append(
+            TimedWord(word, first / WDSEG_FRAMES_PER_SECOND, (last + 1) / WDSEG_FRAMES_PER_SECOND)
+        )
+    if not words:
+        raise ValueError(f"{path}: no segments, expected rows of SFrm EFrm SegAScr Word")
+    return _spoken(words)
+
+
+def read_csv(path: str | Path) -> dict[str, list[TimedWord]]:
+    """Words by utterance of a CSV with columns utterance_id, word_index, word, start,
+    end.
+
+    Montreal Forced Aligner's own CSV names no utterance: its words stand under the
+    file's stem.
+    """
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = set(reader.fieldnames or ())
+        found: dict[str, list[tuple[int, TimedWord]]] = {}
+        if {"Begin", "End", "Label", "Type"} <= columns:
+            for number, row in enumerate(reader):
+                if row["Type"] == "words":
+                    word = TimedWord(row["Label"], float(row["Begin"]), float(row["End"]))
+                    found.setdefault(Path(path).stem, []).append((number, word))
+        elif {"utterance_id", "word_index", "word", "start", "end"} <= columns:
+            for row in reader:
+                # A word without a time stays out: the reconciliation then names it.
+                if row["start"] and row["end"]:
+                    word = TimedWord(row["word"], float(row["start"]), float(row["end"]))
+                    found.setdefault(row["utterance_id"], []).append((int(row["word_index"]), word))
+        else:
+            raise ValueError(
+                f"{path}: columns {sorted(columns)}, expected utterance_id, word_index, word, start, end"
+            )
+    return {
+        name: _spoken(word for _, word in sorted(rows, key=lambda row: row[0]))
+        for name, rows in found.items()
+    }
+
+
+def reconcile(words: Sequence[str], timed: Sequence[TimedWord]) -> list[TimedWord]:
+    """The times of a transcript's words, from tokens that may be cut, cased and
+    punctuated otherwise.
+
+    Tokens are matched by their letters, so that "can not" serves "cannot" and Mandarin
+    tokens serve jieba's; inside a group that is cut differently the time is shared out
+    by letters. `<unk>` stands for any one word. Raises AlignmentError 'words differ'
+    where the letters differ.
+    """
+    result: list[TimedWord] = []
+    position = 0
+    tokens = [(_letters(item.word), item) for item in timed]
+    index = 0
+    while index < len(words):
+        if position < len(tokens) and tokens[position][1].word.lower() in UNKNOWN:
+            result.append(tokens[position][1]._replace(word=words[index]))
+            index, position = index + 1, position + 1
+            continue
+        own = [_letters(words[index])]
+        theirs: list[str] = []
+        while len(theirs) == 0 or len("".join(own)) != len("".join(theirs)):
+            if len("".join(own)) < len("".join(theirs)) and index + len(own) < len(words):
+                own.append(_letters(words[index + len(own)]))
+            elif len("".join(own)) >= len("".join(theirs)) and position + len(theirs) < len(tokens):
+                theirs.append(tokens[position + len(theirs)][0])
+            else:
+                break
+        if "".join(own) != "".join(theirs) or not all(own):
+            raise AlignmentError(
+                "words differ",
+                f"word {index} {words[index]!r} against {' '.join(t[1].word for t in tokens[position:][:3])!r}",
+            )
+        group = [item for _, item in tokens[position : position + len(theirs)]]
+        result += _share(words[index : index + len(own)], own, group, theirs)
+        index, position = index + len(own), position + len(theirs)
+    if any(letters for letters, _ in tokens[position:]):
+        raise AlignmentError(
+            "words differ", f"{tokens[position][1].word!r} follows the last word of the transcript"
+        )
+    return result
+
+
+def spans(
+    utterance: Utterance, timed: Sequence[TimedWord], duration: float, aligner: str
+) -> list[WordSpan]:
+    """Word spans of an utterance of `duration` seconds from the tokens of an alignment
+    file, reconciled and checked.
+
+    Raises AlignmentError for other words, times that run backwards, and times outside
+    the recording.
+    """
+    result: list[WordSpan] = []
+    previous = 0.0
+    for index, item in enumerate(reconcile(utterance.words, timed)):
+        start, end = max(item.start, 0.0), min(item.end, duration)
+        if item.start < -GRID_SLACK or item.end > duration + GRID_SLACK:
+            detail = f"word {index} {item.word!r} at {item.start:.3f}-{item.end:.3f} s of {duration:.3f} s"
+            raise AlignmentError("times outside the recording", detail)
+        if not previous - 1e-3 <= start < end:
+            detail = f"word {index} {item.word!r} at {item.start:.3f}-{item.end:.3f} s after {previous:.3f} s"
+            raise AlignmentError("times out of order", detail)
+        start = max(start, previous)
+        word = utterance.words[index]
+        result.append(
+            WordSpan(
+                utterance.utterance_id,
+                index,
+                word,
+                round(start, 6),
+                round(end, 6),
+                item.confidence,
+                aligner,
+            )
+        )
+        previous = end
+    return result
+
+
+def _share(
+    words: Sequence[str], own: Sequence[str], group: Sequence[TimedWord], theirs: Sequence[str]
+) -> list[TimedWord]:
+    """Times for words from tokens with the same letters in all; the letters of a token
+    share its time evenly.
+    """
+    edges = []
+    for item, letters in zip(group, theirs, strict=True):
+        step = (item.end - item.start) / max(len(letters), 1)
+        edges += [(item.start + k * step, item.start + (k + 1) * step) for k in range(len(letters))]
+    known = [item.confidence for item in group if item.confidence is not None]
+    confidence = min(known) if known else None
+    result, first = [], 0
+    for word, letters in zip(words, own, strict=True):
+        last = first + len(letters) - 1
+        result.append(TimedWord(word, edges[first][0], edges[last][1], confidence))
+        first = last + 1
+    return result
+
+
+def _letters(word: str) -> str:
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _spoken(words: Iterable[TimedWord]) -> list[TimedWord]:
+    kept = [item for item in words if item.word.lower() in UNKNOWN or not _is_filler(item.word)]
+    return sorted(kept, key=lambda item: (item.start, item.end))
+
+
+def _is_filler(word: str) -> bool:
+    return word.lower() in SILENCE or word.startswith(("++", "["))
+
+
+def _tier(
+    tiers: dict[str, list[TimedWord]], speaker: str | None, path: str | Path
+) -> list[TimedWord]:
+    wanted = [name for name in tiers if name == "words"]
+    wanted = wanted or [
+        name for name in tiers if speaker is not None and name == f"{speaker} - words"
+    ]
+    wanted = wanted or [name for name in tiers if name.endswith(" - words")]
+    if len(wanted) != 1:
+        raise ValueError(
+            f"{path}: tiers {sorted(tiers)}, expected 'words' or '{speaker or 'SPEAKER'} - words'"
+        )
+    return tiers[wanted[0]]
+
+
+def _text(path: str | Path) -> str:
+    data = Path(path).read_bytes()
+    # Praat writes UTF-16 as soon as a label leaves Latin-1.
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+
+
+def _textgrid_values(text: str) -> list[str]:
+    """The values alone: the long form names each of them, the short form does not."""
+    pattern = re.compile(
+        r'"((?:[^"]|"")*)"|\[\d*\]|(?<![\w.])([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w.])'
+    )
+    values = []
+    for match in pattern.finditer(text):
+        if match.group(1) is not None:
+            values.append(match.group(1).replace('""', '"'))
+        elif match.group(2) is not None:
+            values.append(match.group(2))
+    return values

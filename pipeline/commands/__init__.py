@@ -1,0 +1,1 @@
+"""What the `serflow` command does, one module for each command."""

@@ -1,0 +1,158 @@
+"""What DVC builds and what each item depends on, from params.yaml and the imports.
+
+Each item of a stage names the data it reads and the modules it can reach: its own
+component and the machinery that this imports. So a component that is added or changed
+reruns its own items alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline import folders, lookup
+from pipeline.lookup import ConfigurationError
+from pipeline.params import Params, needed
+
+DATA = Path("data")
+# An item that reads a file beside the corpus names it by one of these settings.
+FILE_SETTINGS = ("path", "fold_file")
+# Rooms that a stage names as a whole: any change there concerns all of its work.
+WHOLE_ROOMS = ("demo", "evaluation", "report", "splits", "training")
+# The report draws what training left in models/ and the stages in data/. A change of the
+# code behind them reaches it through their outputs.
+SEEN_THROUGH_OUTPUTS = {
+    "report": (
+        "acoustic",
+        "alignment",
+        "blocks",
+        "corpora",
+        "networks",
+        "splits",
+        "text",
+        "training",
+    )
+}
+
+
+def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
+    """The items of each stage by name, each with the files that it depends on."""
+    made: dict[str, dict[str, dict[str, Any]]] = {}
+    wanted = needed(params)
+    made["prepare"] = {
+        name: {"deps": [corpus.root, *_modules("prepare", _component("corpora", name))]}
+        for name, corpus in sorted(params.corpora.items())
+    }
+    for stage, section in (
+        ("acoustic", "acoustic"),
+        ("align", "alignment"),
+        ("text", "text"),
+        ("split", "splits"),
+    ):
+        made[stage] = {
+            key: {**item, "deps": _item_deps(stage, section, item, params)}
+            for key, item in wanted[section].items()
+        }
+    made["train"] = {name: {"deps": reads(params, name)} for name in sorted(params.experiments)}
+    made["evaluate"] = {
+        name: {"corpus": item.corpus, "split": item.split}
+        for name, item in sorted(params.experiments.items())
+    }
+    return made
+
+
+def reads(params: Params, name: str) -> list[str]:
+    """The data and the modules that training an experiment depends on."""
+    experiment = params.experiments[name]
+    corpus, found = experiment.corpus, []
+    if experiment.acoustic is not None:
+        found.append(folders.acoustic(DATA, corpus, experiment.acoustic))
+    if experiment.alignment is not None:
+        found.append(folders.spans(DATA, corpus, experiment.alignment) / folders.SPANS)
+    if experiment.text is not None:
+        found.append(folders.text(DATA, corpus, experiment.text))
+    found.append(folders.split(DATA, corpus, experiment.split) / folders.FOLDS)
+    modules = [experiment.system.__module__]
+    if experiment.text is not None:
+        module = lookup.component("text", experiment.text)
+        if module.kind(params.text[experiment.text]) == "fitted":
+            # The fold fits its own vectors, so the embedding is part of training.
+            modules.append(module.__name__)
+    return [path.as_posix() for path in found] + _modules("train", *modules)
+
+
+def check_current(build_file: Path, params: Params) -> None:
+    """Raises ConfigurationError where build.yaml lacks what params.yaml asks for."""
+    listed = _listed(build_file)
+    for stage, entries in items(params).items():
+        for name, item in entries.items():
+            if name not in listed.get(stage, {}):
+                raise ConfigurationError(
+                    f"{build_file} has no {stage}@{name}: run `serflow sync`, then `dvc repro`"
+                )
+            _check_deps(build_file, stage, name, item.get("deps", []), listed[stage][name])
+
+
+def source_deps(stage: str) -> list[str]:
+    """The source files and whole rooms that a stage's module reaches by its imports."""
+    found = set()
+    for path in _relative(lookup.reachable(f"stages.{stage}")):
+        room = path.split("/")[1] if path.count("/") > 1 else ""
+        if room in SEEN_THROUGH_OUTPUTS.get(stage, ()):
+            continue
+        found.add(f"pipeline/{room}" if room in WHOLE_ROOMS else path)
+    return sorted(found)
+
+
+def _item_deps(stage: str, section: str, item: Mapping[str, str], params: Params) -> list[str]:
+    settings = getattr(params, section)[item["name"]]
+    deps = [(folders.utterances(DATA, item["corpus"]) / folders.UTTERANCES).as_posix()]
+    deps += [str(file) for name in FILE_SETTINGS if (file := getattr(settings, name, None))]
+    if section == "alignment":
+        # Where a corpus states word times, every chain is measured against them.
+        components = [_component(section, name) for name in (*settings.chain, "given")]
+    elif section == "splits":
+        components = []
+    else:
+        components = [_component(section, item["name"])]
+    return deps + _modules(stage, *components)
+
+
+def _component(kind: str, name: str) -> str:
+    return lookup.component(kind, name).__name__
+
+
+def _modules(stage: str, *modules: str) -> list[str]:
+    """Files that the modules reach beyond what the stage itself does."""
+    reached = set().union(*(_relative(lookup.reachable(module)) for module in modules))
+    own = source_deps(stage)
+    return sorted(path for path in reached if not any(_holds(dep, path) for dep in own))
+
+
+def _holds(dep: str, path: str) -> bool:
+    return path == dep or path.startswith(f"{dep}/")
+
+
+def _relative(paths: Iterable[Path]) -> set[str]:
+    return {path.relative_to(lookup.ROOT.parent).as_posix() for path in paths}
+
+
+def _listed(build_file: Path) -> dict[str, Any]:
+    if not build_file.is_file():
+        raise ConfigurationError(f"{build_file} is missing: run `serflow sync`")
+    listed: dict[str, Any] = (yaml.safe_load(build_file.read_text(encoding="utf-8")) or {})["build"]
+    return listed
+
+
+def _check_deps(
+    build_file: Path, stage: str, name: str, deps: list[str], listed: Mapping[str, Any]
+) -> None:
+    missing = [dep for dep in deps if dep not in listed.get("deps", ())]
+    if missing:
+        raise ConfigurationError(
+            f"{stage}@{name} reads {missing[0]}, which {build_file} does not list: set what it "
+            "shall read in params.yaml, run `serflow sync`, then `dvc repro`"
+        )

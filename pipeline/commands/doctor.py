@@ -1,0 +1,94 @@
+"""What this machine has for the pipeline, and the command that brings what it lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline import executor
+from pipeline import params as parameters
+from pipeline.corpora import Corpus
+from pipeline.lookup import ConfigurationError
+
+REQUIRED = (
+    "torch", "dvc", "dvclive", "librosa", "pyAudioAnalysis", "gensim", "jieba", "transformers", "h5py", "pyarrow",
+    "typer", "pocketsphinx", "espeakng-loader", "soundfile", "soxr", "safetensors", "scikit-learn",
+)  # fmt: skip
+OPTIONAL = {"av": "video", "ctc-segmentation": "ctc", "opensmile": "egemaps"}
+PROGRAMS = {
+    "mfa": (
+        "the alignment `mfa`",
+        "conda create -n aligner -c conda-forge montreal-forced-aligner",
+    ),
+    "chromium": ("pictures of the report", "apt-get install chromium"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report; `remedy` is a command, empty where nothing is to
+    be done.
+    """
+
+    subject: str
+    state: Literal["ok", "absent", "missing"]
+    detail: str
+    remedy: str = ""
+
+
+def examine(params_file: Path) -> Iterator[Finding]:
+    """Looks at versions, devices, optional tools, params.yaml and its corpora;
+    'missing' means something needed is.
+    """
+    yield Finding("python", "ok", platform.python_version())
+    for name in REQUIRED:
+        yield _package(name, "missing", "make demo")
+    for name, extra in OPTIONAL.items():
+        yield _package(name, "absent", f"pip install 'serflow[{extra}]'")
+    yield _devices()
+    for program, (purpose, command) in PROGRAMS.items():
+        place = shutil.which(program)
+        state: Literal["ok", "absent"] = "ok" if place else "absent"
+        yield Finding(
+            program, state, place or f"only needed for {purpose}", "" if place else command
+        )
+    try:
+        params = parameters.load(params_file)
+    except ConfigurationError as error:
+        yield Finding("params.yaml", "missing", str(error), "mend that line")
+        return
+    yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
+    for name, corpus in params.corpora.items():
+        yield _corpus(name, corpus)
+
+
+def _package(name: str, otherwise: Literal["absent", "missing"], command: str) -> Finding:
+    try:
+        return Finding(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, otherwise, "not installed", command)
+
+
+def _devices() -> Finding:
+    import torch
+
+    cores = executor.worker_count()
+    if torch.cuda.is_available():
+        return Finding("devices", "ok", f"{cores} cores, {torch.cuda.get_device_name()}")
+    return Finding("devices", "ok", f"{cores} cores, no CUDA device: training runs on the CPU")
+
+
+def _corpus(name: str, corpus: Corpus) -> Finding:
+    remedy = f"set corpora.{name}.root in params.yaml to its folder"
+    root = Path(corpus.root)
+    if not root.exists():
+        made = name in ("demo", "demo_zh")
+        return Finding(
+            f"corpus {name}", "missing", f"{root} does not exist", "dvc repro" if made else remedy
+        )
+    return Finding(f"corpus {name}", "ok", str(root))

@@ -1,0 +1,157 @@
+"""Changes to params.yaml that a user asks for by name: take a published recipe, or a
+paper's whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from pipeline import lookup, params, tables
+from pipeline.commands import sync
+from pipeline.lookup import ConfigurationError, check_name
+
+FOLDER = Path("recipes")
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """The recipes at hand, e.g. 'fg_cme-ravdess'."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """The params sections of a recipe."""
+    if name not in names(folder):
+        raise ConfigurationError(f"unknown recipe {name!r}, expected one of {names(folder)}")
+    sections: dict[str, Any] = _yaml().load(folder / f"{name}.yaml")
+    return sections
+
+
+def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None) -> list[str]:
+    """Merges a recipe into params.yaml, checks the result and returns the experiments it
+    brought.
+
+    A name that already stands there with other settings is left to the user:
+    ConfigurationError.
+    """
+    document = _load(params_file)
+    for section, items in sections.items():
+        if section == "rows":
+            continue  # what single systems of the table read instead: `table_of` took it in
+        target = _section(document, section)
+        for name, settings in items.items():
+            check_name(name, section)
+            if section == "inputs":
+                _add_inputs(target, name, settings)
+                continue
+            if section == "corpora":
+                # The folder is the user's, whatever the recipe assumes.
+                folder = root or target.get(name, settings)["root"]
+                settings = {**settings, "root": folder}
+                if name in target:
+                    target[name]["root"] = folder
+            _add(params_file, target, f"{section}.{name}", name, settings)
+    checked = params.check(_plain(document))
+    with tables.replacing(params_file) as temporary, temporary.open("w", encoding="utf-8") as file:
+        _yaml().dump(document, file)
+    sync.sync(params_file, checked)
+    return list(sections.get("experiments", {}))
+
+
+def table_of(
+    sections: Mapping[str, Any], systems: Sequence[str], seeds: Sequence[int] | None
+) -> dict[str, Any]:
+    """The recipe with its experiment once for each system, named `<experiment>-<system>`.
+
+    Every system gets the inputs that it reads and all of the recipe's hyperparameters;
+    the recipe's `rows` state what one takes instead. Raises ConfigurationError for a
+    hyperparameter that a system does not have.
+    """
+    if len(sections["experiments"]) != 1:
+        raise ConfigurationError(
+            f"the recipe has experiments {list(sections['experiments'])}, expected one to vary"
+        )
+    ((base, settings),) = sections["experiments"].items()
+    varied = {}
+    for name in systems:
+        system = lookup.system(name)
+        own = {**settings, "network": name, **sections.get("rows", {}).get(name, {})}
+        wrong = sorted(set(own.get("hyperparameters", {})) - set(system.hyperparameters))
+        if wrong:
+            raise ConfigurationError(
+                f"{name} has no hyperparameter {', '.join(wrong)}: state its own under "
+                f"rows.{name}.hyperparameters of the recipe, out of {list(system.hyperparameters)}"
+            )
+        unread = [section for section, reads in params.inputs_of(system).items() if not reads]
+        own = {key: value for key, value in own.items() if key not in unread}
+        varied[f"{base}-{name}"] = {**own, **({"seeds": list(seeds)} if seeds else {})}
+    return {**sections, "experiments": varied}
+
+
+def systems_of_paper(paper: str) -> list[str]:
+    """The systems of one paper, in its order."""
+    return list(lookup.component("networks", paper).__all__)
+
+
+def _add(params_file: Path, target: CommentedMap, where: str, name: str, settings: Any) -> None:
+    if name in target and _plain(target[name]) != _plain(settings):
+        raise ConfigurationError(
+            f"{params_file} already has another {where}: rename that one or take it away"
+        )
+    target.setdefault(name, settings)
+
+
+def _add_inputs(target: CommentedMap, corpus: str, listed: Mapping[str, Sequence[str]]) -> None:
+    own = target.setdefault(corpus, CommentedMap())
+    for section, items in listed.items():
+        known = own.setdefault(section, [])
+        known += [name for name in items if name not in known]
+
+
+def _load(params_file: Path) -> CommentedMap:
+    if not params_file.is_file():
+        raise ConfigurationError(
+            f"{params_file} is missing: run the command where params.yaml lies"
+        )
+    try:
+        document = _yaml().load(params_file)
+    except YAMLError as error:
+        raise ConfigurationError(
+            f"{params_file} is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    if document is not None and not isinstance(document, CommentedMap):
+        raise ConfigurationError(
+            f"{params_file} holds {type(document).__name__}, "
+            f"expected sections {list(params.SECTIONS)}"
+        )
+    return CommentedMap() if document is None else document
+
+
+def _section(document: CommentedMap, name: str) -> CommentedMap:
+    # `text:` with nothing below it is None.
+    if document.get(name) is None:
+        document[name] = CommentedMap()
+    section = document[name]
+    if not isinstance(section, CommentedMap):
+        raise ConfigurationError(f"{name}: {section!r}, expected `name: settings` lines")
+    return section
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    return yaml

@@ -1,0 +1,53 @@
+"""A paper's whole table by one command: its rows into params.yaml, built by DVC where
+they are not, then printed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from pipeline.commands import recipes
+from pipeline.lookup import ConfigurationError
+from pipeline.report import tables
+
+
+def regenerate(
+    paper: str,
+    corpus: str,
+    root: str | None,
+    rows: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    build: bool,
+    out: Path,
+    params_file: Path,
+    models: Path,
+) -> None:
+    """Adds the rows of recipe `<paper>-<corpus>` to params.yaml, runs what DVC finds
+    missing, prints the table.
+
+    A row that was built before is not built again; an interrupted one goes on where it
+    stopped.
+    """
+    known = recipes.systems_of_paper(paper)
+    wrong = sorted(set(rows or ()) - set(known))
+    if wrong:
+        raise ConfigurationError(f"{paper} has no systems {wrong}, expected some of {known}")
+    if build:
+        varied = recipes.table_of(recipes.read(f"{paper}-{corpus}"), rows or known, seeds)
+        names = recipes.use(params_file, varied, root)
+        targets = [f"evaluate@{name}" for name in names]
+        finished = subprocess.run([sys.executable, "-m", "dvc", "repro", *targets], check=False)
+        if finished.returncode != 0:
+            raise ConfigurationError(
+                "`dvc repro` stopped, its message says why: call this again after, what is done stays"
+            )
+    made = tables.table(paper, corpus.split("-", 1)[0], models)
+    Console().print(Markdown(tables.markdown(made)))
+    for path in tables.write(made, out):
+        Console().print(f"written: {path}", highlight=False)

@@ -1,0 +1,112 @@
+"""The sound of video clips, decoded once and kept as FLAC."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import executor
+from pipeline.audio import AudioError
+from pipeline.lookup import ConfigurationError
+
+TRUNCATED_SECONDS = 0.5  # containers round their length up to a whole frame of video and of sound
+
+
+def sound_tracks(clips: Sequence[Path], cache: Path) -> Iterator[Path | AudioError]:
+    """One result per clip, in order: its sound as a mono 16-bit FLAC at the clip's own
+    rate, or why there is none.
+    """
+    require_decoder()
+    # Decoding releases Python's lock, so threads are enough and nothing has to be sent
+    # between processes.
+    with ThreadPoolExecutor(executor.worker_count()) as pool:
+        yield from pool.map(partial(_attempt, cache=cache), clips)
+
+
+def sound_track(clip: Path, cache: Path) -> Path:
+    """The FLAC file in `cache` with the first sound track of `clip`, all of its
+    channels averaged.
+
+    The file's name carries the hash of the clip: an exchanged clip is decoded anew.
+    Raises AudioError for a missing or unreadable clip and for one without sound.
+    """
+    av = require_decoder()
+    if not clip.is_file():
+        raise AudioError("audio not found", str(clip))
+    with clip.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    target = cache / clip.parent.name / f"{clip.stem}-{digest[:16]}.flac"
+    if target.is_file():
+        return target
+    try:
+        waveform, rate = _decode(av, clip)
+    except (av.error.FFmpegError, OSError) as error:
+        raise AudioError("audio unreadable", f"{clip}: {error}") from error
+    _write(target, waveform, rate)
+    return target
+
+
+def require_decoder() -> Any:
+    """PyAV; ConfigurationError naming the install command where it is missing."""
+    try:
+        import av
+    except ImportError as error:
+        raise ConfigurationError(
+            "video clips need PyAV, expected after: pip install 'serflow[video]'"
+        ) from error
+    return av
+
+
+def _attempt(clip: Path, cache: Path) -> Path | AudioError:
+    try:
+        return sound_track(clip, cache)
+    except AudioError as error:
+        return error
+
+
+def _decode(av: Any, clip: Path) -> tuple[NDArray[np.float32], int]:
+    blocks: list[NDArray[np.float32]] = []
+    with av.open(str(clip)) as container:
+        if not container.streams.audio:
+            raise AudioError("audio track missing", str(clip))
+        stream = container.streams.audio[0]
+        rate = int(stream.rate)
+        # Planar floats of the same layout: no mixing rules but the mean below.
+        planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+        for frame in container.decode(stream):
+            blocks += [part.to_ndarray().mean(axis=0) for part in planar.resample(frame)]
+        blocks += [part.to_ndarray().mean(axis=0) for part in planar.resample(None)]
+        declared = None if stream.duration is None else float(stream.duration * stream.time_base)
+    if not blocks or not sum(map(len, blocks)):
+        raise AudioError("audio empty", f"{clip}: its sound track has no samples")
+    waveform = np.concatenate(blocks)
+    if declared is not None and len(waveform) / rate < declared - TRUNCATED_SECONDS:
+        raise AudioError(
+            "audio truncated",
+            f"{clip}: {len(waveform) / rate:.2f} s of the declared {declared:.2f} s",
+        )
+    return waveform, rate
+
+
+def _write(target: Path, waveform: NDArray[np.float32], rate: int) -> None:
+    import soundfile
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Distinct per thread too: a table may name one clip twice, and two threads then
+    # decode it at the same time.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+        soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Test probabilities meet their labels: scores, intervals, differences."""

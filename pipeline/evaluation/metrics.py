@@ -1,0 +1,400 @@
+"""Test probabilities and labels to scores, with intervals, under three ways of choosing
+the epoch.
+
+WA is the share of utterances that are right (accuracy), UA the mean of the classes'
+recalls. A class that a fold does not test is left out of that fold's means. The
+headline is what the field reports, the mean over folds (and seeds) of each fold's
+score; `pooled.` holds the scores of all folds' predictions taken together.
+
+    (top level)     the epoch that the inner validation set chose
+    test_selected.  each fold's best epoch by WA on its own test part: what some papers report, never the headline
+    last_epoch.     for orientation
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.evaluation import bootstrap
+
+SELECTIONS = ("validation", "test_selected", "last_epoch")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Test probabilities of one trained fold.
+
+    `probabilities`: (num_epochs, num_utterances, num_classes); `epochs`: the epochs'
+    numbers, ascending; `epoch`: the one that validation chose.
+    """
+
+    seed: int
+    fold: int
+    epoch: int
+    epochs: Sequence[int]
+    utterance_ids: Sequence[str]
+    probabilities: NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything `evaluate` writes: nested metrics, one row per fold, one row per
+    tested utterance, confusion counts.
+
+    `confusion`: (num_classes, num_classes), true classes down, predicted across, over
+    all folds and seeds.
+    """
+
+    metrics: dict[str, Any]
+    per_fold: pa.Table
+    predictions: pa.Table
+    confusion: NDArray[np.int64]
+
+
+def confusion_matrix(
+    truth: NDArray[Any], predicted: NDArray[Any], num_classes: int
+) -> NDArray[np.int64]:
+    """(num_classes, num_classes + 1) counts from class indices (N,); the last column
+    counts -1, no prediction.
+    """
+    column = np.where(predicted < 0, num_classes, predicted)
+    flat = np.bincount(
+        truth * (num_classes + 1) + column, minlength=num_classes * (num_classes + 1)
+    )
+    return flat.reshape(num_classes, num_classes + 1)
+
+
+def scores(confusion: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
+    """WA, UA, macro F1 and precision, recall and F1 of each class; means are over the
+    classes that occur.
+
+    confusion: (num_classes, num_classes or one more), true classes down. A class that
+    is never predicted has precision 0; recall and F1 of a class that does not occur are
+    None.
+    """
+    size = len(classes)
+    support, right = confusion.sum(axis=1), np.diagonal(confusion[:, :size])
+    if support.sum() == 0:
+        raise ValueError("no utterances to score, expected at least one")
+    guessed = confusion[:, :size].sum(axis=0)
+    recall = right / np.maximum(support, 1)
+    precision = right / np.maximum(guessed, 1)
+    f1 = 2 * right / np.maximum(support + guessed, 1)
+    present = support > 0
+    return {
+        "wa": float(right.sum() / support.sum()),
+        "ua": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "macro_precision": float(precision[present].mean()),
+        "recall": {
+            name: float(recall[i]) if present[i] else None for i, name in enumerate(classes)
+        },
+        "f1": {name: float(f1[i]) if present[i] else None for i, name in enumerate(classes)},
+    }
+
+
+def evaluate_experiment(
+    folds: Sequence[Fold],
+    truth: Mapping[str, str],
+    classes: Sequence[str],
+    speakers: Mapping[str, str | None] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Evaluation:
+    """Scores of an experiment's folds; `truth` and `speakers` by utterance_id,
+    `classes` in the order of the last axis.
+
+    The 95 % intervals are percentiles of a bootstrap that draws whole speakers where
+    all are known and there are five or more, else utterances; `bootstrap.resampled`
+    says which. Raises ValueError for utterances without a label, a fold given twice, or
+    probabilities of another shape.
+    """
+    order = sorted(folds, key=lambda fold: (fold.seed, fold.fold))
+    if not order or len({(fold.seed, fold.fold) for fold in order}) != len(order):
+        raise ValueError(f"{len(order)} folds, expected at least one, and each seed and fold once")
+    index = {name: i for i, name in enumerate(classes)}
+    truths = [_truth(fold, truth, index) for fold in order]
+    guesses = [_predicted(fold) for fold in order]
+    rights = [(guess == own).mean(axis=1) for guess, own in zip(guesses, truths, strict=True)]
+    # The first of several equal ones, as a loop that keeps an epoch only when it beats
+    # all before it.
+    chosen = {
+        "validation": [list(fold.epochs).index(fold.epoch) for fold in order],
+        "test_selected": [int(np.argmax(right)) for right in rights],
+        "last_epoch": [len(fold.epochs) - 1 for fold in order],
+    }
+    names = sorted({name for fold in order for name in fold.utterance_ids})
+    clusters, resampled = bootstrap.units_of(names, speakers)
+    metrics: dict[str, Any] = {}
+    details: dict[str, list[dict[str, Any]]] = {}
+    confusions: dict[str, NDArray[np.int64]] = {}
+    for selection, positions in chosen.items():
+        picked = [guess[position] for guess, position in zip(guesses, positions, strict=True)]
+        tables = [
+            confusion_matrix(own, guess, len(classes))
+            for own, guess in zip(truths, picked, strict=True)
+        ]
+        details[selection] = [scores(table, classes) for table in tables]
+        confusions[selection] = np.sum(tables, axis=0)
+        found = _summary(order, details[selection], classes)
+        pooled = scores(confusions[selection], classes)
+        found["pooled"] = {key: pooled[key] for key in ("wa", "ua", "macro_f1", "macro_precision")}
+        found |= _intervals(order, truths, picked, names, clusters, len(classes), resamples, seed)
+        found["epoch_mean"] = float(
+            np.mean([order[i].epochs[position] for i, position in enumerate(positions)])
+        )
+        found["without_prediction"] = int(confusions[selection][:, -1].sum())
+        metrics |= found if selection == "validation" else {selection: found}
+    metrics["n"] = len(names)
+    metrics["folds"] = len({fold.fold for fold in order})
+    metrics["seeds"] = len({fold.seed for fold in order})
+    metrics["bootstrap"] = {
+        "resampled": resampled,
+        "units": int(clusters.max()) + 1,
+        "resamples": resamples,
+    }
+    return Evaluation(
+        _rounded(metrics),
+        _per_fold(order, details, chosen),
+        _predictions(order, truths, guesses, chosen["validation"], classes),
+        confusions["validation"][:, : len(classes)],
+    )
+
+
+def _truth(fold: Fold, truth: Mapping[str, str], index: Mapping[str, int]) -> NDArray[np.int64]:
+    where = f"seed {fold.seed} fold {fold.fold}"
+    shape = (len(fold.epochs), len(fold.utterance_ids), len(index))
+    if (
+        fold.probabilities.shape != shape
+        or 0 in shape
+        or list(fold.epochs) != sorted(set(fold.epochs))
+    ):
+        raise ValueError(
+            f"{where}: probabilities {fold.probabilities.shape}, expected {shape} and ascending epochs"
+        )
+    if fold.epoch not in fold.epochs:
+        raise ValueError(f"{where}: chosen epoch {fold.epoch}, expected one of {list(fold.epochs)}")
+    if len(set(fold.utterance_ids)) != len(fold.utterance_ids):
+        raise ValueError(f"{where}: an utterance is tested twice, expected each once")
+    strangers = [name for name in fold.utterance_ids if truth.get(name) not in index]
+    if strangers:
+        raise ValueError(
+            f"{where}: no class for {strangers[:3]} ({len(strangers)}), expected one of {list(index)}"
+        )
+    return np.array([index[truth[name]] for name in fold.utterance_ids], dtype=np.int64)
+
+
+def _predicted(fold: Fold) -> NDArray[np.int64]:
+    """(num_epochs, num_utterances) class indices; -1, which is never right, where a
+    diverged network gave no number.
+    """
+    finite = np.isfinite(fold.probabilities).all(axis=2)
+    return np.where(finite, np.where(finite[..., None], fold.probabilities, 0.0).argmax(axis=2), -1)
+
+
+def _summary(
+    folds: Sequence[Fold], details: Sequence[Mapping[str, Any]], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Means over folds and seeds, and their spread: over folds (of each fold's mean
+    over seeds) and over seeds.
+    """
+    found: dict[str, Any] = {}
+    for key in ("wa", "ua", "macro_f1", "macro_precision"):
+        found[key] = float(np.mean([detail[key] for detail in details]))
+    for key in ("recall", "f1"):
+        values = {
+            name: [detail[key][name] for detail in details if detail[key][name] is not None]
+            for name in classes
+        }
+        found[key] = {
+            name: float(np.mean(values[name])) if values[name] else 0.0 for name in classes
+        }
+    for key in ("wa", "ua"):
+        for unit in ("fold", "seed"):
+            groups: dict[int, list[float]] = {}
+            for fold, detail in zip(folds, details, strict=True):
+                groups.setdefault(getattr(fold, unit), []).append(detail[key])
+            means = [float(np.mean(group)) for group in groups.values()]
+            found[f"{key}_{unit}_std"] = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
+    return found
+
+
+def _intervals(
+    folds: Sequence[Fold],
+    truths: Sequence[NDArray[np.int64]],
+    picked: Sequence[NDArray[np.int64]],
+    names: Sequence[str],
+    clusters: NDArray[np.int64],
+    num_classes: int,
+    resamples: int,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """95 % intervals of the means over folds.
+
+    In a resample a fold's score is that of its drawn utterances, and it counts in the
+    mean by how much of the fold was drawn: with one speaker a fold this is the usual
+    bootstrap over speakers; with each drawn once, the headline itself.
+    """
+    position = {name: i for i, name in enumerate(names)}
+    units = int(clusters.max()) + 1
+    # Utterances and right answers of each unit in each fold and class: (units,
+    # num_folds * num_classes).
+    total = np.zeros((units, len(folds), num_classes), dtype=np.float32)
+    right = np.zeros_like(total)
+    for number, (fold, own, guess) in enumerate(zip(folds, truths, picked, strict=True)):
+        unit = clusters[[position[name] for name in fold.utterance_ids]]
+        cell = unit * num_classes + own
+        for counts, cells in ((total, cell), (right, cell[guess == own])):
+            counts[:, number] = np.bincount(cells, minlength=units * num_classes).reshape(
+                units, num_classes
+            )
+    size = total.sum(axis=(0, 2))
+    drawn_wa, drawn_ua = [], []
+    for weights in bootstrap.weights(units, resamples, seed):
+        count = len(weights)
+        n = (weights @ total.reshape(units, -1)).reshape(count, len(folds), num_classes)
+        k = (weights @ right.reshape(units, -1)).reshape(count, len(folds), num_classes)
+        present = n > 0
+        mass = n.sum(axis=2) / size
+        wa = k.sum(axis=2) / np.maximum(n.sum(axis=2), 1)
+        ua = (k / np.maximum(n, 1)).sum(axis=2) / np.maximum(present.sum(axis=2), 1)
+        drawn_wa.append((wa * mass).sum(axis=1) / mass.sum(axis=1))
+        drawn_ua.append((ua * mass).sum(axis=1) / mass.sum(axis=1))
+    found = {}
+    for key, drawn in (("wa_ci95", drawn_wa), ("ua_ci95", drawn_ua)):
+        low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
+        found[key] = {"low": float(low), "high": float(high)}
+    return found
+
+
+def _per_fold(
+    folds: Sequence[Fold],
+    details: Mapping[str, Sequence[Mapping[str, Any]]],
+    chosen: Mapping[str, Sequence[int]],
+) -> pa.Table:
+    rows = []
+    for i, fold in enumerate(folds):
+        row: dict[str, Any] = {"seed": fold.seed, "fold": fold.fold, "n": len(fold.utterance_ids)}
+        for selection in SELECTIONS:
+            prefix = "" if selection == "validation" else f"{selection}_"
+            row[f"{prefix}epoch"] = int(fold.epochs[chosen[selection][i]])
+            row |= {
+                f"{prefix}{key}": round(details[selection][i][key], 6)
+                for key in ("wa", "ua", "macro_f1")
+            }
+        rows.append(row)
+    return pa.Table.from_pylist(rows)
+
+
+def _predictions(
+    folds: Sequence[Fold],
+    truths: Sequence[NDArray[np.int64]],
+    guesses: Sequence[NDArray[np.int64]],
+    positions: Sequence[int],
+    classes: Sequence[str],
+) -> pa.Table:
+    tables = []
+    for fold, own, guess, position in zip(folds, truths, guesses, positions, strict=True):
+        order = np.argsort(np.array(fold.utterance_ids), kind="stable")
+        count = len(order)
+        columns = {
+            "fold": pa.array([fold.fold] * count, pa.int32()),
+            "seed": pa.array([fold.seed] * count, pa.int32()),
+            "utterance_id": pa.array([fold.utterance_ids[i] for i in order], pa.string()),
+            "label": pa.array([classes[own[i]] for i in order], pa.string()),
+            "predicted": pa.array(
+                [classes[c] if (c := guess[position, i]) >= 0 else None for i in order], pa.string()
+            ),
+            "epoch": pa.array([int(fold.epoch)] * count, pa.int32()),
+        }
+        shares = fold.probabilities[position][order]
+        columns |= {
+            f"p_{name}": pa.array(shares[:, c].astype(np.float32)) for c, name in enumerate(classes)
+        }
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
+    """Folds and classes below models/<experiment>/folds:
+    seed-S-fold-K/{checkpoint.json, probabilities.parquet}.
+
+    Raises FileNotFoundError where there are none, ValueError where two folds name
+    different classes.
+    """
+    import pyarrow.parquet as pq
+
+    folds, classes = [], None
+    for place in sorted(Path(folder).glob("seed-*-fold-*")):
+        _, seed, _, fold = place.name.split("-")
+        table = pq.read_table(place / "probabilities.parquet").sort_by(
+            [("epoch", "ascending"), ("utterance_id", "ascending")]
+        )
+        columns = [name for name in table.column_names if name.startswith("p_")]
+        own = [name.removeprefix("p_") for name in columns]
+        classes = classes or own
+        if own != classes:
+            raise ValueError(f"{place}: classes {own}, expected {classes} as in the other folds")
+        epochs, counts = np.unique(table["epoch"].to_numpy(), return_counts=True)
+        names = table["utterance_id"].to_pylist()
+        number = len(names) // max(1, len(epochs))
+        if len(set(counts)) != 1 or names != names[:number] * len(epochs):
+            raise ValueError(
+                f"{place}: epochs of {sorted(set(counts))} utterances, expected the same ones in every epoch"
+            )
+        shares = np.stack([table[name].to_numpy() for name in columns], axis=1).reshape(
+            len(epochs), number, len(own)
+        )
+        epoch = int(json.loads((place / "checkpoint.json").read_text(encoding="utf-8"))["epoch"])
+        folds.append(
+            Fold(int(seed), int(fold), epoch, [int(e) for e in epochs], names[:number], shares)
+        )
+    if classes is None:
+        raise FileNotFoundError(
+            f"no folds in {folder}, expected seed-S-fold-K folders as `train` writes them"
+        )
+    return folds, classes
+
+
+def write(evaluation: Evaluation, folder: Path) -> None:
+    """models/<experiment>/{metrics.json, per_fold.csv, predictions.parquet,
+    confusion.csv}.
+
+    confusion.csv has a row (actual, predicted) for each tested utterance: `dvc plots`
+    draws a matrix from that.
+    """
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(evaluation.predictions, folder / "predictions.parquet.part")
+    (folder / "predictions.parquet.part").replace(folder / "predictions.parquet")
+    actual = evaluation.predictions["label"].to_pylist()
+    predicted = [name or "none" for name in evaluation.predictions["predicted"].to_pylist()]
+    rows = evaluation.per_fold.to_pylist()
+    tables: dict[str, list[Sequence[Any]]] = {
+        "confusion.csv": [("actual", "predicted"), *zip(actual, predicted, strict=True)],
+        "per_fold.csv": [evaluation.per_fold.column_names, *(list(row.values()) for row in rows)],
+    }
+    for name, content in tables.items():
+        with (folder / f"{name}.part").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(content)
+        (folder / f"{name}.part").replace(folder / name)
+    (folder / "metrics.json.part").write_text(
+        json.dumps(evaluation.metrics, indent=2) + "\n", encoding="utf-8"
+    )
+    (folder / "metrics.json.part").replace(folder / "metrics.json")

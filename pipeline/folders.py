@@ -1,0 +1,60 @@
+"""Where each stage's output lies below the folders `data` and `models`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# The sections of params.yaml whose entries are built for a corpus.
+ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
+UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
+SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
+PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
+
+
+def utterances(data: Path, corpus: str) -> Path:
+    """Folder of the prepare stage: utterances, rejects, metrics."""
+    return data / "utterances" / corpus
+
+
+def acoustic(data: Path, corpus: str, feature: str) -> Path:
+    """Folder of the acoustic stage: shards of one feature."""
+    return data / "acoustic" / corpus / feature
+
+
+def spans(data: Path, corpus: str, alignment: str) -> Path:
+    """Folder of the align stage: the spans of one chain of aligners."""
+    return data / "spans" / corpus / alignment
+
+
+def text(data: Path, corpus: str, embedding: str) -> Path:
+    """Folder of the text stage: vocabulary, word ids and vectors of one embedding."""
+    return data / "text" / corpus / embedding
+
+
+def split(data: Path, corpus: str, name: str) -> Path:
+    """Folder of the split stage: folds without test labels, and labels."""
+    return data / "splits" / corpus / name
+
+
+def metrics(folder: Path) -> Path:
+    """metrics.json of a stage's folder: inside, or beside it where the folder as a whole
+    is one output of DVC, which declares no file twice.
+    """
+    if folder.parents[1].name in ("acoustic", "text"):
+        return folder.with_name(f"{folder.name}.metrics.json")
+    return folder / METRICS
+
+
+def trained(models: Path, experiment: str) -> Path:
+    """Folder of an experiment's trained folds."""
+    return models / experiment / "folds"
+
+
+def fold(models: Path, experiment: str, seed: int, number: int) -> Path:
+    """Folder of one trained fold: checkpoint, probabilities, history."""
+    return trained(models, experiment) / f"seed-{seed}-fold-{number}"
+
+
+def trained_folds(models: Path, experiment: str) -> list[Path]:
+    """Folders of an experiment's trained folds that are there, sorted."""
+    return sorted(trained(models, experiment).glob("seed-*-fold-*"))

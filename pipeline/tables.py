@@ -1,0 +1,161 @@
+"""The parquet tables that flow between stages, and the one way to write a file as a
+whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection, Utterance
+
+RATING_PREFIX = "rating_"
+STRINGS = (
+    "utterance_id",
+    "corpus",
+    "audio_path",
+    "transcript",
+    "language",
+    "speaker",
+    "session",
+    "dialogue",
+    "style",
+)
+STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
+SECONDS = ("start", "end", "duration")
+LISTS = ("words", "votes")
+
+
+def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """Writes utterances.parquet, sorted by utterance_id; each rating is a column
+    `rating_<name>`.
+
+    The same utterances give the same bytes, in whatever order they come. Raises
+    ConfigurationError for an empty or repeated utterance_id.
+    """
+    import pyarrow as pa
+
+    rows = sorted(utterances, key=lambda utterance: utterance.utterance_id)
+    _require_distinct(rows)
+    columns: dict[str, Any] = {}
+    for name in (*STRINGS, *STRINGS_AFTER):
+        columns[name] = pa.array([getattr(row, name) for row in rows], pa.string())
+    for name in LISTS:
+        columns[name] = pa.array([list(getattr(row, name)) for row in rows], pa.list_(pa.string()))
+    for name in SECONDS:
+        columns[name] = pa.array([getattr(row, name) for row in rows], pa.float64())
+    for name in sorted({name for row in rows for name in row.ratings}):
+        values = [row.ratings.get(name) for row in rows]
+        known = [None if value is None or math.isnan(value) else float(value) for value in values]
+        columns[RATING_PREFIX + name] = pa.array(known, pa.float64())
+    _write(path, columns)
+
+
+def read_utterances(path: str | Path) -> list[Utterance]:
+    """The utterances of an utterances.parquet, sorted by utterance_id."""
+    found = []
+    for row in _read(path, "utterance_id"):
+        ratings = {
+            name.removeprefix(RATING_PREFIX): row.pop(name)
+            for name in [name for name in row if name.startswith(RATING_PREFIX)]
+        }
+        for name in LISTS:
+            row[name] = tuple(row[name] or ())
+        known = {name: value for name, value in ratings.items() if value is not None}
+        found.append(Utterance(**row, ratings=known))
+    return found
+
+
+def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
+    """Writes rejects.parquet (utterance_id, stage, reason, detail), sorted by these
+    four.
+    """
+    import pyarrow as pa
+
+    rows = sorted(rejections, key=lambda row: (row.utterance_id, row.stage, row.reason, row.detail))
+    names = [field.name for field in dataclasses.fields(Rejection)]
+    _write(
+        path, {name: pa.array([getattr(row, name) for row in rows], pa.string()) for name in names}
+    )
+
+
+def read_rejections(path: str | Path) -> list[Rejection]:
+    """The rows of a rejects.parquet."""
+    return [Rejection(**row) for row in _read(path, "reason")]
+
+
+def _require_distinct(rows: Sequence[Utterance]) -> None:
+    repeated = sorted(
+        name for name, number in Counter(row.utterance_id for row in rows).items() if number > 1
+    )
+    if repeated:
+        shown = ", ".join(repeated[:5]) + (" …" if len(repeated) > 5 else "")
+        raise ConfigurationError(
+            f"{len(repeated)} utterance ids stand twice ({shown}), expected distinct ids"
+        )
+    if any(not row.utterance_id for row in rows):
+        raise ConfigurationError(
+            "an utterance has an empty id, expected a name that no other utterance has"
+        )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write instead of `path`, which it becomes when all went well.
+
+    A killed process leaves the old file whole. An output can be a read-only link into
+    DVC's cache, so nothing is ever written through its name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8 as a whole."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes JSON whose bytes depend on the values alone."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: str | Path, columns: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with replacing(Path(path)) as temporary:
+        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
+
+
+def _read(path: str | Path, needed: str) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({error}), expected a parquet file of the prepare stage"
+        ) from error
+    if needed not in table.column_names:
+        raise ConfigurationError(
+            f"{path} has columns {table.column_names}, expected {needed!r} among them"
+        )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows

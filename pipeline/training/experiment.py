@@ -1,0 +1,72 @@
+"""An experiment: one system on one corpus, the inputs it reads, what differs from its paper."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, field
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from pipeline import lookup
+from pipeline.lookup import ConfigurationError, configure
+from pipeline.networks import Recipe, System
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Experiment:
+    """One system on one corpus, with the inputs that it reads and no others.
+
+    `hyperparameters` and `training` state what differs from the published system.
+    """
+
+    corpus: str
+    network: str
+    acoustic: str | None = None
+    alignment: str | None = None
+    text: str | None = None
+    split: str
+    seeds: tuple[int, ...] = (0,)
+    max_words: int | None = Field(default=None, ge=1)
+    normalization: Literal["train", "none"] = "train"
+    select: Literal["ua", "wa", "loss"] = "ua"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def system(self) -> System:
+        """The published system."""
+        found: System = lookup.system(self.network)
+        return found
+
+    @property
+    def recipe(self) -> Recipe:
+        """The system's published recipe with this experiment's differences."""
+        made: Recipe = configure(Recipe, asdict(self.system.recipe) | self.training, "training")
+        return made
+
+
+def settings(name: str, values: Any) -> Experiment:
+    """The checked entry `name` of the section `experiments` of params.yaml."""
+    where = f"experiments.{name}"
+    experiment: Experiment = configure(Experiment, values, where)
+    if not experiment.seeds:
+        raise ConfigurationError(f"{where}.seeds: no seed, expected at least one")
+    known = experiment.system.hyperparameters
+    wrong = sorted(set(experiment.hyperparameters) - set(known))
+    if wrong:
+        raise ConfigurationError(
+            f"{where}.hyperparameters: {experiment.network} has no {', '.join(wrong)}, "
+            f"expected one of {list(known)}"
+        )
+    for key, value in experiment.hyperparameters.items():
+        try:
+            TypeAdapter(known[key]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"{where}.hyperparameters.{key}: {value!r}, expected {known[key]}: "
+                f"{error.errors()[0]['msg']}"
+            ) from None
+    configure(Recipe, asdict(experiment.system.recipe) | experiment.training, f"{where}.training")
+    return experiment

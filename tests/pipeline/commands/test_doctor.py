@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands import doctor
+from tests.resources import small_corpus
+
+ROOT = Path(__file__).parents[2]
+
+
+def findings(params_file: Path) -> dict[str, doctor.Finding]:
+    return {item.subject: item for item in doctor.examine(params_file)}
+
+
+def test_everything_that_is_installed_is_told_with_its_version(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    found = findings(small_corpus.write_params(tmp_path, tmp_path / "corpus"))
+    for name in (*doctor.REQUIRED, *doctor.OPTIONAL):
+        assert (found[name].state, found[name].detail) == ("ok", metadata.version(name))
+    assert found["params.yaml"].detail == "1 experiments"
+    assert found["corpus manifest"].detail == str(tmp_path / "corpus")
+    assert re.match(r"\d+ cores", found["devices"].detail)
+
+
+def test_what_the_doctor_looks_for_is_what_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def names(lines: list[str]) -> set[str]:
+        return {re.split(r"[<>=\[]", line)[0].lower() for line in lines}
+
+    assert {name.lower() for name in doctor.REQUIRED} <= names(project["dependencies"])
+    for package, extra in doctor.OPTIONAL.items():
+        assert package in names(project["optional-dependencies"][extra])
+
+
+def test_what_is_missing_comes_with_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", nothing)
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    found = findings(small_corpus.write_params(tmp_path, tmp_path / "nowhere"))
+    assert (found["torch"].state, found["torch"].remedy) == ("missing", "make demo")
+    assert (found["av"].state, found["av"].remedy) == ("absent", "pip install 'serflow[video]'")
+    assert found["mfa"].state == "absent" and "montreal-forced-aligner" in found["mfa"].remedy
+    assert found["corpus manifest"].state == "missing"
+    assert "corpora.manifest.root" in found["corpus manifest"].remedy
+    assert all(item.remedy for item in found.values() if item.state != "ok")
+
+
+def test_a_demo_corpus_that_is_not_there_is_built_by_dvc(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("corpora: {demo: {root: /nowhere/demo}}\n")
+    assert findings(tmp_path / "params.yaml")["corpus demo"].remedy == "dvc repro"
+
+
+def test_a_wrong_params_file_is_a_finding_not_an_end(tmp_path: Path) -> None:
+    found = findings(tmp_path / "params.yaml")
+    assert (
+        found["params.yaml"].state == "missing"
+        and "expected to run where" in found["params.yaml"].detail
+    )

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import cli
+from pipeline.audio import AudioError
+from pipeline.commands import predict as prediction
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import AlignmentError
+from stages import text, train
+from tests.resources import fabricated, recordings, small_corpus
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The small corpus and a network trained on it: fbank, words spread evenly,
+    word2vec fitted on each fold.
+    """
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        small_corpus.run_stages(monkeypatch, folder)
+    yield folder
+
+
+def train_with(
+    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, embedding: str, **changes: object
+) -> Path:
+    """Another experiment on the same corpus; returns its model."""
+    fabricated.run_serially(monkeypatch)
+    shutil.copytree(built / "data", folder / "data")
+    params_file = small_corpus.write_params(folder, built / "corpus", text=embedding, **changes)
+    text.main("manifest", embedding, params_file, folder / "data")
+    train.main("small", params_file, folder / "data", folder / "models", folder / "scratch")
+    return folder / "models" / "small"
+
+
+def single(model: Path, fold: int, folder: Path) -> Path:
+    """A model of one fold alone."""
+    shutil.copytree(
+        model / "folds" / f"seed-0-fold-{fold}", folder / f"fold-{fold}" / "folds" / "only"
+    )
+    return folder / f"fold-{fold}"
+
+
+def assert_as_trained(model: Path, corpus: Path, folder: Path) -> None:
+    """`predict` gives a test utterance the probabilities that training wrote for it in
+    the chosen epoch.
+    """
+    for fold in (0, 1):
+        alone = single(model, fold, folder)
+        epoch = json.loads((alone / "folds/only/checkpoint.json").read_text())["epoch"]
+        written = pq.read_table(alone / "folds/only/probabilities.parquet").to_pylist()
+        rows = [
+            row for row in written if row["epoch"] == epoch and row["utterance_id"].startswith("u")
+        ][:4]
+        assert len(rows) == 4
+        for row in rows:
+            number = int(row["utterance_id"][1:])
+            recording = corpus / "wav" / f"u{number:02d}.wav"
+            said = prediction.predict(recording, small_corpus.SENTENCES[number % 4], alone)
+            expected = {name: row[f"p_{name}"] for name in small_corpus.LABELS}
+            assert said.probabilities == pytest.approx(expected, abs=1e-5)
+            assert said.networks == 1
+
+
+def test_a_recording_gets_what_training_wrote_for_it(built: Path, tmp_path: Path) -> None:
+    assert_as_trained(built / "models" / "small", built / "corpus", tmp_path)
+
+
+def test_truncation_and_max_words_hold_for_new_recordings_too(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = train_with(
+        built,
+        tmp_path,
+        monkeypatch,
+        "glove",
+        acoustic="fbank-short",
+        max_words=2,
+        normalization="none",
+    )
+    assert_as_trained(model, built / "corpus", tmp_path)
+
+
+def test_folds_are_averaged_and_the_words_are_told(built: Path, tmp_path: Path) -> None:
+    model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
+    whole = prediction.predict(recording, "Yes, tea at two!", model)
+    parts = [
+        prediction.predict(recording, "Yes, tea at two!", single(model, fold, tmp_path))
+        for fold in (0, 1)
+    ]
+    for name in small_corpus.LABELS:
+        assert whole.probabilities[name] == pytest.approx(
+            sum(part.probabilities[name] for part in parts) / 2, abs=1e-6
+        )
+    assert sum(whole.probabilities.values()) == pytest.approx(1)
+    assert (whole.networks, whole.words, whole.aligner) == (
+        2,
+        ("yes", "tea", "at", "two"),
+        "uniform",
+    )
+
+
+def test_other_words_change_the_answer(built: Path) -> None:
+    model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
+    one, two = (
+        prediction.predict(recording, said, model).probabilities
+        for said in ("no no no", "tea at two")
+    )
+    assert one != two
+    # Words that training never saw have no vector, and do not stop anybody.
+    assert prediction.predict(recording, "zorblix quux", model).networks == 2
+
+
+def test_what_is_missing_is_said_in_one_line(built: Path, tmp_path: Path) -> None:
+    model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
+    for said in (None, "", "[LAUGHTER] ..."):
+        with pytest.raises(ConfigurationError, match="expected --text with what is said"):
+            prediction.predict(recording, said, model)
+    with pytest.raises(ConfigurationError, match="FG_CME reads speech, expected a recording"):
+        prediction.predict(None, "no", model)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"holds no trained network, expected models/<experiment> after `dvc",
+    ):
+        prediction.predict(recording, "no", tmp_path)
+    with pytest.raises(AudioError, match="audio silent"):
+        prediction.predict(recordings.write_silent(tmp_path / "silent.wav"), "no", model)
+    with pytest.raises(AlignmentError, match="audio too short"):
+        prediction.predict(
+            recordings.write(tmp_path / "short.wav", seconds=0.05), "no " * 40, model
+        )
+
+
+@pytest.mark.parametrize("network", ["LSTM_Attn_a", "LSTM_Attn_s"])
+def test_a_network_of_one_modality_asks_for_no_more(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    model = train_with(
+        built, tmp_path, monkeypatch, "glove", network=network, hyperparameters={"hidden_size": 2}
+    )
+    if network == "LSTM_Attn_a":
+        said = prediction.predict(built / "corpus" / "wav" / "u03.wav", None, model)
+        assert said.words == () and said.aligner is None
+    else:
+        said = prediction.predict(None, "no rain", model)
+        assert said.words == ("no", "rain") and said.aligner is None
+    assert sum(said.probabilities.values()) == pytest.approx(1)
+
+
+def test_words_fitted_on_the_corpus_know_no_new_ones(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {
+        **small_corpus.DOCUMENT["text"],
+        "word2vec": {"vector_size": 4, "epochs": 2, "fit": "corpus"},
+    }
+    monkeypatch.setitem(small_corpus.DOCUMENT, "text", document)
+    model = train_with(built, tmp_path, monkeypatch, "word2vec")
+    with pytest.raises(
+        ConfigurationError, match=r"word2vec was fitted on the whole corpus .* expected `fit: fold`"
+    ):
+        prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", model)
+
+
+def test_the_command_prints_a_table_or_json(built: Path) -> None:
+    command = [
+        "predict",
+        str(built / "corpus" / "wav" / "u03.wav"),
+        "--model",
+        str(built / "models" / "small"),
+    ]
+    table = CliRunner().invoke(cli.app, [*command, "--text", "no"])
+    assert table.exit_code == 0
+    assert all(name in table.stdout for name in (*small_corpus.LABELS, "mean of 2 networks"))
+    printed = CliRunner().invoke(cli.app, [*command, "--text", "no", "--json"])
+    said = json.loads(printed.stdout)
+    assert set(said["probabilities"]) == set(small_corpus.LABELS) and said["networks"] == 2
+    without = CliRunner().invoke(cli.app, command)
+    assert without.exit_code == 2 and without.stdout == ""
+    assert without.stderr.splitlines() == [
+        "error: FG_CME reads words, expected --text with what is said"
+    ]

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import params as parameters
+from pipeline.commands import recipes
+from pipeline.lookup import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+NAMES = recipes.names(ROOT / "recipes")
+
+
+@pytest.fixture
+def params_file(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def comments(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text().splitlines() if line.strip().startswith("#")]
+
+
+def test_there_are_recipes() -> None:
+    assert NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_joins_the_committed_params(params_file: Path, name: str) -> None:
+    kept = comments(params_file)
+    before = parameters.load(params_file)
+    sections = recipes.read(name, ROOT / "recipes")
+    added = recipes.use(params_file, sections, root="/somewhere/else")
+    after = parameters.load(params_file)
+    assert set(added) <= set(after.experiments) and (added or sections["build"])
+    assert before.experiments.items() <= after.experiments.items()
+    assert [line for line in comments(params_file) if line in kept] == kept
+    for corpus in sections["corpora"]:
+        assert after.corpora[corpus].root == "/somewhere/else"
+    again = params_file.read_text()
+    recipes.use(params_file, recipes.read(name, ROOT / "recipes"), root="/somewhere/else")
+    assert params_file.read_text() == again
+
+
+def test_all_recipes_live_together(params_file: Path) -> None:
+    for name in NAMES:
+        recipes.use(params_file, recipes.read(name, ROOT / "recipes"))
+    assert parameters.load(params_file).experiments
+
+
+SMALL = """# The first line.
+corpora:
+  # Our own recordings.
+  manifest: {root: data/raw/mine}  # not on this machine
+acoustic:
+  fbank: {num_mel_bins: 23}
+text:
+experiments: {}
+"""
+RECIPE = {
+    "corpora": {"manifest": {"root": "data/raw/manifest"}},
+    "acoustic": {"fbank": {"num_mel_bins": 23}},
+    "alignment": {"uniform": {"chain": {"uniform": {}}}},
+    "text": {"one_hot": {}},
+    "splits": {"random": {"labels": {"angry": "angry", "sad": "sad"}}},
+    "experiments": {
+        "mine": {
+            "corpus": "manifest",
+            "network": "FG_CME",
+            "acoustic": "fbank",
+            "alignment": "uniform",
+            "text": "one_hot",
+            "split": "random",
+            "hyperparameters": {"hidden_size": 8},
+        }
+    },
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_a_recipe_keeps_comments_roots_and_empty_sections(small: Path) -> None:
+    assert recipes.use(small, RECIPE) == ["mine"]
+    text = small.read_text()
+    for comment in ("# The first line.", "# Our own recordings.", "# not on this machine"):
+        assert comment in text
+    params = parameters.load(small)
+    assert params.corpora["manifest"].root == "data/raw/mine"
+    assert params.build["splits"] == {
+        "manifest-random": {"corpus": "manifest", "name": "random", "reads": "constraints.txt"}
+    }
+
+
+def test_a_root_given_wins(small: Path) -> None:
+    recipes.use(small, RECIPE, root="/corpora/mine")
+    assert parameters.load(small).corpora["manifest"].root == "/corpora/mine"
+    assert "# not on this machine" in small.read_text()
+
+
+@pytest.mark.parametrize(
+    ("existing", "where"),
+    [
+        (SMALL.replace("num_mel_bins: 23", "num_mel_bins: 40"), "acoustic.fbank"),
+        (
+            SMALL.replace("root: data/raw/mine", "root: data/raw/mine, reader: {language: de}"),
+            "corpora.manifest",
+        ),
+    ],
+)
+def test_other_settings_under_the_name_are_left_to_the_user(
+    small: Path, existing: str, where: str
+) -> None:
+    small.write_text(existing)
+    with pytest.raises(
+        ConfigurationError, match=f"already has another {where}, expected the recipe's settings"
+    ):
+        recipes.use(small, RECIPE)
+    assert small.read_text() == existing
+
+
+def test_a_recipe_that_would_be_wrong_leaves_the_file_alone(small: Path) -> None:
+    wrong = {
+        **RECIPE,
+        "experiments": {"mine": {**RECIPE["experiments"]["mine"], "network": "FGCME"}},
+    }
+    with pytest.raises(ConfigurationError, match="unknown network row 'FGCME'"):
+        recipes.use(small, wrong)
+    assert small.read_text() == SMALL
+    assert [path.name for path in small.parent.iterdir()] == ["params.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [1\nb: 2", "is not YAML"),
+        ("- a\n", "holds CommentedSeq, expected sections"),
+        ("acoustic: 3\n", "acoustic: 3, expected `name: settings` lines"),
+    ],
+)
+def test_files_that_are_none(small: Path, content: str, expected: str) -> None:
+    small.write_text(content)
+    with pytest.raises(ConfigurationError) as raised:
+        recipes.use(small, RECIPE)
+    assert expected in str(raised.value) and "\n" not in str(raised.value)
+    assert small.read_text() == content
+
+
+def test_a_recipe_starts_an_empty_file(small: Path) -> None:
+    small.write_text("")
+    recipes.use(small, RECIPE)
+    assert list(parameters.load(small).experiments) == ["mine"]
+
+
+def test_sync_adds_what_experiments_need_and_keeps_what_was_listed(small: Path) -> None:
+    recipes.use(small, RECIPE)
+    text = small.read_text()
+    small.write_text(
+        text.replace("acoustic: fbank", "acoustic: fbank-wide").replace(
+            "  fbank: {num_mel_bins: 23}",
+            "  fbank: {num_mel_bins: 23}\n  fbank-wide: {num_mel_bins: 80}",
+        )
+    )
+    with pytest.raises(ConfigurationError, match="serflow sync"):
+        parameters.load(small)
+    recipes.sync(small)
+    assert sorted(parameters.load(small).build["acoustic"]) == [
+        "manifest-fbank",
+        "manifest-fbank-wide",
+    ]
+    for comment in ("# The first line.", "# Our own recordings.", "# not on this machine"):
+        assert comment in small.read_text()
+
+
+def test_a_recipe_may_list_what_to_build_without_an_experiment(small: Path) -> None:
+    item = {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}}
+    sections = {"acoustic": {"fbank": {"num_mel_bins": 23}}, "build": {"acoustic": item}}
+    assert recipes.use(small, sections) == []
+    before = small.read_text()
+    assert parameters.load(small).build == {
+        "acoustic": item,
+        "alignment": {},
+        "text": {},
+        "splits": {},
+    }
+    assert recipes.use(small, sections) == [] and small.read_text() == before
+    other = {
+        "build": {"acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank-wide"}}}
+    }
+    with pytest.raises(
+        ConfigurationError, match=r"already has another build\.acoustic\.manifest-fbank, expected"
+    ):
+        recipes.use(small, other)
+    with pytest.raises(ConfigurationError, match="build: unknown section acoustics"):
+        recipes.use(small, {"build": {"acoustics": item}})
+    assert small.read_text() == before
+
+
+def test_rows_share_the_recipe_but_not_the_flagships_sizes() -> None:
+    varied = recipes.rows_of(RECIPE, ["FG_CME", "LSTM_Attn_a"], [0, 1])
+    assert varied["acoustic"] == RECIPE["acoustic"]
+    assert list(varied["experiments"]) == ["mine-FG_CME", "mine-LSTM_Attn_a"]
+    flagship, baseline = varied["experiments"].values()
+    assert flagship["hyperparameters"] == {"hidden_size": 8} and flagship["seeds"] == [0, 1]
+    assert baseline["network"] == "LSTM_Attn_a" and "hyperparameters" not in baseline
+    two = {**RECIPE, "experiments": {"a": {}, "b": {}}}
+    with pytest.raises(ConfigurationError, match="expected one to vary"):
+        recipes.rows_of(two, ["FG_CME"], None)
+
+
+def test_rows_of_a_paper_come_in_its_order() -> None:
+    assert recipes.rows_of_paper("fg_cme")[0] == "FG_CME"
+    with pytest.raises(ConfigurationError, match="'fgcme', expected one of"):
+        recipes.rows_of_paper("fgcme")
+
+
+def test_an_unknown_recipe_lists_those_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("a: 1\n")
+    with pytest.raises(
+        ConfigurationError, match=r"unknown recipe 'two', expected one of \['one'\]"
+    ):
+        recipes.read("two", tmp_path)

@@ -1,0 +1,245 @@
+import json
+import time
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import Fold, confusion_matrix, evaluate_experiment, scores
+
+CLASSES = ["angry", "happy", "neutral", "sad"]
+
+
+def made(folds=3, seeds=1, size=40, epochs=4, skill=1.0, number=0):
+    """Folds with `skill` of the truth in their scores, every utterance in one fold, and
+    its label and speaker.
+    """
+    generator = np.random.default_rng(number)
+    truth, speakers, made = {}, {}, []
+    for fold in range(folds):
+        names = [f"f{fold}u{i:04d}" for i in range(size)]
+        truth |= {name: CLASSES[i % 4] for i, name in enumerate(names)}
+        speakers |= {name: f"s{fold}{i % 3}" for i, name in enumerate(names)}
+        for seed in range(seeds):
+            raw = generator.normal(size=(epochs, size, 4))
+            raw[:, np.arange(size), np.arange(size) % 4] += skill
+            shares = np.exp(raw) / np.exp(raw).sum(axis=2, keepdims=True)
+            made.append(
+                Fold(
+                    seed,
+                    fold,
+                    int(generator.integers(1, epochs + 1)),
+                    range(1, epochs + 1),
+                    names,
+                    shares,
+                )
+            )
+    return made, truth, speakers
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
+def test_scores_equal_scikit_learn(pairs):
+    truth, predicted = np.array(pairs).T
+    found = scores(confusion_matrix(truth, predicted, 4), CLASSES)
+    present = sorted(set(truth))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of predicted classes that do not occur
+        expected = {
+            "wa": reference.accuracy_score(truth, predicted),
+            "ua": reference.balanced_accuracy_score(truth, predicted),
+            "macro_f1": reference.f1_score(
+                truth, predicted, labels=present, average="macro", zero_division=0
+            ),
+            "macro_precision": reference.precision_score(
+                truth, predicted, labels=present, average="macro", zero_division=0
+            ),
+        }
+        recall = reference.recall_score(
+            truth, predicted, labels=range(4), average=None, zero_division=0
+        )
+        f1 = reference.f1_score(truth, predicted, labels=range(4), average=None, zero_division=0)
+    for key, value in expected.items():
+        assert found[key] == pytest.approx(value, abs=1e-12), key
+    for index, name in enumerate(CLASSES):
+        if index in present:
+            assert found["recall"][name] == pytest.approx(recall[index])
+            assert found["f1"][name] == pytest.approx(f1[index])
+        else:
+            assert found["recall"][name] is None
+
+
+def test_headline_is_the_mean_over_folds_at_the_chosen_epoch():
+    folds, truth, speakers = made(folds=4, size=37)
+    result = evaluate_experiment(folds, truth, CLASSES, speakers)
+    each = []
+    for fold in folds:
+        predicted = fold.probabilities[list(fold.epochs).index(fold.epoch)].argmax(axis=1)
+        own = np.array([CLASSES.index(truth[name]) for name in fold.utterance_ids])
+        each.append(
+            (
+                reference.accuracy_score(own, predicted),
+                reference.balanced_accuracy_score(own, predicted),
+            )
+        )
+    assert result.metrics["wa"] == pytest.approx(np.mean(each, axis=0)[0], abs=1e-6)
+    assert result.metrics["ua"] == pytest.approx(np.mean(each, axis=0)[1], abs=1e-6)
+    assert result.metrics["wa_fold_std"] == pytest.approx(np.std(each, axis=0, ddof=1)[0], abs=1e-6)
+    assert result.per_fold["wa"].to_pylist() == pytest.approx([wa for wa, _ in each], abs=1e-6)
+    rows = result.predictions.to_pylist()
+    assert len(rows) == 4 * 37 == result.metrics["n"]
+    assert result.metrics["pooled"]["wa"] == pytest.approx(
+        np.mean([r["label"] == r["predicted"] for r in rows]), abs=1e-6
+    )
+    assert result.confusion.sum() == 4 * 37
+    for row in rows:
+        assert max(CLASSES, key=lambda name: row[f"p_{name}"]) == row["predicted"]
+
+
+def test_test_selection_takes_each_folds_best_epoch_and_the_first_of_equals():
+    folds, truth, speakers = made(folds=5, epochs=7, skill=0.5)
+    found = evaluate_experiment(folds, truth, CLASSES, speakers)
+    best = []
+    for fold in folds:
+        own = np.array([CLASSES.index(truth[name]) for name in fold.utterance_ids])
+        accuracies = [(epoch.argmax(axis=1) == own).mean() for epoch in fold.probabilities]
+        best.append((accuracies.index(max(accuracies)) + 1, max(accuracies)))
+    assert found.per_fold["test_selected_epoch"].to_pylist() == [epoch for epoch, _ in best]
+    assert found.metrics["test_selected"]["wa"] == pytest.approx(
+        np.mean([wa for _, wa in best]), abs=1e-6
+    )
+    assert found.metrics["test_selected"]["wa"] >= found.metrics["wa"]
+    assert found.metrics["last_epoch"]["epoch_mean"] == 7.0
+
+
+def test_keys_are_the_same_for_one_fold_as_for_many_seeds_and_hold_no_lists():
+    def keys(value, prefix=""):
+        if not isinstance(value, dict):
+            assert isinstance(value, int | float | str), prefix
+            return {prefix}
+        return set().union(*(keys(item, f"{prefix}.{key}") for key, item in value.items()))
+
+    one = evaluate_experiment(*made(folds=1)[:2], CLASSES)
+    many = evaluate_experiment(*made(folds=3, seeds=2)[:2], CLASSES)
+    assert keys(one.metrics) == keys(many.metrics)
+    assert {
+        ".wa",
+        ".ua",
+        ".macro_f1",
+        ".recall.sad",
+        ".wa_ci95.low",
+        ".test_selected.ua_ci95.high",
+    } <= keys(one.metrics)
+    assert (many.metrics["n"], many.metrics["folds"], many.metrics["seeds"]) == (120, 3, 2)
+
+
+def test_interval_of_utterances_agrees_with_the_binomial_spread():
+    folds, truth, _ = made(folds=5, size=400)
+    found = evaluate_experiment(folds, truth, CLASSES).metrics
+    expected = 2 * 1.96 * np.sqrt(found["wa"] * (1 - found["wa"]) / 2000)
+    assert found["bootstrap"] == {"resampled": "utterances", "units": 2000, "resamples": 2000}
+    assert found["wa_ci95"]["high"] - found["wa_ci95"]["low"] == pytest.approx(expected, rel=0.1)
+    assert found["wa_ci95"]["low"] < found["wa"] < found["wa_ci95"]["high"]
+
+
+def test_interval_of_speakers_is_a_bootstrap_of_their_means_where_each_fold_is_one():
+    folds, truth, _ = made(folds=10, size=40, skill=0.0)
+    # Speakers differ far more than utterances do: half of them are always right.
+    for fold in folds[:5]:
+        fold.probabilities[:, np.arange(40), np.arange(40) % 4] = 9.0
+    speakers = {name: name[:2] for name in truth}
+    found = evaluate_experiment(folds, truth, CLASSES, speakers, resamples=4000).metrics
+    assert found["bootstrap"]["resampled"] == "speakers"
+    each = np.array(evaluate_experiment(folds, truth, CLASSES).per_fold["wa"].to_pylist())
+    generator = np.random.default_rng(7)
+    means = each[generator.integers(0, 10, (20000, 10))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    assert found["wa_ci95"]["low"] == pytest.approx(low, abs=0.02)
+    assert found["wa_ci95"]["high"] == pytest.approx(high, abs=0.02)
+    narrow = evaluate_experiment(folds, truth, CLASSES).metrics["wa_ci95"]
+    assert high - low > 3 * (narrow["high"] - narrow["low"])
+
+
+def test_fewer_than_five_speakers_are_not_resampled():
+    folds, truth, _ = made()
+    few = evaluate_experiment(folds, truth, CLASSES, {name: name[:2] for name in truth})
+    assert few.metrics["bootstrap"]["resampled"] == "utterances"
+
+
+def test_intervals_are_seeded_and_fast():
+    folds, truth, _ = made(folds=5, size=1100)
+    start = time.perf_counter()
+    first = evaluate_experiment(folds, truth, CLASSES)
+    assert time.perf_counter() - start < 15
+    assert first.metrics == evaluate_experiment(list(reversed(folds)), truth, CLASSES).metrics
+    assert (
+        first.metrics["ua_ci95"]
+        != evaluate_experiment(folds, truth, CLASSES, seed=1).metrics["ua_ci95"]
+    )
+
+
+def test_a_diverged_network_is_wrong_not_right_by_accident():
+    folds, truth, _ = made(folds=1, epochs=1)
+    folds[0].probabilities[:, :10] = np.nan
+    found = evaluate_experiment(folds, truth, CLASSES)
+    assert found.metrics["without_prediction"] == 10
+    assert found.predictions["predicted"].null_count == 10
+    assert found.metrics["wa"] <= 0.75
+
+
+def test_a_class_that_a_fold_does_not_test_is_left_out_of_its_mean():
+    names = ["a", "b", "c"]
+    shares = np.eye(4)[[0, 0, 1]][None]
+    found = evaluate_experiment(
+        [Fold(0, 0, 1, [1], names, shares)], {"a": "angry", "b": "happy", "c": "happy"}, CLASSES
+    )
+    assert found.metrics["ua"] == 0.75
+    assert found.metrics["recall"] == {"angry": 1.0, "happy": 0.5, "neutral": 0.0, "sad": 0.0}
+
+
+def test_mistakes_say_what_was_expected():
+    folds, truth, _ = made()
+    with pytest.raises(ValueError, match="expected one of"):
+        evaluate_experiment(folds, dict.fromkeys(truth, "calm"), CLASSES)
+    with pytest.raises(ValueError, match="expected at least one, and each seed and fold once"):
+        evaluate_experiment([folds[0], folds[0]], truth, CLASSES)
+    with pytest.raises(ValueError, match=r"expected \(4, 40, 3\)"):
+        evaluate_experiment(folds, truth, CLASSES[:3])
+
+
+def test_files_are_read_and_written_the_same_each_time(tmp_path):
+    folds, truth, speakers = made(folds=2, seeds=2)
+    for fold in folds:
+        place = tmp_path / "folds" / f"seed-{fold.seed}-fold-{fold.fold}"
+        place.mkdir(parents=True)
+        (place / "checkpoint.json").write_text(json.dumps({"epoch": fold.epoch}))
+        columns = {
+            "epoch": np.repeat(fold.epochs, 40),
+            "utterance_id": list(fold.utterance_ids) * 4,
+        }
+        columns |= {
+            f"p_{name}": fold.probabilities[..., i].ravel() for i, name in enumerate(CLASSES)
+        }
+        table = pa.table(columns)
+        pq.write_table(
+            table.take(np.random.default_rng(0).permutation(len(table))),
+            place / "probabilities.parquet",
+        )
+    found, classes = metrics.read_folds(tmp_path / "folds")
+    assert classes == CLASSES
+    expected = evaluate_experiment(folds, truth, CLASSES, speakers)
+    read = evaluate_experiment(found, truth, classes, speakers)
+    assert read.metrics == expected.metrics
+    metrics.write(read, tmp_path / "one")
+    metrics.write(expected, tmp_path / "two")
+    for name in ("metrics.json", "per_fold.csv", "predictions.parquet", "confusion.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert (tmp_path / "one" / "confusion.csv").read_text().count("\n") == 1 + 2 * 2 * 40
+    with pytest.raises(FileNotFoundError, match="expected seed-S-fold-K"):
+        metrics.read_folds(tmp_path / "nothing")

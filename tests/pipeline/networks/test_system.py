@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline import lookup
+from pipeline.lookup import ConfigurationError
+from pipeline.networks import Recipe
+
+
+def test_a_row_says_what_it_reads_and_how_it_trains() -> None:
+    @system("audio", "text", optimizer="sgd", momentum=0.9, epochs=5)
+    def build(sizes: object) -> str:
+        return f"built {sizes}"
+
+    assert build.needs == {"audio", "text"}
+    assert build.recipe == Recipe(optimizer="sgd", momentum=0.9, epochs=5)
+    assert build(3) == "built 3"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"optimizer": "lion"}, {"learning_rate": 0}, {"learning_rate": -1.0}, {"momentum": 1.0}, {"weight_decay": -1},
+        {"l2": -0.1}, {"learning_rate_step": 0}, {"learning_rate_factor": 0}, {"batch_size": 0}, {"epochs": 0},
+        {"epochs": 1.5}, {"patience": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_recipes_are_refused_in_one_line(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match=f"^training: .*{next(iter(wrong))}"):
+        lookup.configure(Recipe, wrong, "training")
+
+
+@pytest.mark.parametrize("name", sorted(lookup.systems()))
+def test_every_published_row_declares_itself(name: str) -> None:
+    declared = lookup.system(name)
+    needs, recipe = declared.needs, declared.recipe  # type: ignore[attr-defined]
+    assert needs and needs <= {"audio", "text", "alignment"}
+    assert isinstance(recipe, Recipe)
+    # Words are placed in frames: an alignment alone is of no use.
+    assert "alignment" not in needs or "audio" in needs
