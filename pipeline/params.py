@@ -219,32 +219,37 @@ def _check_reference(where: str, name: str, known: Mapping[str, Any]) -> None:
 
 def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:
     """A system reads the kind of rows and the vectors that its paper defines it on."""
-    system = experiment.system
-    if experiment.acoustic is not None:
-        module = lookup.component("acoustic", experiment.acoustic)
-        unit = getattr(module, "UNIT", "frame")
-        if unit != system.unit:
-            fit = [
-                other
-                for other in sorted(params.acoustic)
-                if getattr(lookup.component("acoustic", other), "UNIT", "frame") == system.unit
-            ]
-            kind = "samples of the waveform" if system.unit == "sample" else "frames"
+    system, network = experiment.system, experiment.network
+    acoustic, text = experiment.acoustic, experiment.text
+    if acoustic is not None and _unit(acoustic) != system.unit:
+        kind = "samples of the waveform" if system.unit == "sample" else "frames"
+        fit = [name for name in sorted(params.acoustic) if _unit(name) == system.unit]
+        raise ConfigurationError(
+            f"{where}.acoustic: {network} reads {kind}, which {acoustic!r} does not give"
+            f"{_choose(fit, 'acoustic')}"
+        )
+    if text is not None and system.embeddings and _module(text) not in system.embeddings:
+        fit = [name for name in sorted(params.text) if _module(name) in system.embeddings]
+        raise ConfigurationError(
+            f"{where}.text: {network} is defined on {' or '.join(system.embeddings)}, not on "
+            f"{text!r}{_choose(fit, 'text')}"
+        )
+    if text is not None and "alignment" in system.needs:
+        if getattr(params.text[text], "pooling", "word") == "token":
             raise ConfigurationError(
-                f"{where}.acoustic: {experiment.network} reads {kind}, {experiment.acoustic!r} "
-                f"gives another kind: set it to one of {fit or 'the waveform features'}"
+                f"{where}.text: {network} places words in time, {text!r} has a vector for each "
+                "token: use an embedding with `pooling: word`"
             )
-    if experiment.text is not None:
-        module_name = experiment.text.split("-", 1)[0]
-        if system.embeddings and module_name not in system.embeddings:
-            fit = [n for n in sorted(params.text) if n.split("-", 1)[0] in system.embeddings]
-            raise ConfigurationError(
-                f"{where}.text: {experiment.network} is defined on {' or '.join(system.embeddings)}"
-                f", not on {experiment.text!r}: set it to one of {fit or 'such an embedding'}"
-            )
-        pooling = getattr(params.text[experiment.text], "pooling", "word")
-        if "alignment" in system.needs and pooling == "token":
-            raise ConfigurationError(
-                f"{where}.text: {experiment.network} aligns words, {experiment.text!r} has one "
-                "vector for each token: use an embedding with `pooling: word`"
-            )
+
+
+def _unit(feature: str) -> str:
+    """What a row of a feature is: a frame, or a sample of the waveform."""
+    return str(getattr(lookup.component("acoustic", feature), "UNIT", "frame"))
+
+
+def _module(name: str) -> str:
+    return name.split("-", 1)[0]
+
+
+def _choose(names: list[str], section: str) -> str:
+    return f": choose one of {names}" if names else f": add one under `{section}`"

@@ -21,9 +21,10 @@ class Config:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_names_are_the_modules_of_the_folder(kind: str) -> None:
-    files = {path.stem for path in (lookup.ROOT / kind).glob("*.py")} - {"__init__"}
-    assert lookup.names(kind) == sorted(files) and files
+def test_names_are_the_public_modules_of_the_folder(kind: str) -> None:
+    files = {path.stem for path in (lookup.ROOT / kind).glob("*.py")}
+    public = sorted(name for name in files if not name.startswith("_"))
+    assert lookup.names(kind) == public and files > set(public)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,25 +48,31 @@ def test_what_follows_a_hyphen_names_a_variant() -> None:
         lookup.component("acoustic", "nofbank-tsin")
 
 
-def test_rows_are_found_in_every_paper() -> None:
-    rows = lookup.systems()
-    assert {"M_CBLA_BLR", "FG_CME", "CMA_raw", "PBA_1_Pconv", "TSIN"} <= set(rows)
-    assert lookup.system("FG_CME") is rows["FG_CME"]
-    with pytest.raises(
-        ConfigurationError, match=r"unknown network row 'FGCME', expected one of \['AlexNet_a'"
-    ):
+def test_systems_are_found_in_every_paper() -> None:
+    systems = lookup.systems()
+    assert {"M_CBLA_BLR", "FG_CME", "CMA_raw", "PBA_1_Pconv", "TSIN"} <= set(systems)
+    assert lookup.system("FG_CME") is systems["FG_CME"]
+    with pytest.raises(ConfigurationError, match=r"unknown network 'FGCME', expected one of \['"):
         lookup.system("FGCME")
 
 
-def test_a_row_may_stand_in_one_paper_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "names", lambda kind: ["fg_cme", "fg_cme-again"])
-    monkeypatch.setattr(
-        lookup,
-        "component",
-        lambda kind, name: __import__("pipeline.networks.fg_cme").networks.fg_cme,
-    )
-    with pytest.raises(ConfigurationError, match="stands in two modules"):
+def test_a_system_may_stand_in_one_module_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = lookup.component("networks", "fg_cme")
+    monkeypatch.setattr(lookup, "names", lambda kind: ["fg_cme", "again"])
+    monkeypatch.setattr(lookup, "component", lambda kind, name: module)
+    with pytest.raises(ConfigurationError, match="stands in two modules of networks/: rename one"):
         lookup.systems()
+
+
+@pytest.mark.parametrize("name", ["demo", "fbank-tsin_demo", "0001", "_x"])
+def test_a_name_is_a_plain_word(name: str) -> None:
+    assert lookup.check_name(name, "corpora") == name
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "-x", "a.b", "x; touch y", "a\n", "é"])
+def test_a_name_that_could_leave_its_folder_or_command_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no name, use letters, digits, '_' and '-'"):
+        lookup.check_name(name, "corpora")
 
 
 def test_configure_takes_values_and_defaults() -> None:
@@ -99,23 +106,14 @@ def test_every_mistake_is_one_line_with_what_was_expected(values: object, expect
 
 def test_reachable_follows_imports_of_this_project_only() -> None:
     found = {
-        path.relative_to(lookup.ROOT.parent).as_posix()
-        for path in lookup.reachable("pipeline.acoustic._extraction")
+        path.relative_to(lookup.ROOT).as_posix() for path in lookup.reachable("pipeline.tables")
     }
-    assert {
-        "pipeline/__init__.py",
-        "pipeline/acoustic/_extraction.py",
-        "pipeline/audio.py",
-        "pipeline/shards.py",
-        "pipeline/executor.py",
-        "pipeline/schema.py",
-        "pipeline/lookup.py",
-    } == found
+    assert found == {"tables.py", "lookup.py", "schema.py"}
 
 
-def test_reachable_covers_imports_inside_functions_and_packages() -> None:
+def test_reachable_covers_imports_inside_functions() -> None:
     found = {path.relative_to(lookup.ROOT).as_posix() for path in lookup.reachable("pipeline.cli")}
-    assert {"report/__init__.py", "report/terminal.py", "recipes.py", "prediction.py"} <= found
+    assert {"commands/recipes.py", "commands/predict.py", "report/terminal.py"} <= found
 
 
 @pytest.fixture
@@ -125,9 +123,9 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (root / "c").mkdir(parents=True)
     (root / "__init__.py").write_text("")
     (root / "a.py").write_text("import json\nfrom pipeline import b\n")
-    (root / "b.py").write_text("def late():\n    from .c.d import x\n    return x\n")
-    (root / "c" / "__init__.py").write_text("")
-    (root / "c" / "d.py").write_text("from .. import a\nx = 1\n")
+    (root / "b.py").write_text("def late():\n    from pipeline.c.d import x\n    return x\n")
+    (root / "c" / "__init__.py").write_text("from pipeline import e\n")
+    (root / "c" / "d.py").write_text("from pipeline import a\nx = 1\n")
     (root / "e.py").write_text("")
     monkeypatch.setattr(lookup, "ROOT", root)
     lookup.reachable.cache_clear()
@@ -137,7 +135,13 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_reachable_in_a_small_project(copy: Path) -> None:
     found = {path.relative_to(copy).as_posix() for path in lookup.reachable("pipeline.a")}
-    assert found == {"__init__.py", "a.py", "b.py", "c/__init__.py", "c/d.py"}
+    assert found == {"a.py", "b.py", "c/d.py"}
+
+
+def test_a_name_exported_by_a_room_reaches_what_the_room_imports(copy: Path) -> None:
+    (copy / "a.py").write_text("from pipeline.c import something\n")
+    found = {path.relative_to(copy).as_posix() for path in lookup.reachable("pipeline.a")}
+    assert found == {"a.py", "c/__init__.py", "e.py"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import yaml
 from pipeline import lookup
 from pipeline import params as parameters
 from pipeline.lookup import ConfigurationError
-from pipeline.params import Corpus
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,9 +24,13 @@ DOCUMENT: dict[str, Any] = {
             "tokens": {"lowercase": True},
         }
     },
-    "acoustic": {"fbank": {"num_mel_bins": 40}, "fbank-long": {"max_frames": 500}},
+    "acoustic": {
+        "fbank": {"num_mel_bins": 40},
+        "fbank-long": {"max_frames": 500},
+        "waveform": {},
+    },
     "alignment": {"either": {"chain": {"pocketsphinx": {}, "uniform": None}}},
-    "text": {"word2vec": None},
+    "text": {"word2vec": None, "bert-token": {"pooling": "token"}},
     "splits": {"random-two": {"labels": {"angry": "angry", "sad": "sad"}}},
     "experiments": {
         "first": {
@@ -46,35 +49,19 @@ DOCUMENT: dict[str, Any] = {
             "training": {"epochs": 2},
         }
     },
-    "build": {
-        "acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}},
-        "alignment": {"manifest-either": {"corpus": "manifest", "name": "either"}},
-        "text": {
-            "manifest-word2vec": {
-                "corpus": "manifest",
-                "name": "word2vec",
-                "reads": parameters.PINNED,
-            }
-        },
-        "splits": {
-            "manifest-random-two": {
-                "corpus": "manifest",
-                "name": "random-two",
-                "reads": parameters.PINNED,
-            }
-        },
-    },
+    "inputs": {"manifest": {"acoustic": ["fbank-long"]}},
 }
 
 
 def test_a_whole_document_is_read() -> None:
     params = parameters.check(DOCUMENT)
-    experiment = parameters.named(params, "first")
+    experiment = parameters.entry(params, "experiments", "first")
     assert experiment.recipe.epochs == 2 and experiment.recipe.learning_rate == 5e-4
-    assert params.text == {"word2vec": {}}
+    assert params.text["word2vec"] == lookup.component_config("text", "word2vec", {})
     assert params.alignment["either"].chain == {"pocketsphinx": {}, "uniform": None}
-    assert parameters.section(params, "acoustic", "fbank-long") == {"max_frames": 500}
-    assert parameters.corpus(params, "manifest").reader == {"language": "de"}
+    assert parameters.entry(params, "acoustic", "fbank-long").max_frames == 500
+    assert parameters.entry(params, "corpora", "manifest").reader == {"language": "de"}
+    assert params.document["text"]["word2vec"] == {}
 
 
 def test_an_empty_document_is_legal() -> None:
@@ -95,6 +82,14 @@ def setting(*place: Any) -> Callable[[dict[str, Any]], None]:
 
 
 EXPERIMENT = ("experiments", "first")
+FIRST = DOCUMENT["experiments"]["first"]
+WITHOUT_ALIGNMENT = {
+    "corpus": "manifest",
+    "acoustic": "fbank",
+    "text": "word2vec",
+    "split": "random-two",
+}
+NO_NAMES = ("..", "a/b", "x; touch y; true", "-x", "a b", "a.b", "", "é")
 MISTAKES = {
     "unknown section": (
         setting("experiment", {}),
@@ -204,7 +199,7 @@ MISTAKES = {
     ),
     "feature not listed": (
         setting(*EXPERIMENT, "acoustic", "mfcc"),
-        "experiments.first.acoustic: unknown 'mfcc', expected one of ['fbank', 'fbank-long']",
+        "experiments.first.acoustic: unknown 'mfcc', expected one of ['fbank', 'fbank-long', 'waveform']",
     ),
     "alignment not listed": (
         setting(*EXPERIMENT, "alignment", "uniform"),
@@ -214,9 +209,9 @@ MISTAKES = {
         setting(*EXPERIMENT, "split", "random"),
         "experiments.first.split: unknown 'random', expected one of ['random-two']",
     ),
-    "unknown network row": (
+    "unknown network": (
         setting(*EXPERIMENT, "network", "FGCME"),
-        "unknown network row 'FGCME', expected one of ['AlexNet_a'",
+        "unknown network 'FGCME', expected one of ['AlexNet_a'",
     ),
     "unknown hyperparameter": (
         setting(*EXPERIMENT, "hyperparameters", {"hidden": 8}),
@@ -258,33 +253,53 @@ MISTAKES = {
         setting(*EXPERIMENT, "device", "gpu"),
         "Input should be 'auto', 'cpu' or 'cuda'",
     ),
-    "unknown build section": (
-        setting("build", "feature", {}),
-        "build: unknown section feature, expected one of ['acoustic', 'alignment', 'splits', 'text']",
+    "section of an earlier version": (
+        setting("build", {}),
+        "unknown section build: `serflow sync` writes build.yaml now, expected one of",
     ),
-    "build is not a section": (
-        setting("build", "acoustic", "all"),
-        "build.acoustic: 'all' is not a section",
+    "inputs of an unknown corpus": (
+        setting("inputs", {"demo": {}}),
+        "inputs.demo: unknown corpus, expected one of ['manifest']",
     ),
-    "build misses an item": (
-        setting("build", "acoustic", {}),
-        "expected it listed (`serflow sync` writes it)",
+    "unknown kind of input": (
+        setting("inputs", "manifest", {"features": ["fbank"]}),
+        "inputs.manifest: unknown key features, expected one of ['acoustic', 'alignment', ",
     ),
-    "build item is a word": (
-        setting("build", "acoustic", "manifest-fbank-long", "fbank-long"),
-        "build.acoustic.manifest-fbank-long = 'fbank-long': Input should be a valid dictionary",
+    "input that is not listed": (
+        setting("inputs", "manifest", {"acoustic": ["mfcc"]}),
+        "inputs.manifest.acoustic: ['mfcc'], expected a list out of ['fbank', 'fbank-long', 'waveform']",
     ),
-    "build item under another name": (
-        setting("build", "acoustic", "mine", {"corpus": "manifest", "name": "fbank-long"}),
-        "expected ['corpus', 'name'] under CORPUS-NAME",
+    "inputs as a word": (
+        setting("inputs", "manifest", {"acoustic": "fbank"}),
+        "inputs.manifest.acoustic: fbank, expected a list out of ['fbank', 'fbank-long', 'waveform']",
     ),
-    "embedding built from another file": (
-        setting("build", "text", "manifest-word2vec", "reads", "data/vectors/other.bin"),
-        "build.text: an experiment needs `manifest-word2vec: {'corpus': 'manifest', 'name': 'word2vec', 'reads':",
+    "input that the system needs": (
+        setting(*EXPERIMENT, "alignment", None),
+        "experiments.first.alignment: FG_CME needs it, expected one of ['either']",
     ),
-    "build of an unknown feature": (
-        setting("build", "acoustic", "manifest-mfcc", {"corpus": "manifest", "name": "mfcc"}),
-        "build.acoustic.manifest-mfcc: unknown 'mfcc', expected one of ['fbank', 'fbank-long']",
+    "input that the system does not read": (
+        setting(*EXPERIMENT, {**FIRST, "network": "LSTM_Attn_a", "hyperparameters": {}}),
+        "experiments.first.text: LSTM_Attn_a does not read it, remove the line "
+        "(in an experiment run: -S '~experiments.first.text')",
+    ),
+    "samples where frames are read": (
+        setting(*EXPERIMENT, "acoustic", "waveform"),
+        "experiments.first.acoustic: FG_CME reads frames, which 'waveform' does not "
+        "give: choose one of ['fbank', 'fbank-long']",
+    ),
+    "frames where samples are read": (
+        setting(*EXPERIMENT, {**WITHOUT_ALIGNMENT, "network": "CMA_raw"}),
+        "experiments.first.acoustic: CMA_raw reads samples of the waveform, which "
+        "'fbank' does not give: choose one of ['waveform']",
+    ),
+    "another embedding than the paper's": (
+        setting(*EXPERIMENT, {**WITHOUT_ALIGNMENT, "network": "TSIN_glove", "text": "bert-token"}),
+        "experiments.first.text: TSIN_glove is defined on glove, not on 'bert-token': "
+        "add one under `text`",
+    ),
+    "token vectors under word times": (
+        setting(*EXPERIMENT, "text", "bert-token"),
+        "experiments.first.text: FG_CME places words in time, 'bert-token' has a vector for each token",
     ),
 }
 
@@ -301,51 +316,85 @@ def test_every_mistake_stops_with_one_line(mistake: str) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("section", [*parameters.ROOMS])
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_a_name_is_a_word(section: str, name: str) -> None:
+    """Names become folders and parts of a command line."""
+    document = copy.deepcopy(DOCUMENT)
+    document[section][name] = next(iter(document[section].values()))
+    with pytest.raises(ConfigurationError, match=r"is no name, use letters, digits, '_' and '-'"):
+        parameters.check(document)
+
+
 @pytest.mark.parametrize("network", sorted(lookup.systems()))
 def test_published_hyperparameters_may_be_written_down(network: str) -> None:
     """As YAML has them: lists where Python has tuples."""
-    keywords = inspect.signature(lookup.system(network)).parameters.values()
+    system = lookup.system(network)
+    keywords = inspect.signature(system).parameters.values()
     published = {
         item.name: item.default for item in keywords if item.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    document = copy.deepcopy(DOCUMENT)
     written = json.loads(json.dumps(published))
-    document["experiments"]["first"] |= {"network": network, "hyperparameters": written}
+    embedding = system.embeddings[0] if system.embeddings else "word2vec"
+    inputs = {
+        "acoustic": "waveform" if system.unit == "sample" else "fbank",
+        "alignment": "either",
+        "text": embedding,
+    }
+    read = {name: inputs[name] for name, needed in parameters.inputs_of(system).items() if needed}
+    document = copy.deepcopy(DOCUMENT)
+    document["text"][embedding] = {"path": "x"} if embedding in ("glove", "fasttext") else {}
+    document["experiments"]["first"] = {
+        **{"corpus": "manifest", "network": network, "split": "random-two"},
+        **read,
+        "hyperparameters": written,
+    }
     assert parameters.check(document).experiments["first"].hyperparameters == written
 
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do() -> None:
     params = parameters.check(DOCUMENT)
-    with pytest.raises(
-        ConfigurationError, match=r"unknown experiment 'second', expected one of \['first'\]"
+    for section, name, known in (
+        ("experiments", "second", "first"),
+        ("corpora", "demo", "manifest"),
+        ("acoustic", "mfcc", "fbank"),
     ):
-        parameters.named(params, "second")
-    with pytest.raises(
-        ConfigurationError, match=r"unknown corpus 'demo', expected one of \['manifest'\]"
-    ):
-        parameters.corpus(params, "demo")
-    with pytest.raises(
-        ConfigurationError, match=r"unknown name 'mfcc' in acoustic, expected one of \['fbank', "
-    ):
-        parameters.section(params, "acoustic", "mfcc")
+        message = rf"unknown name '{name}' in {section}, expected one of \['{known}'"
+        with pytest.raises(ConfigurationError, match=message):
+            parameters.entry(params, section, name)
 
 
-@pytest.mark.parametrize(("section", "setting"), [("text", "path"), ("splits", "fold_file")])
-def test_an_item_names_the_file_that_it_reads(section: str, setting: str) -> None:
-    experiments = parameters.check(DOCUMENT).experiments
-    (without,) = parameters.needed_builds(experiments, {})[section].values()
-    name = without["name"]
-    assert without == {"corpus": "manifest", "name": name, "reads": "constraints.txt"}
-    (reading,) = parameters.needed_builds(experiments, {section: {name: {setting: "data/file"}}})[
-        section
-    ].values()
-    assert reading == without | {"reads": "data/file"}
+def test_what_experiments_read_and_inputs_list_is_needed() -> None:
+    needed = parameters.needed(parameters.check(DOCUMENT))
+    assert {section: list(items) for section, items in needed.items()} == {
+        "acoustic": ["manifest-fbank", "manifest-fbank-long"],
+        "alignment": ["manifest-either"],
+        "text": ["manifest-word2vec"],
+        "splits": ["manifest-random-two"],
+    }
+    assert needed["acoustic"]["manifest-fbank"] == {"corpus": "manifest", "name": "fbank"}
+
+
+def test_nothing_is_needed_for_an_input_that_is_not_read() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["experiments"]["first"] = {**WITHOUT_ALIGNMENT, "network": "M_CL_BL"}
+    params = parameters.check(document)
+    assert parameters.needed(params)["alignment"] == {}
+    assert "alignment" not in parameters.describe(params, "first")
+
+
+def test_a_description_holds_the_settings_as_they_were_written() -> None:
+    described = parameters.describe(parameters.check(DOCUMENT), "first")
+    assert described["acoustic"] == {"name": "fbank", "config": {"num_mel_bins": 40}}
+    assert described["text"] == {"name": "word2vec", "config": {}}
+    assert described["alignment"]["chain"] == {"pocketsphinx": {}, "uniform": None}
+    assert described["recipe"]["epochs"] == 2 and described["tokens"] == {"lowercase": True}
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (None, "params.yaml is missing, expected to run where params.yaml lies"),
+        (None, "params.yaml is missing: run the command where params.yaml lies"),
         ("a: [1\nb: 2", "is not YAML: while parsing"),
         ("- a\n- b\n", "holds list, expected sections"),
         ("tokens", "holds str, expected sections"),
@@ -361,13 +410,7 @@ def test_files_that_are_none(tmp_path: Path, content: str | None, expected: str)
 
 
 def test_the_committed_file_is_right() -> None:
-    params = parameters.load(ROOT / "params.yaml")
-    assert params.experiments
-    needed = parameters.needed_builds(
-        params.experiments, {"text": params.text, "splits": params.splits}
-    )
-    for section, items in needed.items():
-        assert items.items() <= params.build[section].items()
+    assert parameters.load(ROOT / "params.yaml").experiments
 
 
 def test_a_file_reads_as_its_document(tmp_path: Path) -> None:
@@ -378,12 +421,9 @@ def test_a_file_reads_as_its_document(tmp_path: Path) -> None:
     assert parameters.load(path) == parameters.check(plain)
 
 
-def test_roots_may_hold_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SERFLOW_TEST_ROOT", "/corpora")
-    assert parameters.root_of(Corpus("$SERFLOW_TEST_ROOT/ravdess")) == Path("/corpora/ravdess")
-    assert parameters.root_of(Corpus("~/ravdess")) == Path.home() / "ravdess"
-    monkeypatch.delenv("SERFLOW_TEST_ROOT")
-    with pytest.raises(
-        ConfigurationError, match="the environment variable is not set, expected a folder"
-    ):
-        parameters.root_of(Corpus("${SERFLOW_TEST_ROOT}/ravdess"))
+@pytest.mark.parametrize("root", ["$CORPORA/ravdess", "~/ravdess", "/a/${B}"])
+def test_a_root_that_dvc_would_not_expand_is_refused(root: str) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["corpora"]["manifest"]["root"] = root
+    with pytest.raises(ConfigurationError, match="would not be expanded by DVC, write the path"):
+        parameters.check(document)
