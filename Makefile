@@ -20,6 +20,7 @@ lint: $(INSTALLED)
 	ruff format --check .
 	mypy
 	lint-imports
+	deptry .
 
 bench: $(INSTALLED)
 	python -m benchmarks.run

@@ -122,15 +122,22 @@ def use(
 
 
 @app.command(epilog="Example: serflow sync")
-def sync(params_file: ParamsFile = PARAMS) -> None:
+def sync(
+    params_file: ParamsFile = PARAMS,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if something is old.")
+    ] = False,
+) -> None:
     """Writes what follows from params.yaml and the code: build.yaml, deps of dvc.yaml."""
     from pipeline import params
     from pipeline.commands import sync as syncing
 
     with _one_line():
-        changed = syncing.sync(params_file, params.load(params_file))
+        changed = syncing.sync(params_file, params.load(params_file), write=not check)
     for path in changed:
-        print(f"written: {path}")
+        print(f"{'old' if check else 'written'}: {path}")
+    if changed and check:
+        raise typer.Exit(1)
     if not changed:
         print("nothing to write: build.yaml and dvc.yaml are in step")
 
@@ -145,7 +152,9 @@ def table(
         typer.Option(help="What follows the paper in a recipe: demo, ravdess, iemocap-speaker …"),
     ],
     root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
-    rows: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
+    systems: Annotated[
+        str | None, typer.Option(help="Only these systems, separated by commas.")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
     build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
     out: Annotated[
@@ -160,7 +169,7 @@ def table(
     from pipeline.commands import table as paper_tables
 
     with _one_line():
-        chosen = rows.split(",") if rows else None
+        chosen = systems.split(",") if systems else None
         if seeds and not all(seed.strip().isdigit() for seed in seeds.split(",")):
             raise ConfigurationError(
                 f"--seeds {seeds!r}, expected whole numbers separated by commas, e.g. 0,1,2"

@@ -41,7 +41,7 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
     """
     document = _load(params_file)
     for section, items in sections.items():
-        if section == "rows":
+        if section == "systems":
             continue  # what single systems of the table read instead: `table_of` took it in
         target = _section(document, section)
         for name, settings in items.items():
@@ -69,7 +69,7 @@ def table_of(
     """The recipe with its experiment once for each system, named `<experiment>-<system>`.
 
     Every system gets the inputs that it reads and all of the recipe's hyperparameters;
-    the recipe's `rows` state what one takes instead. Raises ConfigurationError for a
+    the recipe's `systems` state what one takes instead. Raises ConfigurationError for a
     hyperparameter that a system does not have.
     """
     if len(sections["experiments"]) != 1:
@@ -80,12 +80,12 @@ def table_of(
     varied = {}
     for name in systems:
         system = lookup.system(name)
-        own = {**settings, "network": name, **sections.get("rows", {}).get(name, {})}
+        own = {**settings, "network": name, **sections.get("systems", {}).get(name, {})}
         wrong = sorted(set(own.get("hyperparameters", {})) - set(system.hyperparameters))
         if wrong:
             raise ConfigurationError(
                 f"{name} has no hyperparameter {', '.join(wrong)}: state its own under "
-                f"rows.{name}.hyperparameters of the recipe, out of {list(system.hyperparameters)}"
+                f"systems.{name}.hyperparameters of the recipe, out of {list(system.hyperparameters)}"
             )
         unread = [section for section, reads in params.inputs_of(system).items() if not reads]
         own = {key: value for key, value in own.items() if key not in unread}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import tables
 from pipeline.commands import build
 from pipeline.params import Params
 
@@ -20,8 +20,10 @@ HEADER = (
 SLOTS = 4  # the number of slots for an item's deps grows in such steps
 
 
-def sync(params_file: Path, params: Params) -> list[Path]:
-    """Brings build.yaml and dvc.yaml beside params.yaml in step; returns what changed."""
+def sync(params_file: Path, params: Params, write: bool = True) -> list[Path]:
+    """Brings build.yaml and dvc.yaml beside params.yaml in step; returns what changed, or
+    what would change where nothing is to be written.
+    """
     items = build.items(params)
     contents = {params_file.with_name(BUILD): render(items)}
     dvc = params_file.with_name(DVC)
@@ -30,10 +32,9 @@ def sync(params_file: Path, params: Params) -> list[Path]:
     changed = []
     for path, content in contents.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(content, encoding="utf-8")
-            temporary.replace(path)
             changed.append(path)
+            if write:
+                tables.write_text(path, content)
     return changed
 
 

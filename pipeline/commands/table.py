@@ -1,4 +1,4 @@
-"""A paper's whole table by one command: its rows into params.yaml, built by DVC where
+"""A paper's whole table by one command: its systems into params.yaml, built by DVC where
 they are not, then printed.
 """
 
@@ -21,25 +21,25 @@ def regenerate(
     paper: str,
     corpus: str,
     root: str | None,
-    rows: Sequence[str] | None,
+    systems: Sequence[str] | None,
     seeds: Sequence[int] | None,
     build: bool,
     out: Path,
     params_file: Path,
     models: Path,
 ) -> None:
-    """Adds the rows of recipe `<paper>-<corpus>` to params.yaml, runs what DVC finds
+    """Adds the systems of recipe `<paper>-<corpus>` to params.yaml, runs what DVC finds
     missing, prints the table.
 
-    A row that was built before is not built again; an interrupted one goes on where it
+    A system that was built before is not built again; an interrupted one goes on where it
     stopped.
     """
     known = recipes.systems_of_paper(paper)
-    wrong = sorted(set(rows or ()) - set(known))
+    wrong = sorted(set(systems or ()) - set(known))
     if wrong:
         raise ConfigurationError(f"{paper} has no systems {wrong}, expected some of {known}")
     if build:
-        varied = recipes.table_of(recipes.read(f"{paper}-{corpus}"), rows or known, seeds)
+        varied = recipes.table_of(recipes.read(f"{paper}-{corpus}"), systems or known, seeds)
         names = recipes.use(params_file, varied, root)
         targets = [f"evaluate@{name}" for name in names]
         finished = subprocess.run([sys.executable, "-m", "dvc", "repro", *targets], check=False)

@@ -80,7 +80,7 @@ def test_doctor_is_content_where_nothing_is_missing(tmp_path: Path) -> None:
         (None, "is missing"),
         ("acoustic: {fbnk: {}}\n", "unknown acoustic component"),
         ("corpora: {manifest: {root: /nowhere/at/all}}\n", "does not exist"),
-        ("corpora: {manifest: {root: $SERFLOW_UNSET/x}}\n", "environment variable"),
+        ("corpora: {manifest: {root: $SERFLOW_UNSET/x}}\n", "would not be expanded by DVC"),
     ],
 )
 def test_doctor_says_what_is_missing_and_fails(
@@ -141,7 +141,7 @@ def test_mistakes_are_one_line_and_end_with_two(
     assert "unknown recipe 'fgcme', expected one of ['" in error_of(
         call("use", "fgcme", "--params", params_file)
     )
-    assert "expected to run where params.yaml lies" in error_of(
+    assert "run the command where params.yaml lies" in error_of(
         call("sync", "--params", tmp_path / "none.yaml")
     )
     assert "holds no trained network" in error_of(
@@ -158,14 +158,14 @@ def test_mistakes_are_one_line_and_end_with_two(
 
 def test_a_message_keeps_its_brackets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Rich takes [video] for a style and drops it."""
-    from pipeline.commands import recipes
+    from pipeline import params
 
     def fail(*_: object) -> None:
         raise lookup.ConfigurationError(
             "av is missing, expected it: pip install 'serflow[video]' [/]"
         )
 
-    monkeypatch.setattr(recipes, "sync", fail)
+    monkeypatch.setattr(params, "load", fail)
     assert error_of(call("sync", "--params", tmp_path)).endswith("pip install 'serflow[video]' [/]")
 
 

@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import params as parameters
 from pipeline.commands import recipes
 from pipeline.lookup import ConfigurationError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = recipes.names(ROOT / "recipes")
 
 
@@ -33,7 +34,7 @@ def test_every_recipe_joins_the_committed_params(params_file: Path, name: str) -
     sections = recipes.read(name, ROOT / "recipes")
     added = recipes.use(params_file, sections, root="/somewhere/else")
     after = parameters.load(params_file)
-    assert set(added) <= set(after.experiments) and (added or sections["build"])
+    assert set(added) <= set(after.experiments) and (added or sections["inputs"])
     assert before.experiments.items() <= after.experiments.items()
     assert [line for line in comments(params_file) if line in kept] == kept
     for corpus in sections["corpora"]:
@@ -92,9 +93,8 @@ def test_a_recipe_keeps_comments_roots_and_empty_sections(small: Path) -> None:
         assert comment in text
     params = parameters.load(small)
     assert params.corpora["manifest"].root == "data/raw/mine"
-    assert params.build["splits"] == {
-        "manifest-random": {"corpus": "manifest", "name": "random", "reads": "constraints.txt"}
-    }
+    listed = yaml.safe_load((small.parent / "build.yaml").read_text())["build"]
+    assert list(listed["split"]) == ["manifest-random"] and list(listed["train"]) == ["mine"]
 
 
 def test_a_root_given_wins(small: Path) -> None:
@@ -118,7 +118,7 @@ def test_other_settings_under_the_name_are_left_to_the_user(
 ) -> None:
     small.write_text(existing)
     with pytest.raises(
-        ConfigurationError, match=f"already has another {where}, expected the recipe's settings"
+        ConfigurationError, match=f"already has another {where}: rename that one or take it away"
     ):
         recipes.use(small, RECIPE)
     assert small.read_text() == existing
@@ -129,7 +129,7 @@ def test_a_recipe_that_would_be_wrong_leaves_the_file_alone(small: Path) -> None
         **RECIPE,
         "experiments": {"mine": {**RECIPE["experiments"]["mine"], "network": "FGCME"}},
     }
-    with pytest.raises(ConfigurationError, match="unknown network row 'FGCME'"):
+    with pytest.raises(ConfigurationError, match="unknown network 'FGCME'"):
         recipes.use(small, wrong)
     assert small.read_text() == SMALL
     assert [path.name for path in small.parent.iterdir()] == ["params.yaml"]
@@ -157,66 +157,71 @@ def test_a_recipe_starts_an_empty_file(small: Path) -> None:
     assert list(parameters.load(small).experiments) == ["mine"]
 
 
-def test_sync_adds_what_experiments_need_and_keeps_what_was_listed(small: Path) -> None:
-    recipes.use(small, RECIPE)
-    text = small.read_text()
-    small.write_text(
-        text.replace("acoustic: fbank", "acoustic: fbank-wide").replace(
-            "  fbank: {num_mel_bins: 23}",
-            "  fbank: {num_mel_bins: 23}\n  fbank-wide: {num_mel_bins: 80}",
-        )
-    )
-    with pytest.raises(ConfigurationError, match="serflow sync"):
-        parameters.load(small)
-    recipes.sync(small)
-    assert sorted(parameters.load(small).build["acoustic"]) == [
-        "manifest-fbank",
-        "manifest-fbank-wide",
-    ]
-    for comment in ("# The first line.", "# Our own recordings.", "# not on this machine"):
-        assert comment in small.read_text()
-
-
-def test_a_recipe_may_list_what_to_build_without_an_experiment(small: Path) -> None:
-    item = {"manifest-fbank": {"corpus": "manifest", "name": "fbank"}}
-    sections = {"acoustic": {"fbank": {"num_mel_bins": 23}}, "build": {"acoustic": item}}
+def test_a_recipe_may_list_inputs_without_an_experiment(small: Path) -> None:
+    sections = {
+        "acoustic": {"fbank": {"num_mel_bins": 23}, "mfcc": {}},
+        "inputs": {"manifest": {"acoustic": ["fbank"]}},
+    }
     assert recipes.use(small, sections) == []
     before = small.read_text()
-    assert parameters.load(small).build == {
-        "acoustic": item,
-        "alignment": {},
-        "text": {},
-        "splits": {},
-    }
+    assert parameters.load(small).inputs == {"manifest": {"acoustic": ["fbank"]}}
     assert recipes.use(small, sections) == [] and small.read_text() == before
-    other = {
-        "build": {"acoustic": {"manifest-fbank": {"corpus": "manifest", "name": "fbank-wide"}}}
-    }
-    with pytest.raises(
-        ConfigurationError, match=r"already has another build\.acoustic\.manifest-fbank, expected"
-    ):
-        recipes.use(small, other)
-    with pytest.raises(ConfigurationError, match="build: unknown section acoustics"):
-        recipes.use(small, {"build": {"acoustics": item}})
+    recipes.use(small, {"inputs": {"manifest": {"acoustic": ["mfcc", "fbank"]}}})
+    assert parameters.load(small).inputs == {"manifest": {"acoustic": ["fbank", "mfcc"]}}
+    before = small.read_text()
+    with pytest.raises(ConfigurationError, match=r"inputs\.manifest: unknown key acoustics"):
+        recipes.use(small, {"inputs": {"manifest": {"acoustics": ["fbank"]}}})
     assert small.read_text() == before
 
 
-def test_rows_share_the_recipe_but_not_the_flagships_sizes() -> None:
-    varied = recipes.rows_of(RECIPE, ["FG_CME", "LSTM_Attn_a"], [0, 1])
+@pytest.mark.parametrize("section", ["corpora", "acoustic", "splits", "experiments", "inputs"])
+def test_a_recipe_brings_no_name_that_is_none(small: Path, section: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no name"):
+        recipes.use(small, {section: {"x; touch y; true": {"root": "x"}}})
+    assert small.read_text() == SMALL
+
+
+def test_every_system_of_a_table_gets_the_recipes_hyperparameters() -> None:
+    varied = recipes.table_of(RECIPE, ["FG_CME", "LSTM_Attn_a"], [0, 1])
     assert varied["acoustic"] == RECIPE["acoustic"]
     assert list(varied["experiments"]) == ["mine-FG_CME", "mine-LSTM_Attn_a"]
     flagship, baseline = varied["experiments"].values()
-    assert flagship["hyperparameters"] == {"hidden_size": 8} and flagship["seeds"] == [0, 1]
-    assert baseline["network"] == "LSTM_Attn_a" and "hyperparameters" not in baseline
+    assert flagship["hyperparameters"] == baseline["hyperparameters"] == {"hidden_size": 8}
+    assert flagship["seeds"] == [0, 1] and baseline["network"] == "LSTM_Attn_a"
     two = {**RECIPE, "experiments": {"a": {}, "b": {}}}
     with pytest.raises(ConfigurationError, match="expected one to vary"):
-        recipes.rows_of(two, ["FG_CME"], None)
+        recipes.table_of(two, ["FG_CME"], None)
 
 
-def test_rows_of_a_paper_come_in_its_order() -> None:
-    assert recipes.rows_of_paper("fg_cme")[0] == "FG_CME"
+def test_a_system_of_a_table_is_given_the_inputs_that_it_reads() -> None:
+    (words,) = recipes.table_of(RECIPE, ["LSTM_Attn_s"], None)["experiments"].values()
+    assert words["text"] == "one_hot" and not {"acoustic", "alignment"} & set(words)
+
+
+def test_a_hyperparameter_that_a_system_lacks_is_an_error_that_names_it() -> None:
+    experiment = {**RECIPE["experiments"]["mine"], "hyperparameters": {"channels": [4, 4]}}
+    recipe = {**RECIPE, "experiments": {"mine": experiment}}
+    with pytest.raises(ConfigurationError) as raised:
+        recipes.table_of(recipe, ["FG_CME", "LSTM_Attn_s"], None)
+    assert "LSTM_Attn_s has no hyperparameter channels: state its own under" in str(raised.value)
+    own = {**recipe, "systems": {"LSTM_Attn_s": {"hyperparameters": {"hidden_size": 4}}}}
+    varied = recipes.table_of(own, ["FG_CME", "LSTM_Attn_s"], None)["experiments"]
+    assert varied["mine-LSTM_Attn_s"]["hyperparameters"] == {"hidden_size": 4}
+    assert varied["mine-FG_CME"]["hyperparameters"] == {"channels": [4, 4]}
+
+
+def test_systems_of_a_paper_come_in_its_order() -> None:
+    assert recipes.systems_of_paper("fg_cme")[0] == "FG_CME"
     with pytest.raises(ConfigurationError, match="'fgcme', expected one of"):
-        recipes.rows_of_paper("fgcme")
+        recipes.systems_of_paper("fgcme")
+
+
+@pytest.mark.parametrize("name", ["../one", "one/../one", "/etc/passwd"])
+def test_a_recipe_is_read_from_its_folder_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.yaml").write_text("a: 1\n")
+    (tmp_path / "recipes").mkdir()
+    with pytest.raises(ConfigurationError, match="unknown recipe"):
+        recipes.read(name, tmp_path / "recipes")
 
 
 def test_an_unknown_recipe_lists_those_at_hand(tmp_path: Path) -> None:

@@ -1,0 +1,219 @@
+"""What DVC watches: an edit of any one module reruns what the design says, and no more."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline import lookup
+from pipeline import params as parameters
+from pipeline.commands import build
+from pipeline.lookup import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+BUILD = yaml.safe_load((ROOT / "build.yaml").read_text(encoding="utf-8"))["build"]
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("pipeline", "stages")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+# What a change in a room may rerun. `check` says that params.yaml is right, in a second.
+RERUNS = {
+    "corpora": {"prepare"},
+    "acoustic": {"acoustic"},
+    "alignment": {"align"},
+    # Folds fit their own word vectors; the demo's vectors are made by an encoder.
+    "text": {"text", "train", "demo_vectors"},
+    "splits": {"split"},
+    "networks": {"train"},
+    "blocks": {"train"},
+    "training": {"train"},
+    # The report compares experiments by the same bootstrap.
+    "evaluation": {"evaluate", "report"},
+    "report": {"report"},
+    "commands": {"check"},
+    "demo": {"synthesise", "demo_vectors"},
+}
+
+
+@cache
+def dependants() -> dict[str, set[str]]:
+    """Stages, or items as `train@name`, by the file or folder they depend on."""
+    found: dict[str, set[str]] = {}
+    for name, stage in STAGES.items():
+        for dep in stage.get("do", stage)["deps"]:
+            if not dep.startswith("${item.deps["):
+                found.setdefault(dep, set()).add(name)
+        for key, item in BUILD.get(name, {}).items():
+            for dep in item.get("deps", ()):
+                found.setdefault(dep, set()).add(f"{name}@{key}")
+    return found
+
+
+def rerun_by(path: str) -> set[str]:
+    """What an edit of a file reruns, items as `train@name`."""
+    places = [path, *(parent.as_posix() for parent in Path(path).parents)]
+    return set().union(*(dependants().get(place, set()) for place in places))
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_an_edit_reruns_what_the_design_says(path: str) -> None:
+    stages = {name.split("@")[0] for name in rerun_by(path)}
+    parts = Path(path).parts
+    if parts[0] == "stages":
+        own = {"entry": {*STAGES} - {"synthesise"}, "__init__": set()}
+        assert stages == own.get(Path(path).stem, {Path(path).stem})
+    elif len(parts) > 2:
+        assert stages <= RERUNS[parts[1]]
+
+
+@pytest.mark.parametrize("kind", ["corpora", "acoustic", "alignment", "text", "networks"])
+def test_an_edit_of_a_component_reruns_the_items_that_reach_it_alone(kind: str) -> None:
+    for name in lookup.names(kind):
+        path = f"pipeline/{kind}/{name}.py"
+        items = {item for item in rerun_by(path) if "@" in item}
+        assert items == {item for item, used in components() if ROOT / path in reached(used)}
+
+
+@cache
+def components() -> frozenset[tuple[str, tuple[str, ...]]]:
+    """Every item of the build with the modules of the components that its params name."""
+    params = parameters.load(ROOT / "params.yaml")
+    found = [(f"prepare@{name}", [("corpora", name)]) for name in params.corpora]
+    for section, items in parameters.needed(params).items():
+        stage = {"alignment": "align", "splits": "split"}.get(section, section)
+        for key, item in items.items():
+            used = [(section, item["name"])]
+            if section == "alignment":
+                used = [
+                    (section, name) for name in (*params.alignment[item["name"]].chain, "given")
+                ]
+            found.append((f"{stage}@{key}", [] if section == "splits" else used))
+    for name, experiment in params.experiments.items():
+        module = experiment.system.__module__.rpartition(".")[2]
+        used = [("networks", module)]
+        if experiment.text is not None and experiment.text.startswith(("word2vec", "one_hot")):
+            used.append(("text", experiment.text))
+        found.append((f"train@{name}", used))
+    return frozenset(
+        (item, tuple(lookup.component(*each).__name__ for each in used)) for item, used in found
+    )
+
+
+def reached(modules: tuple[str, ...]) -> set[Path]:
+    """Files that any of the modules reaches."""
+    return set().union(*(lookup.reachable(module) for module in modules))
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_every_module_that_a_stage_runs_is_watched(path: str) -> None:
+    """Nothing that a stage imports is missing from its deps."""
+    for name, stage in STAGES.items():
+        command = stage.get("do", stage)["cmd"].split("python -m stages.")[1].split()[0]
+        if ROOT / path not in lookup.reachable(f"stages.{command}"):
+            continue
+        room = Path(path).parts[1] if len(Path(path).parts) > 2 else ""
+        if room not in build.SEEN_THROUGH_OUTPUTS.get(name, ()):
+            assert name in rerun_by(path), f"stage {name} does not watch {path}"
+
+
+def test_a_new_component_reruns_nothing() -> None:
+    for kind in ("corpora", "acoustic", "alignment", "text", "networks", "blocks"):
+        assert rerun_by(f"pipeline/{kind}/new.py") == set()
+
+
+def test_every_stage_command_stands_in_the_graph() -> None:
+    commands = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__", "entry"}
+    assert set(STAGES) == commands
+
+
+def test_the_firewall_in_the_graph() -> None:
+    """Changed test labels rebuild the evaluation alone."""
+    assert {name.split("@")[0] for name in dependants() if "labels" in name} <= {
+        "data/splits/${item.corpus}/${item.split}/labels.parquet"
+    }
+    read = [dep for item in BUILD["train"].values() for dep in item["deps"] if "splits/" in dep]
+    assert {Path(dep).name for dep in read} == {"folds.parquet"}
+    readers = [
+        path for path in (ROOT / "stages").glob("*.py") if "LABELS" in path.read_text("utf-8")
+    ]
+    assert {path.stem for path in readers} == {"split", "evaluate"}
+
+
+DOCUMENT: dict[str, Any] = {
+    "corpora": {"manifest": {"root": "data/raw/mine"}},
+    "acoustic": {"fbank": {}, "mfcc": {}},
+    "text": {"one_hot": {}, "glove": {"path": "data/vectors.txt"}},
+    "splits": {
+        "random": {"labels": {"angry": "angry", "sad": "sad"}},
+        "fold_file": {"labels": {"angry": "angry", "sad": "sad"}, "fold_file": "folds.csv"},
+    },
+    "experiments": {
+        "voice": {
+            "corpus": "manifest",
+            "network": "LSTM_Attn_a",
+            "acoustic": "fbank",
+            "split": "random",
+        },
+        "words": {
+            "corpus": "manifest",
+            "network": "LSTM_Attn_s",
+            "text": "glove",
+            "split": "fold_file",
+        },
+    },
+}
+
+
+def test_an_experiment_depends_on_what_it_reads_and_on_nothing_else() -> None:
+    made = build.items(parameters.check(DOCUMENT))
+    assert made["align"] == {} and list(made["acoustic"]) == ["manifest-fbank"]
+    voice, words = made["train"]["voice"]["deps"], made["train"]["words"]["deps"]
+    assert voice[:2] == [
+        "data/acoustic/manifest/fbank",
+        "data/splits/manifest/random/folds.parquet",
+    ]
+    assert words[0] == "data/text/manifest/glove"
+    assert "pipeline/networks/fg_cme.py" in voice and not any("text" in dep for dep in voice)
+
+
+def test_an_item_names_the_file_that_it_reads() -> None:
+    made = build.items(parameters.check(DOCUMENT))
+    assert "data/vectors.txt" in made["text"]["manifest-glove"]["deps"]
+    assert "folds.csv" in made["split"]["manifest-fold_file"]["deps"]
+    assert "data/raw/mine" == made["prepare"]["manifest"]["deps"][0]
+
+
+def test_a_fold_that_fits_its_own_vectors_depends_on_their_code() -> None:
+    document = {**DOCUMENT, "experiments": {"words": {**DOCUMENT["experiments"]["words"]}}}
+    document["experiments"]["words"]["text"] = "one_hot"
+    deps = build.items(parameters.check(document))["train"]["words"]["deps"]
+    assert "pipeline/text/one_hot.py" in deps
+
+
+def test_lists_older_than_params_stop_the_build(tmp_path: Path) -> None:
+    from pipeline.commands import sync
+
+    path = tmp_path / "build.yaml"
+    params = parameters.check(DOCUMENT)
+    with pytest.raises(ConfigurationError, match="is missing: run `serflow sync`"):
+        build.check_current(path, params)
+    path.write_text(sync.render(build.items(params)))
+    build.check_current(path, params)
+    # Fewer inputs than listed are watched all the same; other ones are not.
+    fewer = {**DOCUMENT, "experiments": {"voice": DOCUMENT["experiments"]["voice"]}}
+    build.check_current(path, parameters.check(fewer))
+    other = {**DOCUMENT["experiments"]["voice"], "acoustic": "mfcc"}
+    for experiments, expected in (
+        ({"voice": other}, "has no acoustic@manifest-mfcc: run `serflow sync`"),
+        ({"third": DOCUMENT["experiments"]["voice"]}, "has no train@third: run `serflow sync`"),
+        ({"voice": {**other, "acoustic": "fbank", "split": "fold_file"}}, "reads data/splits/"),
+    ):
+        with pytest.raises(ConfigurationError, match=expected):
+            build.check_current(path, parameters.check({**DOCUMENT, "experiments": experiments}))
