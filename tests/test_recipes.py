@@ -262,5 +262,5 @@ def test_everything_that_the_inputs_name_is_built(name: str) -> None:
     sections = recipes.read(name, FOLDER)
     (corpus,) = sections["corpora"]
     for kind in ("acoustic", "alignment", "text", "splits"):
-        assert {item["name"] for item in sections["build"][kind].values()} == set(sections[kind])
+        assert set(sections["inputs"][corpus][kind]) == set(sections[kind])
         assert {item["corpus"] for item in sections["build"][kind].values()} == {corpus}
