@@ -263,4 +263,3 @@ def test_everything_that_the_inputs_name_is_built(name: str) -> None:
     (corpus,) = sections["corpora"]
     for kind in ("acoustic", "alignment", "text", "splits"):
         assert set(sections["inputs"][corpus][kind]) == set(sections[kind])
-        assert {item["corpus"] for item in sections["build"][kind].values()} == {corpus}
