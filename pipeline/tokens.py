@@ -1,6 +1,4 @@
-"""Words from text: the one tokenisation that alignment, embeddings and vocabularies
-share.
-"""
+"""The one tokenisation, which alignment, embeddings and vocabularies share."""
 
 from __future__ import annotations
 
@@ -20,41 +18,29 @@ from pipeline.lookup import ConfigurationError
 # The content of round brackets stays: uncertain words, but spoken ones.
 EVENTS = re.compile(r"\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|【[^【】]*】|\+\+[^+\s]+\+\+")
 APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ‛′＇´`ʹ", "'"))
-# Clipped words whose apostrophe comes first; any other leading or trailing apostrophe
-# is taken for a quotation mark.
+# Words that begin with an apostrophe; any other apostrophe at the edge of a word is
+# taken for a quotation mark.
 CLIPPED = frozenset({"'bout", "'cause", "'em", "'til", "'tis", "'twas"})
 NUMBER = re.compile(
     r"(?<![0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?(st|nd|rd|th)?(?![0-9])", re.IGNORECASE
 )
 WITHOUT_SPACES = frozenset({"ja", "th", "lo", "km", "my", "yue"})
 
-_ONES = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]  # fmt: skip
-_TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
+# Numbers with more figures are read out figure by figure, as 007 is.
+LONGEST, LONGEST_GROUPED = 10, 300
+YEAR = re.compile(r"1[1-9][0-9]{2}|20[1-9][0-9]")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """How text becomes words; `stop_words` is a UTF-8 file with one word a line,
-    removed after tokenising.
+    """How text becomes words.
 
     `digits` concerns English: "spell" turns 21 into "twenty one", because pronunciation
-    dictionaries and word vectors know the words and not the figures; "keep" leaves
-    them. `hmm` lets jieba find Mandarin words outside its dictionary. Removed stop
-    words are missing from a forced alignment too: use them only where no aligner reads
-    the words.
+    dictionaries and word vectors hold words and no figures; "keep" leaves the figures.
+    `hmm` lets jieba find Mandarin words that are not in its dictionary. `stop_words` is
+    a UTF-8 file with one word a line; these words are removed after tokenising. They
+    are then missing from the alignment too: use them only where no aligner reads the
+    words.
     """
 
     lowercase: bool = True
@@ -64,19 +50,20 @@ class Config:
 
 
 def words(text: str, language: str = "en", config: Config | None = None) -> tuple[str, ...]:
-    """The words of a text, without punctuation and bracketed events; `language` is an
-    ISO 639 code ('en', 'zh', 'de').
+    """The words of a text without punctuation and bracketed events.
 
-    English: hyphens split, inner apostrophes stay (don't), curly quotes are folded.
-    Mandarin ('zh', 'zh-cn'): jieba. Other languages: runs of Unicode letters, marks and
-    digits. Raises ConfigurationError for languages written without spaces that have no
-    tokeniser here.
+    `language` is an ISO 639 code ('en', 'zh', 'de'). English: hyphens separate words,
+    apostrophes inside a word stay (don't), curly quotes become straight. Mandarin
+    ('zh', 'zh-cn'): the words of jieba. Other languages: runs of Unicode letters, marks
+    and digits. Raises ConfigurationError for a language that is written without spaces
+    and has no tokeniser here.
     """
     config = config or Config()
     code = language.lower().replace("_", "-").partition("-")[0]
     if code in WITHOUT_SPACES:
         raise ConfigurationError(
-            f"no tokeniser for language {language!r}, expected 'zh' or a language written with spaces"
+            f"no tokeniser for language {language!r}: write 'zh', or a language that puts spaces "
+            "between words"
         )
     text = normalise(text, config.lowercase)
     if code in ("zh", "cmn"):
@@ -92,8 +79,8 @@ def words(text: str, language: str = "en", config: Config | None = None) -> tupl
 
 
 def normalise(text: str, lowercase: bool = True) -> str:
-    """The text without events and invisible characters, with one kind of apostrophe, in
-    Unicode form NFKC.
+    """The text in Unicode form NFKC, without events and invisible characters, and with
+    one kind of apostrophe.
     """
     text = EVENTS.sub(" ", text).translate(APOSTROPHES)
     text = "".join(character for character in text if unicodedata.category(character) != "Cf")
@@ -104,14 +91,16 @@ def normalise(text: str, lowercase: bool = True) -> str:
 
 
 def stop_words(path: Path) -> frozenset[str]:
-    """The words of a UTF-8 stop-word file (one a line), normalised as `words` does;
-    read once per file version.
+    """The words of a UTF-8 stop-word file (one a line), normalised as `words` does.
+
+    A file is read again when it has changed. Raises ConfigurationError where it cannot
+    be read.
     """
     try:
         state = Path(path).stat()
     except OSError as error:
         raise ConfigurationError(
-            f"stop words {path} cannot be read, expected a UTF-8 file with one word a line"
+            f"the stop words {path} cannot be read: write a UTF-8 file with one word a line"
         ) from error
     return _stop_words(Path(path), state.st_mtime_ns, state.st_size)
 
@@ -122,13 +111,14 @@ def _stop_words(path: Path, _modified: int, _size: int) -> frozenset[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"stop words {path}: {error}, expected a UTF-8 file with one word a line"
+            f"the stop words {path} cannot be read ({error}): write a UTF-8 file with one word "
+            "a line"
         ) from error
     return frozenset(normalise(line.strip()) for line in lines if line.strip())
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Runs of letters, marks and digits, joined by single inner apostrophes."""
+    """Runs of letters, marks and digits, with single apostrophes inside them."""
     spaced = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
     for run in spaced.split():
         for piece in run.split("''"):
@@ -138,9 +128,7 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _mandarin(piece: str) -> Iterator[str]:
-    """A piece of jieba's output without punctuation; jieba keeps `50%`, `c++` and `a-b`
-    together.
-    """
+    """The words in a piece of jieba's output, which can be `50%`, `c++` or `a-b`."""
     for run in "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in piece).split():
         if _has_letter_or_digit(run):
             yield run
@@ -152,11 +140,10 @@ def _has_letter_or_digit(word: str) -> bool:
 
 @cache
 def _segmenter() -> Callable[[str, bool], list[str]]:
-    """jieba's cutting function over its own dictionary, without its cache file and log
-    lines.
+    """jieba's segmentation with its own dictionary, without a cache file or log lines.
 
     jieba would load a marshal file from the shared temporary folder, where anybody can
-    put one; reading the dictionary takes about a second, once per process.
+    put one. Reading the dictionary instead takes about a second, once per process.
     """
     import logging
     import warnings
@@ -177,41 +164,27 @@ def _segmenter() -> Callable[[str, bool], list[str]]:
 
 
 def _spoken(match: re.Match[str]) -> str:
-    whole, fraction, ordinal = match[1], match[2], match[3]
-    if "," not in whole and (len(whole) > 10 or (len(whole) > 1 and whole[0] == "0")):
-        spoken = [_ONES[int(digit)] for digit in whole]
-    elif (
-        ordinal is None and fraction is None and re.fullmatch(r"1[1-9][0-9]{2}|20[1-9][0-9]", whole)
-    ):
-        spoken = _year(int(whole))
+    grouped, whole = "," in match[1], match[1].replace(",", "")
+    fraction, ordinal = match[2], match[3]
+    leading_zero = not grouped and len(whole) > 1 and whole[0] == "0"
+    if leading_zero or len(whole) > (LONGEST_GROUPED if grouped else LONGEST):
+        kind = "ordinal" if ordinal and not fraction else "cardinal"
+        spoken = [*map(_number, whole[:-1]), _number(whole[-1], kind)]
+    elif fraction:
+        spoken = [_number(whole)]
+    elif ordinal:
+        spoken = [_number(whole, "ordinal")]
     else:
-        spoken = _cardinal(int(whole.replace(",", "")))
-    if fraction is not None:
-        spoken += ["point", *(_ONES[int(digit)] for digit in fraction[1:])]
-    elif ordinal is not None:
-        last = spoken[-1]
-        spoken[-1] = _ORDINALS.get(last, (last[:-1] + "ie" if last.endswith("y") else last) + "th")
+        spoken = [_number(whole, "year" if YEAR.fullmatch(match[1]) else "cardinal")]
+    if fraction:
+        spoken += ["point", *map(_number, fraction[1:])]
     return f" {' '.join(spoken)} "
 
 
-def _year(number: int) -> list[str]:
-    """1984 as it is said: nineteen eighty four; 1900 nineteen hundred; 1905 nineteen oh
-    five.
-    """
-    century, rest = divmod(number, 100)
-    if rest == 0:
-        return [*_cardinal(century), "hundred"]
-    return [*_cardinal(century), *(["oh", _ONES[rest]] if rest < 10 else _cardinal(rest))]
+def _number(figures: str, kind: str = "cardinal") -> str:
+    """Figures in words as they are said in American English: one hundred twenty one."""
+    # Imported here because it loads the numbers of fifty languages.
+    from num2words import num2words
 
-
-def _cardinal(number: int) -> list[str]:
-    if number < 20:
-        return [_ONES[number]]
-    if number < 100:
-        tens, ones = divmod(number, 10)
-        return [_TENS[tens], *([_ONES[ones]] if ones else [])]
-    for scale, name in _SCALES:
-        if number >= scale:
-            count, rest = divmod(number, scale)
-            return [*_cardinal(count), name, *(_cardinal(rest) if rest else [])]
-    raise AssertionError("unreachable: every number from 100 on has a scale")
+    said: str = num2words(int(figures), to=kind)
+    return said.replace(",", "").replace("-", " ").replace(" and ", " ")

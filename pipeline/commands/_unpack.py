@@ -1,11 +1,8 @@
-"""Archives from elsewhere, unpacked so that nothing is written outside the target
-folder.
-"""
+"""Archives from elsewhere, unpacked so that nothing is written outside a folder."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import stat
 import tarfile
@@ -15,128 +12,104 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Literal, cast
+
+from pipeline import tables
+
+_Open = Callable[[], IO[bytes]]
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    EOFError,
+    zlib.error,
+    NotImplementedError,  # a compression that zipfile does not know
+)
 
 
 class UnpackError(Exception):
-    """Why an archive was not unpacked; nothing of it was written unless it is damaged
-    inside.
-    """
+    """Why an archive was not unpacked; no file of it is left half-written."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file inside an archive: where it goes, how many bytes it declares, how
-    it is opened.
-    """
+    """A file inside an archive, with the size in bytes that the archive states."""
 
     name: str
     size: int
-    open: Callable[[], IO[bytes]]
+    regular: bool
+    open: _Open
 
 
 def unpack(archive: Path, folder: Path, kind: Literal["zip", "tar", "gzip"]) -> list[Path]:
-    """Unpacks the archive's regular files into the folder; their paths, sorted.
+    """Unpacks the files of an archive into the folder; their paths, sorted.
 
-    All names are checked before anything is written: absolute paths, `..`, links,
-    devices and names that an existing link would lead elsewhere raise UnpackError, as
-    do damaged archives; a disk too small raises OSError.
+    All members are checked before the first is written. Raises UnpackError for a link
+    or device, for a name that leads out of the folder (by an existing link too) and for
+    a damaged archive, and OSError where the disk has not enough space.
     """
     try:
         with _members(archive, kind) as members:
-            targets = {_inside(folder, member.name): member for member in members}
+            targets = {_target(archive, folder, member): member for member in members}
             needed = sum(member.size for member in members)
-            if needed > shutil.disk_usage(folder).free:
+            free = shutil.disk_usage(folder).free
+            if needed > free:
                 raise OSError(
-                    f"{archive.name} needs {needed} bytes, expected as much free space in {folder}"
+                    f"{archive.name} needs {needed} bytes, {folder} has {free}: make space there"
                 )
             for target, member in targets.items():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_name(target.name + ".part")
-                try:
-                    with member.open() as source, unfinished.open("wb") as destination:
-                        shutil.copyfileobj(source, destination, 1 << 20)
-                    unfinished.replace(target)
-                finally:
-                    unfinished.unlink(missing_ok=True)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        gzip.BadGzipFile,
-        EOFError,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
-        raise UnpackError(
-            f"{archive.name} is damaged ({error}), expected a complete {kind} file"
-        ) from error
+                with (
+                    tables.replacing(target) as unfinished,
+                    member.open() as source,
+                    unfinished.open("wb") as destination,
+                ):
+                    shutil.copyfileobj(source, destination, 1 << 20)
+    except DAMAGED as error:
+        raise UnpackError(f"{archive.name} is damaged ({error}): fetch it again") from error
     return sorted(targets)
 
 
 @contextmanager
 def _members(archive: Path, kind: Literal["zip", "tar", "gzip"]) -> Iterator[list[Member]]:
     if kind == "gzip":
-        # A gzip file knows its content's size modulo 4 GiB only, so nothing is
-        # declared.
-        yield [Member(archive.name.removesuffix(".gz"), 0, partial(_gunzip, archive))]
+        # A gzip file states the size of its content modulo 4 GiB only: 0 is no promise.
+        open_content = partial(gzip.open, archive, "rb")
+        yield [Member(archive.name.removesuffix(".gz"), 0, True, cast(_Open, open_content))]
     elif kind == "zip":
         with zipfile.ZipFile(archive) as zipped:
-            infos = [info for info in zipped.infolist() if not info.is_dir()]
-            odd = [
-                info.filename
-                for info in infos
-                if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)
-            ]
-            _refuse(archive, odd)
             yield [
-                Member(info.filename, info.file_size, partial(zipped.open, info)) for info in infos
+                Member(info.filename, info.file_size, _regular(info), partial(zipped.open, info))
+                for info in zipped.infolist()
+                if not info.is_dir()
             ]
     else:
         with tarfile.open(archive) as tape:
-            entries = [entry for entry in tape.getmembers() if not entry.isdir()]
-            _refuse(archive, [entry.name for entry in entries if not entry.isreg()])
             yield [
-                Member(entry.name, entry.size, partial(_extract, tape, entry)) for entry in entries
+                Member(
+                    entry.name,
+                    entry.size,
+                    entry.isreg(),
+                    cast(_Open, partial(tape.extractfile, entry)),
+                )
+                for entry in tape.getmembers()
+                if not entry.isdir()
             ]
 
 
-def _refuse(archive: Path, odd: list[str]) -> None:
-    if odd:
-        raise UnpackError(
-            f"{archive.name}: {odd[0]!r} is a link or device, expected files and folders only"
-        )
+def _regular(info: zipfile.ZipInfo) -> bool:
+    # Archives made outside Unix state no file type.
+    return stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
 
 
-def _gunzip(archive: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(archive, "rb"))
-
-
-def _extract(tape: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
-    return cast(IO[bytes], tape.extractfile(entry))
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Where a member goes; raises UnpackError if that is not inside the folder, be it
-    through a link that is there.
-    """
-    parts = PurePosixPath(name).parts
-    # A backslash or a colon separates folders or drives on Windows; no resource has one
-    # in its names.
-    if (
-        not parts
-        or name.startswith("/")
-        or ".." in parts
-        or "\\" in name
-        or ":" in name
-        or "\0" in name
-    ):
-        raise UnpackError(
-            f"{name!r} would leave the target folder, expected a relative path inside it"
-        )
-    target = folder.joinpath(*parts)
-    if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder)):
-        raise UnpackError(
-            f"{name!r} would follow a link out of the target folder, expected a path inside it"
-        )
-    return target
+def _target(archive: Path, folder: Path, member: Member) -> Path:
+    """Where a member is written; every kind obeys the data filter of tarfile."""
+    if not member.regular:
+        raise UnpackError(f"{archive.name}: {member.name!r} is a link or device, not a file")
+    try:
+        checked = tarfile.data_filter(tarfile.TarInfo(member.name), str(folder))
+    except tarfile.FilterError as error:
+        raise UnpackError(f"{archive.name} would write outside its folder: {error}") from error
+    if checked.name != member.name:  # the filter takes away a leading slash
+        raise UnpackError(f"{archive.name} would write outside its folder: {member.name!r}")
+    return folder / member.name

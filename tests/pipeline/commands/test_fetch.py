@@ -1,6 +1,4 @@
-"""Fetching from a server on localhost that breaks off, lies and changes; unpacking
-archives that try to get out.
-"""
+"""Fetching from a server on localhost that breaks off, lies and changes."""
 
 from __future__ import annotations
 
@@ -9,8 +7,6 @@ import hashlib
 import http.server
 import io
 import re
-import stat
-import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -20,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.commands import _download, fetch
 from pipeline.commands import _unpack as unpack
-from pipeline.commands import fetch
 from pipeline.commands.fetch import FetchError, Resource
 from pipeline.lookup import ConfigurationError
 
@@ -82,7 +78,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Served, str]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_download.time, "sleep", lambda seconds: None)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     yield state, f"http://127.0.0.1:{server.server_port}/file"
@@ -193,12 +189,10 @@ def test_without_a_published_checksum_the_sum_is_said(
 def test_without_a_network_the_error_says_what_to_put_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_download.time, "sleep", lambda seconds: None)
     known = resource("http://127.0.0.1:9/file")
     target = tmp_path / "things" / "thing.dat"
-    with pytest.raises(
-        FetchError, match=f"expected the file at {re.escape(str(target))}: put it there"
-    ):
+    with pytest.raises(FetchError, match=f"put the file at {re.escape(str(target))} by hand"):
         fetch.fetch("thing", tmp_path, resources=known)
     target.write_bytes(b"something else")
     with pytest.raises(FetchError, match="replace it or remove it"):
@@ -235,79 +229,6 @@ def test_an_archive_is_unpacked_and_a_lost_file_comes_back(
     files[0].unlink()
     assert fetch.fetch("thing", tmp_path, resources=known)[0].read_bytes() == b"aaa"
     assert len(state.asked) == 2
-
-
-def test_gzip_loses_its_ending(tmp_path: Path) -> None:
-    archive = tmp_path / "cc.bin.gz"
-    archive.write_bytes(gzip.compress(CONTENT))
-    (file,) = unpack.unpack(archive, tmp_path, "gzip")
-    assert file == tmp_path / "cc.bin"
-    assert file.read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    "name", ["../evil", "/tmp/evil", "a/../../evil", "..\\evil", "C:evil", "a/../b"]
-)
-@pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_no_name_leaves_the_target(tmp_path: Path, name: str, kind: Any) -> None:
-    archive, folder = tmp_path / "archive", tmp_path / "inner" / "target"
-    folder.mkdir(parents=True)
-    if kind == "zip":
-        with zipfile.ZipFile(archive, "w") as packed:
-            packed.writestr("good", b"x")
-            packed.writestr(zipfile.ZipInfo(name), b"x")
-    else:
-        with tarfile.open(archive, "w:gz") as packed_tar:
-            for member in ("good", name):
-                entry = tarfile.TarInfo(member)
-                entry.size = 1
-                packed_tar.addfile(entry, io.BytesIO(b"x"))
-    with pytest.raises(unpack.UnpackError, match="would leave the target folder"):
-        unpack.unpack(archive, folder, kind)
-    assert list(folder.iterdir()) == []
-    assert not list(tmp_path.rglob("*evil*"))
-
-
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
-)
-def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
-    archive, folder = tmp_path / "a.tar", tmp_path / "target"
-    folder.mkdir()
-    with tarfile.open(archive, "w") as packed:
-        entry = tarfile.TarInfo("out")
-        entry.type, entry.linkname = kind, str(tmp_path)
-        packed.addfile(entry)
-        inner = tarfile.TarInfo("out/evil")
-        inner.size = 1
-        packed.addfile(inner, io.BytesIO(b"x"))
-    with pytest.raises(unpack.UnpackError, match="link or device"):
-        unpack.unpack(archive, folder, "tar")
-    assert list(folder.iterdir()) == []
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
-    archive, folder = tmp_path / "a.zip", tmp_path / "target"
-    folder.mkdir()
-    link = zipfile.ZipInfo("out")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr(link, str(tmp_path))
-    with pytest.raises(unpack.UnpackError, match="link or device"):
-        unpack.unpack(archive, folder, "zip")
-    assert list(folder.iterdir()) == []
-
-
-def test_a_link_that_is_there_already_is_not_followed(tmp_path: Path) -> None:
-    archive, folder, outside = tmp_path / "a.zip", tmp_path / "target", tmp_path / "outside"
-    folder.mkdir()
-    outside.mkdir()
-    (folder / "sub").symlink_to(outside)
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("sub/evil", b"x")
-    with pytest.raises(unpack.UnpackError, match="follow a link"):
-        unpack.unpack(archive, folder, "zip")
-    assert list(outside.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gzip"])
