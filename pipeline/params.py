@@ -51,6 +51,18 @@ def load(path: Path) -> Params:
     return check(read(path))
 
 
+def load_entry(path: Path, section: str, name: str) -> Any:
+    """One checked entry of params.yaml, for a stage that needs no other.
+
+    The rest of the file is the business of the stage `check`, so that no stage imports a
+    room that it does not use.
+    """
+    entries = _section(read(path), section)
+    if name not in entries:
+        raise _unknown(section, name, entries)
+    return lookup.settings(ROOMS[section], name, entries[name])
+
+
 def read(path: Path) -> dict[str, Any]:
     """params.yaml as it stands; raises ConfigurationError where it is no YAML mapping."""
     if not path.is_file():
@@ -95,9 +107,7 @@ def entry(params: Params, section: str, name: str) -> Any:
     """The checked entry `name` of a section; ConfigurationError lists the known ones."""
     known = getattr(params, section)
     if name not in known:
-        raise ConfigurationError(
-            f"unknown name {name!r} in {section}, expected one of {sorted(known)}"
-        )
+        raise _unknown(section, name, known)
     return known[name]
 
 
@@ -151,6 +161,12 @@ def needed(params: Params) -> dict[str, dict[str, dict[str, str]]]:
         if name is not None:
             found[section][f"{corpus}-{name}"] = {"corpus": corpus, "name": name}
     return {section: dict(sorted(items.items())) for section, items in found.items()}
+
+
+def _unknown(section: str, name: str, known: Mapping[str, Any]) -> ConfigurationError:
+    return ConfigurationError(
+        f"unknown name {name!r} in {section}, expected one of {sorted(known)}"
+    )
 
 
 def _section(document: Mapping[str, Any], section: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def main(
     """Extracts FEATURE (a name under `acoustic` in params.yaml) of every utterance of
     CORPUS.
     """
-    config = parameters.entry(parameters.load(params_file), "acoustic", feature)
+    config = parameters.load_entry(params_file, "acoustic", feature)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.acoustic(data, corpus, feature)
     built = extract_corpus(utterances, feature, config, folder)

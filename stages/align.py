@@ -14,7 +14,7 @@ def main(
     """Places the words of CORPUS in time with ALIGNMENT (a name under `alignment` in
     params.yaml).
     """
-    settings = parameters.entry(parameters.load(params_file), "alignment", alignment)
+    settings = parameters.load_entry(params_file, "alignment", alignment)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     spans, rejections, metrics = aligning.align_corpus(
         utterances, settings.chain, settings.check, settings.max_failed_share

@@ -20,7 +20,7 @@ def main(
     """Scores the experiment NAME: metrics.json, predictions.parquet, confusion.csv,
     per_fold.csv.
     """
-    chosen = parameters.entry(parameters.load(params_file), "experiments", name)
+    chosen = parameters.load_entry(params_file, "experiments", name)
     folds, classes = metrics.read_folds(folders.trained(models, name))
     split = folders.split(data, chosen.corpus, chosen.split)
     labels = pq.read_table(split / folders.LABELS).to_pylist()

@@ -18,7 +18,7 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     """Reads CORPUS (a name under `corpora` in params.yaml), decodes, hashes and tokenises
     every utterance.
     """
-    settings = parameters.entry(parameters.load(params_file), "corpora", corpus)
+    settings = parameters.load_entry(params_file, "corpora", corpus)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     found = list(module.read(Path(settings.root), config))

@@ -17,7 +17,7 @@ def main(
     """Splits CORPUS by PROTOCOL (a name under `splits` in params.yaml); test rows carry
     no label in folds.parquet.
     """
-    config = parameters.entry(parameters.load(params_file), "splits", protocol)
+    config = parameters.load_entry(params_file, "splits", protocol)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     made = split(protocol, utterances, config)
     folder = folders.split(data, corpus, protocol)

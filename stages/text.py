@@ -14,7 +14,7 @@ def main(
     """Embeds the words of every utterance of CORPUS with EMBEDDING (a name under `text`
     in params.yaml).
     """
-    config = parameters.entry(parameters.load(params_file), "text", embedding)
+    config = parameters.load_entry(params_file, "text", embedding)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.text(data, corpus, embedding)
     summary, rejections = embed_corpus(utterances, embedding, config, folder)

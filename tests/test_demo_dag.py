@@ -160,6 +160,8 @@ def test_a_mistake_stops_before_any_work(project: Path) -> None:
     document = yaml.safe_load((project / "params.yaml").read_text())
     document["experiments"][EXPERIMENT]["network"] = "FG_CMEE"
     (project / "wrong.yaml").write_text(yaml.safe_dump(document))
-    finished = run(project, "python", "-m", "stages.prepare", "demo", "--params", "wrong.yaml")
+    finished = run(
+        project, "python", "-m", "stages.check", "data/checked", "--params", "wrong.yaml"
+    )
     assert finished.returncode == 2
     assert "unknown network 'FG_CMEE', expected one of" in finished.stderr

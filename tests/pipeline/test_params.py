@@ -391,6 +391,16 @@ def test_a_description_holds_the_settings_as_they_were_written() -> None:
     assert described["recipe"]["epochs"] == 2 and described["tokens"] == {"lowercase": True}
 
 
+def test_a_stage_reads_its_own_entry_whatever_the_others_say(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("acoustic: {fbank: {num_mel_bins: 23}, fbnk: {}}\ntext: 3\n")
+    assert parameters.load_entry(path, "acoustic", "fbank").num_mel_bins == 23
+    with pytest.raises(ConfigurationError, match=r"unknown name 'mfcc' in acoustic, expected"):
+        parameters.load_entry(path, "acoustic", "mfcc")
+    with pytest.raises(ConfigurationError, match="unknown acoustic component 'fbnk'"):
+        parameters.load_entry(path, "acoustic", "fbnk")
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
