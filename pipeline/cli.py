@@ -23,7 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Speech emotion recognition from recordings to reproducible results. `dvc repro` builds it all.",
+    help="Speech emotion recognition from recordings to reproducible results. "
+    "`dvc repro` builds it all.",
 )
 corpus_app = typer.Typer(
     no_args_is_help=True, help="Corpora: what is there, and whether it is fit to train on."
@@ -38,7 +39,8 @@ PARAMS, MODELS = Path("params.yaml"), Path("models")
 
 
 @app.command(
-    epilog="Example: serflow predict clip.wav --text 'kids are talking by the door' --model models/fg_cme-demo"
+    epilog="Example: serflow predict clip.wav --text 'kids are talking by the door' "
+    "--model models/fg_cme-demo"
 )
 def predict(
     audio: Annotated[
@@ -128,7 +130,7 @@ def sync(
         bool, typer.Option("--check", help="Write nothing; exit code 1 if something is old.")
     ] = False,
 ) -> None:
-    """Writes what follows from params.yaml and the code: build.yaml, deps of dvc.yaml."""
+    """Writes build.yaml and the deps of dvc.yaml, from params.yaml and the imports."""
     from pipeline import params
     from pipeline.commands import sync as syncing
 

@@ -37,8 +37,10 @@ def split(data: Path, corpus: str, name: str) -> Path:
 
 
 def metrics(folder: Path) -> Path:
-    """metrics.json of a stage's folder: inside, or beside it where the folder as a whole
-    is one output of DVC, which declares no file twice.
+    """The metrics of a stage's folder.
+
+    They lie beside a folder that as a whole is an output of DVC, which declares no file
+    twice; in the other folders they are metrics.json.
     """
     if folder.parents[1].name in ("acoustic", "text"):
         return folder.with_name(f"{folder.name}.metrics.json")

@@ -44,7 +44,7 @@ def component(kind: str, name: str) -> ModuleType:
 
 
 def systems() -> dict[str, Any]:
-    """Every system of every module in networks/ (`pipeline.networks.System`), by name."""
+    """Every system of networks/ (`pipeline.networks.System`), by name."""
     found: dict[str, Any] = {}
     for name in names("networks"):
         module = component("networks", name)
@@ -73,7 +73,7 @@ def check_name(name: str, where: str) -> str:
 
 
 def settings(room: str, name: str, values: Any) -> Any:
-    """What params.yaml says under `name` in the section that `room` owns, checked by it."""
+    """An entry of the section of params.yaml that a room owns, checked by the room."""
     return importlib.import_module(f"pipeline.{room}").settings(name, values)
 
 
@@ -111,8 +111,7 @@ def component_config(kind: str, name: str, values: Mapping[str, Any] | None) -> 
 
 @cache
 def reachable(module: str) -> frozenset[Path]:
-    """Source files of this project that importing `module` reaches, itself included, read
-    from import statements.
+    """Source files of this project that importing `module` reaches, itself included.
 
     A package's `__init__` counts where a name is imported from it, not where it only
     holds the module: what it exports for other rooms changes nothing in its modules.

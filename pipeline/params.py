@@ -54,8 +54,8 @@ def load(path: Path) -> Params:
 def load_entry(path: Path, section: str, name: str) -> Any:
     """One checked entry of params.yaml, for a stage that needs no other.
 
-    The rest of the file is the business of the stage `check`, so that no stage imports a
-    room that it does not use.
+    The rest of the file is the business of the stage `check`: no stage imports a room
+    that it does not use.
     """
     entries = _section(read(path), section)
     if name not in entries:
@@ -64,7 +64,7 @@ def load_entry(path: Path, section: str, name: str) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """params.yaml as it stands; raises ConfigurationError where it is no YAML mapping."""
+    """params.yaml as it stands; ConfigurationError where it is no YAML mapping."""
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing: run the command where params.yaml lies")
     try:
@@ -104,7 +104,7 @@ def check(document: Mapping[str, Any]) -> Params:
 
 
 def entry(params: Params, section: str, name: str) -> Any:
-    """The checked entry `name` of a section; ConfigurationError lists the known ones."""
+    """The checked entry `name` of a section; ConfigurationError for an unknown one."""
     known = getattr(params, section)
     if name not in known:
         raise _unknown(section, name, known)
@@ -250,12 +250,12 @@ def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:
             f"{where}.text: {network} is defined on {' or '.join(system.embeddings)}, not on "
             f"{text!r}{_choose(fit, 'text')}"
         )
-    if text is not None and "alignment" in system.needs:
-        if getattr(params.text[text], "pooling", "word") == "token":
-            raise ConfigurationError(
-                f"{where}.text: {network} places words in time, {text!r} has a vector for each "
-                "token: use an embedding with `pooling: word`"
-            )
+    by_token = text is not None and getattr(params.text[text], "pooling", "word") == "token"
+    if by_token and "alignment" in system.needs:
+        raise ConfigurationError(
+            f"{where}.text: {network} places words in time, {text!r} has a vector for each "
+            "token: use an embedding with `pooling: word`"
+        )
 
 
 def _unit(feature: str) -> str:

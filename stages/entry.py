@@ -59,7 +59,7 @@ def account(
             "this is a fault of the stage"
         )
     tables.write_rejections(folder / folders.REJECTS, rejections)
-    # The account is of the whole corpus, whatever part of it the stage's metrics concern.
+    # The account is of the whole corpus, whatever part of it the metrics concern.
     counts = {"utterances": total, "used": used, "rejected": rejected}
     tables.write_json(folders.metrics(folder), {**counts, **metrics, **counts})
     say(f"{stage}: {total} utterances = {used} used + {rejected} rejected")

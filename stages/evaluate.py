@@ -1,4 +1,4 @@
-"""Stage evaluate: test probabilities meet their labels; the only place where they do."""
+"""Stage evaluate: test probabilities meet their labels, here and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage split: utterances -> folds and labels of one protocol, with the leakage audit."""
+"""Stage split: utterances -> folds and labels of one protocol, and its audit."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ DATA = Path("data")
 FILE_SETTINGS = ("path", "fold_file")
 # Rooms that a stage names as a whole: any change there concerns all of its work.
 WHOLE_ROOMS = ("demo", "evaluation", "report", "splits", "training")
-# The report draws what training left in models/ and the stages in data/. A change of the
-# code behind them reaches it through their outputs.
+# The report draws what training left in models/ and the stages in data/. A change of
+# the code behind them reaches it through their outputs.
 SEEN_THROUGH_OUTPUTS = {
     "report": (
         "acoustic",

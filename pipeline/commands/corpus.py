@@ -17,7 +17,7 @@ from pipeline.schema import Rejection, Utterance
 
 
 def inspect(name: str, root: str | None, params_file: Path) -> bool:
-    """Prints the corpus's counts and faults; False when training on it would be wrong."""
+    """Prints a corpus's counts and faults; False if training on it would be wrong."""
     settings = _settings(name, root, params_file)
     module = lookup.component("corpora", name)
     folder = Path(settings.root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +16,6 @@ from pipeline import params as parameters
 from pipeline.corpora import Corpus
 from pipeline.lookup import ConfigurationError
 
-REQUIRED = (
-    "torch", "dvc", "dvclive", "librosa", "pyAudioAnalysis", "gensim", "jieba", "transformers", "h5py", "pyarrow",
-    "typer", "pocketsphinx", "espeakng-loader", "soundfile", "soxr", "safetensors", "scikit-learn",
-)  # fmt: skip
-OPTIONAL = {"av": "video", "ctc-segmentation": "ctc", "opensmile": "egemaps"}
 PROGRAMS = {
     "mfa": (
         "the alignment `mfa`",
@@ -46,10 +42,11 @@ def examine(params_file: Path) -> Iterator[Finding]:
     'missing' means something needed is.
     """
     yield Finding("python", "ok", platform.python_version())
-    for name in REQUIRED:
-        yield _package(name, "missing", "make demo")
-    for name, extra in OPTIONAL.items():
-        yield _package(name, "absent", f"pip install 'serflow[{extra}]'")
+    for name, extra in packages().items():
+        if extra is None:
+            yield _package(name, "missing", "make demo")
+        elif extra != "dev":
+            yield _package(name, "absent", f"pip install 'serflow[{extra}]'")
     yield _devices()
     for program, (purpose, command) in PROGRAMS.items():
         place = shutil.which(program)
@@ -65,6 +62,17 @@ def examine(params_file: Path) -> Iterator[Finding]:
     yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
     for name, corpus in params.corpora.items():
         yield _corpus(name, corpus)
+
+
+def packages() -> dict[str, str | None]:
+    """The packages that the project declares, with the extra that each belongs to."""
+    found: dict[str, str | None] = {}
+    for line in importlib.metadata.requires("serflow") or ():
+        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name != "serflow":
+            found.setdefault(name, extra[1] if extra else None)
+    return found
 
 
 def _package(name: str, otherwise: Literal["absent", "missing"], command: str) -> Finding:

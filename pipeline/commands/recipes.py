@@ -33,11 +33,10 @@ def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None) -> list[str]:
-    """Merges a recipe into params.yaml, checks the result and returns the experiments it
-    brought.
+    """Merges a recipe into params.yaml and returns the names of its experiments.
 
-    A name that already stands there with other settings is left to the user:
-    ConfigurationError.
+    Raises ConfigurationError, and changes nothing, where the result would be wrong or a
+    name already stands there with other settings.
     """
     document = _load(params_file)
     for section, items in sections.items():
@@ -66,7 +65,7 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
 def table_of(
     sections: Mapping[str, Any], systems: Sequence[str], seeds: Sequence[int] | None
 ) -> dict[str, Any]:
-    """The recipe with its experiment once for each system, named `<experiment>-<system>`.
+    """The recipe with its experiment once for each system: `<experiment>-<system>`.
 
     Every system gets the inputs that it reads and all of the recipe's hyperparameters;
     the recipe's `systems` state what one takes instead. Raises ConfigurationError for a
@@ -84,8 +83,8 @@ def table_of(
         wrong = sorted(set(own.get("hyperparameters", {})) - set(system.hyperparameters))
         if wrong:
             raise ConfigurationError(
-                f"{name} has no hyperparameter {', '.join(wrong)}: state its own under "
-                f"systems.{name}.hyperparameters of the recipe, out of {list(system.hyperparameters)}"
+                f"{name} has no hyperparameter {', '.join(wrong)}: state its own in the recipe "
+                f"under systems.{name}.hyperparameters, out of {list(system.hyperparameters)}"
             )
         unread = [section for section, reads in params.inputs_of(system).items() if not reads]
         own = {key: value for key, value in own.items() if key not in unread}

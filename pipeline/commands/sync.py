@@ -21,8 +21,9 @@ SLOTS = 4  # the number of slots for an item's deps grows in such steps
 
 
 def sync(params_file: Path, params: Params, write: bool = True) -> list[Path]:
-    """Brings build.yaml and dvc.yaml beside params.yaml in step; returns what changed, or
-    what would change where nothing is to be written.
+    """Brings build.yaml and dvc.yaml beside params.yaml in step.
+
+    Returns the files that changed, or would change if `write` were true.
     """
     items = build.items(params)
     contents = {params_file.with_name(BUILD): render(items)}
@@ -53,7 +54,7 @@ def render(items: Mapping[str, Any]) -> str:
 
 
 def rewritten(text: str, items: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """dvc.yaml with every stage's slots and source deps in step; the rest stays as it is."""
+    """dvc.yaml with every stage's slots and source deps in step, the rest as it is."""
     stages = yaml.safe_load(text)["stages"]
     lines: list[str] = []
     stage, inside, indent = "", False, 0

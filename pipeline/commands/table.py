@@ -1,6 +1,4 @@
-"""A paper's whole table by one command: its systems into params.yaml, built by DVC where
-they are not, then printed.
-"""
+"""`serflow table`: a paper's systems into params.yaml, built by DVC, then printed."""
 
 from __future__ import annotations
 
@@ -31,8 +29,8 @@ def regenerate(
     """Adds the systems of recipe `<paper>-<corpus>` to params.yaml, runs what DVC finds
     missing, prints the table.
 
-    A system that was built before is not built again; an interrupted one goes on where it
-    stopped.
+    A system that was built before is not built again; an interrupted one goes on where
+    it stopped.
     """
     known = recipes.systems_of_paper(paper)
     wrong = sorted(set(systems or ()) - set(known))
@@ -45,7 +43,8 @@ def regenerate(
         finished = subprocess.run([sys.executable, "-m", "dvc", "repro", *targets], check=False)
         if finished.returncode != 0:
             raise ConfigurationError(
-                "`dvc repro` stopped, its message says why: call this again after, what is done stays"
+                "`dvc repro` stopped, its message says why: mend it and call this again, what is "
+                "done stays"
             )
     made = tables.table(paper, corpus.split("-", 1)[0], models)
     Console().print(Markdown(tables.markdown(made)))

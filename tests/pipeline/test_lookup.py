@@ -118,7 +118,7 @@ def test_reachable_covers_imports_inside_functions() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project of three modules in the place of this one: a -> b -> c.d, and e alone."""
+    """A small project in the place of this one: a -> b -> c.d, and e alone."""
     root = tmp_path / "pipeline"
     (root / "c").mkdir(parents=True)
     (root / "__init__.py").write_text("")

@@ -1,4 +1,4 @@
-"""What DVC watches: an edit of any one module reruns what the design says, and no more."""
+"""What DVC watches: an edit of a module reruns what the design says, and no more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODULES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 
-# What a change in a room may rerun. `check` says that params.yaml is right, in a second.
+# What a change in a room may rerun. `check` reads params.yaml, in a second.
 RERUNS = {
     "corpora": {"prepare"},
     "acoustic": {"acoustic"},
@@ -83,7 +83,7 @@ def test_an_edit_of_a_component_reruns_the_items_that_reach_it_alone(kind: str) 
 
 @cache
 def components() -> frozenset[tuple[str, tuple[str, ...]]]:
-    """Every item of the build with the modules of the components that its params name."""
+    """Every item of the build with the modules that its params name."""
     params = parameters.load(ROOT / "params.yaml")
     found = [(f"prepare@{name}", [("corpora", name)]) for name in params.corpora]
     for section, items in parameters.needed(params).items():
@@ -187,7 +187,7 @@ def test_an_item_names_the_file_that_it_reads() -> None:
     made = build.items(parameters.check(DOCUMENT))
     assert "data/vectors.txt" in made["text"]["manifest-glove"]["deps"]
     assert "folds.csv" in made["split"]["manifest-fold_file"]["deps"]
-    assert "data/raw/mine" == made["prepare"]["manifest"]["deps"][0]
+    assert made["prepare"]["manifest"]["deps"][0] == "data/raw/mine"
 
 
 def test_a_fold_that_fits_its_own_vectors_depends_on_their_code() -> None:

@@ -203,7 +203,8 @@ def test_a_hyperparameter_that_a_system_lacks_is_an_error_that_names_it() -> Non
     recipe = {**RECIPE, "experiments": {"mine": experiment}}
     with pytest.raises(ConfigurationError) as raised:
         recipes.table_of(recipe, ["FG_CME", "LSTM_Attn_s"], None)
-    assert "LSTM_Attn_s has no hyperparameter channels: state its own under" in str(raised.value)
+    expected = "LSTM_Attn_s has no hyperparameter channels: state its own in the recipe"
+    assert expected in str(raised.value)
     own = {**recipe, "systems": {"LSTM_Attn_s": {"hyperparameters": {"hidden_size": 4}}}}
     varied = recipes.table_of(own, ["FG_CME", "LSTM_Attn_s"], None)["experiments"]
     assert varied["mine-LSTM_Attn_s"]["hyperparameters"] == {"hidden_size": 4}
