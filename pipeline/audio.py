@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from pipeline.schema import Utterance
 
-SILENCE_PEAK = (
-    1e-4  # -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero
-)
+# -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero.
+SILENCE_PEAK = 1e-4
 
 
 class AudioError(Exception):
-    """Why a recording cannot be used; `reason` is a short fixed phrase, `detail` the
-    particulars.
+    """Why a recording cannot be used: `reason` is one of a few phrases, `detail` says
+    where and how much.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -32,9 +31,9 @@ class AudioError(Exception):
 def read(
     path: str | Path, start: float | None = None, end: float | None = None
 ) -> tuple[NDArray[np.float32], int]:
-    """Reads a recording, or its part from `start` to `end` seconds, as mono:
-    (num_samples,) in [-1, 1], rate in Hz.
+    """Reads a recording, or its part from `start` to `end` seconds.
 
+    Returns the mean of its channels, (num_samples,) in [-1, 1], and the rate in Hz.
     Raises AudioError for a missing, unreadable, truncated, empty or silent recording.
     """
     import soundfile
@@ -69,8 +68,8 @@ def read(
 
 
 def _declares_more(path: Path) -> bool:
-    """Whether a RIFF file's data chunk declares more bytes than the file has;
-    libsndfile reads it without a word.
+    """Whether the data chunk of a RIFF file declares more bytes than the file has;
+    libsndfile does not report it.
     """
     if path.suffix.lower() != ".wav":
         return False
@@ -85,17 +84,14 @@ def _declares_more(path: Path) -> bool:
             chunk = file.read(8)
             length = int.from_bytes(chunk[4:8], "little")
             if chunk[:4] == b"data":
-                # Streamed files carry 0 or 0xFFFFFFFF as "unknown": they are complete
-                # as far as anybody can tell.
+                # A streamed file declares 0 or 0xFFFFFFFF: its length is not known.
                 return length not in (0, 0xFFFFFFFF) and position + 8 + length > size
             position += 8 + length + length % 2
     return False
 
 
 def resample(waveform: NDArray[np.float32], rate: int, sampling_rate: int) -> NDArray[np.float32]:
-    """Resamples (num_samples,) from `rate` to `sampling_rate` Hz with soxr's high
-    quality setting.
-    """
+    """Resamples (num_samples,) from `rate` to `sampling_rate` Hz by soxr, at HQ."""
     if rate == sampling_rate:
         return waveform
     import soxr
@@ -104,7 +100,7 @@ def resample(waveform: NDArray[np.float32], rate: int, sampling_rate: int) -> ND
 
 
 def load(utterance: Utterance, sampling_rate: int) -> NDArray[np.float32]:
-    """The waveform of an utterance at `sampling_rate` Hz: (num_samples,) mono float32."""
+    """The waveform of an utterance at `sampling_rate` Hz: (num_samples,) float32."""
     if utterance.audio_path is None:
         raise AudioError("no audio", "the utterance has no audio_path")
     waveform, rate = read(utterance.audio_path, utterance.start, utterance.end)
@@ -112,20 +108,16 @@ def load(utterance: Utterance, sampling_rate: int) -> NDArray[np.float32]:
 
 
 def require_samples(num_samples: int, least: int, sampling_rate: int) -> None:
-    """Raises AudioError("audio too short") when a waveform has fewer samples than one
-    frame needs.
-    """
+    """Raises AudioError("audio too short") for fewer than `least` samples."""
     if num_samples < least:
         raise AudioError(
             "audio too short",
-            f"{num_samples} samples at {sampling_rate} Hz, expected at least {least} ({least / sampling_rate:.4g} s)",
+            f"{num_samples} samples at {sampling_rate} Hz, expected at least {least} "
+            f"({least / sampling_rate:.4g} s)",
         )
 
 
 def content_hash(waveform: NDArray[np.float32], rate: int) -> str:
-    """Hash of the samples and their rate: equal recordings share it, whatever their
-    file's name or container.
-    """
-    return hashlib.sha256(
-        f"{rate}\0".encode() + np.ascontiguousarray(waveform).tobytes()
-    ).hexdigest()
+    """Hash of the samples and their rate, whatever the file's name or format."""
+    samples = np.ascontiguousarray(waveform).tobytes()
+    return hashlib.sha256(f"{rate}\0".encode() + samples).hexdigest()

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
-from pipeline.corpora import differences, flag_duplicates, prepare_utterance
+from pipeline.corpora import differences, flag_duplicates, prepare_utterance, require_usable
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
 
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
-    """Reads CORPUS (a name under `corpora` in params.yaml): decodes, hashes, tokenises."""
+    """Reads CORPUS, a name under `corpora` in params.yaml: decodes and tokenises it."""
     settings = parameters.load_entry(params_file, "corpora", corpus)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
@@ -28,6 +28,7 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     prepared = list(executor.run(work, read, f"prepare {corpus}"))
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
     used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
+    require_usable(corpus, used, rejections)
     folder = folders.utterances(data, corpus)
     tables.write_utterances(folder / folders.UTTERANCES, used)
     metrics = {

@@ -43,7 +43,12 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
     made: dict[str, dict[str, dict[str, Any]]] = {}
     wanted = needed(params)
     made["prepare"] = {
-        name: {"deps": [corpus.root, *_modules("prepare", _component("corpora", name))]}
+        name: {
+            "deps": [
+                *corpus.places.values(),
+                *_modules("prepare", _component("corpora", name)),
+            ]
+        }
         for name, corpus in sorted(params.corpora.items())
     }
     for stage, section in (

@@ -1,6 +1,4 @@
-"""`serflow corpus check`: reads a corpus as the prepare stage does, looks at every
-recording, prints what is wrong.
-"""
+"""`serflow corpus check`: reads a corpus as `prepare` does and prints what is wrong."""
 
 from __future__ import annotations
 
@@ -8,45 +6,45 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import executor, lookup
+from pipeline import corpora, executor, lookup
 from pipeline import params as parameters
-from pipeline.commands import corpus_check
-from pipeline.corpora import Corpus
+from pipeline.commands import _corpus_findings as findings
+from pipeline.commands import _corpus_table, corpus_check
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
 
 def inspect(name: str, root: str | None, params_file: Path) -> bool:
-    """Prints a corpus's counts and faults; False if training on it would be wrong."""
+    """Prints the corpus's counts and faults; False where it is not fit for training."""
     settings = _settings(name, root, params_file)
     module = lookup.component("corpora", name)
+    config = lookup.configure(module.Config, settings.reader, f"corpora.{name}.reader")
     folder = Path(settings.root)
-    found = list(
-        module.read(
-            folder, lookup.configure(module.Config, settings.reader, f"corpora.{name}.reader")
-        )
-    )
+    found = list(module.read(folder, config))
     utterances = [item for item in found if isinstance(item, Utterance)]
     result = corpus_check.check(
         name,
         utterances,
         [item for item in found if isinstance(item, Rejection)],
         module.TOTALS,
+        recordings=executor.run(findings.inspect, utterances, f"check {name}"),
         root=folder,
         sampling_rate=getattr(module, "SAMPLING_RATE", None),
-        recordings=list(executor.run(corpus_check.inspect, utterances, f"check {name}")),
     )
-    Console().print(corpus_check.table(result))
+    Console().print(_corpus_table.table(result))
     return result.fit_for_training
 
 
-def _settings(name: str, root: str | None, params_file: Path) -> Corpus:
+def _settings(name: str, root: str | None, params_file: Path) -> corpora.Corpus:
+    lookup.check_name(name, "corpus")
     known = parameters.load(params_file).corpora if params_file.is_file() else {}
     if root is not None:
-        return Corpus(root, known[name].reader if name in known else {})
+        reader = known[name].reader if name in known else {}
+        return corpora.settings(name, {"root": root, "reader": reader})
     if name not in known:
         raise ConfigurationError(
-            f"{name} is not in {params_file}, expected --root or one of {sorted(known)}"
+            f"{params_file} has no corpus {name!r}: say where it lies with --root, or name one "
+            f"of {sorted(known)}"
         )
-    found: Corpus = known[name]
+    found: corpora.Corpus = known[name]
     return found

@@ -92,11 +92,14 @@ def _devices() -> Finding:
 
 
 def _corpus(name: str, corpus: Corpus) -> Finding:
-    remedy = f"set corpora.{name}.root in params.yaml to its folder"
-    root = Path(corpus.root)
-    if not root.exists():
-        made = name in ("demo", "demo_zh")
-        return Finding(
-            f"corpus {name}", "missing", f"{root} does not exist", "dvc repro" if made else remedy
-        )
-    return Finding(f"corpus {name}", "ok", str(root))
+    for setting, place in corpus.places.items():
+        if not Path(place).exists():
+            remedy = f"set corpora.{name}.{setting} in params.yaml to its folder"
+            made = name in ("demo", "demo_zh")
+            return Finding(
+                f"corpus {name}",
+                "missing",
+                f"{place} does not exist",
+                "dvc repro" if made else remedy,
+            )
+    return Finding(f"corpus {name}", "ok", corpus.root)

@@ -1,4 +1,4 @@
-"""Corpora: each module reads the files of one corpus; `prepare` decodes what it finds."""
+"""Corpora: each module reads the files of one corpus, for the stage prepare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from pipeline import lookup, tokens
-from pipeline.corpora._preparation import flag_duplicates, prepare_utterance
+from pipeline.corpora._listing import hidden_metadata
+from pipeline.corpora._preparation import flag_duplicates, prepare_utterance, require_usable
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.lookup import ConfigurationError
 
@@ -18,8 +19,10 @@ __all__ = [
     "Totals",
     "differences",
     "flag_duplicates",
+    "hidden_metadata",
     "missing_parts",
     "prepare_utterance",
+    "require_usable",
     "settings",
 ]
 
@@ -32,15 +35,22 @@ class Corpus:
     reader: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The folders that hold the corpus, by setting."""
+        elsewhere = self.reader.get("audio_root")
+        return {"root": self.root, **({"reader.audio_root": str(elsewhere)} if elsewhere else {})}
+
 
 def settings(name: str, values: Any) -> Corpus:
     """The checked entry `name` of the section `corpora` of params.yaml."""
     corpus: Corpus = lookup.configure(Corpus, values, f"corpora.{name}")
-    if "$" in corpus.root or corpus.root.startswith("~"):
-        raise ConfigurationError(
-            f"corpora.{name}.root: {corpus.root!r} would not be expanded by DVC, write the path "
-            "itself or a link below data/raw"
-        )
+    for setting, place in corpus.places.items():
+        if "$" in place or place.startswith("~"):
+            raise ConfigurationError(
+                f"corpora.{name}.{setting}: {place!r} would not be expanded by DVC, write the path "
+                "itself or a link below data/raw"
+            )
     reader = lookup.component("corpora", name).Config
     lookup.configure(reader, corpus.reader, f"corpora.{name}.reader")
     lookup.configure(tokens.Config, corpus.tokens, f"corpora.{name}.tokens")

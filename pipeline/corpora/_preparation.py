@@ -1,21 +1,21 @@
-"""What the prepare stage does with a reader's utterances: decode, hash, tokenise, flag
-duplicates.
-"""
+"""What prepare does with an utterance that a corpus's reader found."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from pipeline import audio, tokens
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
 
 def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance | Rejection:
     """Decodes the recording once and adds `words`, `audio_sha256` and `duration` (s).
 
-    Rejected: audio that is missing, unreadable, truncated, empty or silent; no label;
-    neither audio nor transcript. An empty transcript beside a recording stays: the
+    Rejected are utterances without a label, without both audio and transcript, and with
+    audio that `audio.read` cannot use. One with audio and no transcript is kept; the
     stages that read words reject it.
     """
 
@@ -43,8 +43,8 @@ def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance 
 
 
 def flag_duplicates(utterances: Iterable[Utterance]) -> list[Utterance]:
-    """Sorted by utterance_id; `duplicate_of` names the first utterance with the same
-    samples, on all but that one.
+    """The utterances sorted by id, with `duplicate_of` set to the first one that has
+    the same samples.
     """
     first: dict[str, str] = {}
     flagged = []
@@ -55,3 +55,18 @@ def flag_duplicates(utterances: Iterable[Utterance]) -> list[Utterance]:
         duplicate_of = None if original == utterance.utterance_id else original
         flagged.append(dataclasses.replace(utterance, duplicate_of=duplicate_of))
     return flagged
+
+
+def require_usable(corpus: str, used: Sequence[Utterance], rejections: Sequence[Rejection]) -> None:
+    """Raises ConfigurationError with the reasons counted where no utterance is left."""
+    if used:
+        return
+    where = f"no utterance of corpora.{corpus} can be used"
+    if not rejections:
+        raise ConfigurationError(f"{where}: its reader found none, check corpora.{corpus}.root")
+    reasons = Counter(item.reason for item in rejections).most_common()
+    counted = ", ".join(f"{number} × {reason}" for reason, number in reasons)
+    first = next(item for item in rejections if item.reason == reasons[0][0])
+    raise ConfigurationError(
+        f"{where}: {counted} (for example {first.utterance_id}: {first.detail or first.reason})"
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import executor
+from pipeline import executor, tables
 from pipeline.audio import AudioError
 from pipeline.lookup import ConfigurationError
 
@@ -22,9 +20,7 @@ TRUNCATED_SECONDS = 0.5  # containers round their length up to a whole frame of 
 
 
 def sound_tracks(clips: Sequence[Path], cache: Path) -> Iterator[Path | AudioError]:
-    """One result per clip, in order: its sound as a mono 16-bit FLAC at the clip's own
-    rate, or why there is none.
-    """
+    """For each clip, in order, what `sound_track` returns or raises."""
     require_decoder()
     # Decoding releases Python's lock, so threads are enough and nothing has to be sent
     # between processes.
@@ -33,10 +29,10 @@ def sound_tracks(clips: Sequence[Path], cache: Path) -> Iterator[Path | AudioErr
 
 
 def sound_track(clip: Path, cache: Path) -> Path:
-    """The FLAC file in `cache` with the first sound track of `clip`, all of its
-    channels averaged.
+    """A file in `cache` with the sound of `clip`: 16-bit FLAC at the clip's own rate.
 
-    The file's name carries the hash of the clip: an exchanged clip is decoded anew.
+    Its first sound track is taken and the channels are averaged. The file's name
+    carries the hash of the clip, so that a clip that was exchanged is decoded again.
     Raises AudioError for a missing or unreadable clip and for one without sound.
     """
     av = require_decoder()
@@ -61,7 +57,7 @@ def require_decoder() -> Any:
         import av
     except ImportError as error:
         raise ConfigurationError(
-            "video clips need PyAV, expected after: pip install 'serflow[video]'"
+            "PyAV, which decodes video clips, is missing: pip install 'serflow[video]'"
         ) from error
     return av
 
@@ -100,13 +96,6 @@ def _decode(av: Any, clip: Path) -> tuple[NDArray[np.float32], int]:
 def _write(target: Path, waveform: NDArray[np.float32], rate: int) -> None:
     import soundfile
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Distinct per thread too: a table may name one clip twice, and two threads then
-    # decode it at the same time.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+    samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+    with tables.replacing(target) as temporary:
         soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

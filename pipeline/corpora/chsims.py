@@ -1,5 +1,6 @@
-"""CH-SIMS: 2281 clips of Chinese films and series with sentiment for text, voice, face
-and all together.
+"""CH-SIMS: 2281 clips of Chinese films and series with sentiment.
+
+Sentiment is labelled for text, voice and face, and for all three together.
 
 Licence: research use, on request to the authors (https://github.com/thuiar/MMSA).
 Citation: W. Yu, H. Xu, F. Meng, Y. Zhu, Y. Ma, J. Wu, J. Zou, K. Yang. CH-SIMS: A
@@ -73,7 +74,8 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """
     if config.negative_to > config.positive_from:
         raise ConfigurationError(
-            f"negative_to {config.negative_to} lies above positive_from {config.positive_from}, expected the reverse"
+            f"negative_to {config.negative_to} lies above positive_from {config.positive_from}: "
+            "set it to that number or a smaller one"
         )
     expected = "label.csv, or metadata/sentiment/label_M.csv of the first release"
     listing.require_folder(root, f"the CH-SIMS folder with Raw and {expected}")

@@ -1,5 +1,4 @@
-"""CREMA-D: 91 actors speak twelve sentences in six emotions and up to three
-intensities.
+"""CREMA-D: 91 actors speak twelve sentences in six emotions.
 
 Licence: Open Database License (ODbL) 1.0, contents under the Database Contents License.
 Citation: H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma.

@@ -1,5 +1,6 @@
-"""demo: synthetic English in the structure of IEMOCAP; its scores say that the
-machinery works, and nothing else.
+"""demo: synthetic English in the structure of IEMOCAP.
+
+Scores on this corpus show that the pipeline works, and say nothing about people.
 
 Licence: made here by `python -m stages.synthesise demo` with espeak-ng; free to use.
 Citation: none.

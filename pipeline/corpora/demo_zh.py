@@ -1,5 +1,6 @@
-"""demo_zh: synthetic Mandarin in the structure of CH-SIMS; its scores say that the
-machinery works, and nothing else.
+"""demo_zh: synthetic Mandarin in the structure of CH-SIMS.
+
+Scores on this corpus show that the pipeline works, and say nothing about people.
 
 Licence: made here by `python -m stages.synthesise demo_zh` with espeak-ng; free to use.
 Citation: none.

@@ -1,9 +1,9 @@
-"""EMO-DB (Berlin Database of Emotional Speech): ten actors speak ten German sentences
-in seven emotions.
+"""EMO-DB (Berlin): ten actors speak ten German sentences in seven emotions.
 
 Licence: free of charge for research (http://emodb.bilderbar.info); newer mirrors state
-CC0. Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss. A
-Database of German Emotional Speech. Interspeech 2005.
+CC0.
+Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss. A Database
+of German Emotional Speech. Interspeech 2005.
 https://doi.org/10.21437/Interspeech.2005-446
 
 Layout: `wav/03a01Fa.wav`, or the files without that folder: characters 1-2 speaker, 3-5

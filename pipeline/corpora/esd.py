@@ -1,10 +1,12 @@
-"""ESD (Emotional Speech Database): 350 parallel sentences, five emotions, ten English
-and ten Mandarin speakers.
+"""ESD (Emotional Speech Database): English and Mandarin sentences in five emotions.
+
+350 parallel sentences are spoken by ten English and ten Mandarin speakers.
 
 Licence: research use, on request to the authors
-(https://github.com/HLTSingapore/Emotional-Speech-Data). Citation: K. Zhou, B. Sisman,
-R. Liu, H. Li. Emotional voice conversion: Theory, databases and ESD. Speech
-Communication 137, 2022. https://doi.org/10.1016/j.specom.2021.11.006
+(https://github.com/HLTSingapore/Emotional-Speech-Data).
+Citation: K. Zhou, B. Sisman, R. Liu, H. Li. Emotional voice conversion: Theory,
+databases and ESD. Speech Communication 137, 2022.
+https://doi.org/10.1016/j.specom.2021.11.006
 
 Layout: `0001/Angry/0001_000351.wav`, in older copies `0001/Angry/train/0001_000351.wav`
 (train, evaluation, test), and the words in `0001/0001.txt`: name, text and emotion,
@@ -94,7 +96,10 @@ def _utterance(
         return Rejection(path.stem, "prepare", "unparsable file name", detail)
     emotion, *deeper = path.relative_to(speaker).parts[:-1] or ("",)
     if emotion not in EMOTIONS or len(deeper) > 1 or (deeper and deeper[0] not in SUBSETS):
-        detail = f"{path}: expected {speaker.name}/EMOTION/[train|evaluation|test/] with one of {list(EMOTIONS)}"
+        detail = (
+            f"{path}: expected {speaker.name}/EMOTION/[train|evaluation|test/], EMOTION one of "
+            f"{list(EMOTIONS)}"
+        )
         return Rejection(path.stem, "prepare", "unexpected folder", detail)
     if match[1] != speaker.name:
         detail = f"{path}: the name says {match[1]}"

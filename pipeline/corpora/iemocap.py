@@ -1,11 +1,12 @@
-"""IEMOCAP: ten actors in five dyadic sessions, improvised and scripted, about 12 hours
-of English.
+"""IEMOCAP: ten actors in five dyadic sessions, about 12 hours of English.
+
+Improvised and scripted dialogues.
 
 Licence: University of Southern California release form, academic use; every user brings
-an own copy. Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim,
-J. N. Chang, S. Lee, S. S. Narayanan. IEMOCAP: interactive emotional dyadic motion
-capture database. Language Resources and Evaluation 42, 2008.
-https://doi.org/10.1007/s10579-008-9076-6
+an own copy.
+Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang,
+S. Lee, S. S. Narayanan. IEMOCAP: interactive emotional dyadic motion capture database.
+Language Resources and Evaluation 42, 2008. https://doi.org/10.1007/s10579-008-9076-6
 
 Layout, below the root or its folder `IEMOCAP_full_release`:
 `Session1/dialog/EmoEvaluation/Ses01F_impro01.txt` (labels),
@@ -157,7 +158,8 @@ def _evaluations(session: Path) -> list[Path]:
     )
     if not found:
         raise ConfigurationError(
-            f"no evaluations in {session}/dialog/EmoEvaluation, expected Ses01F_impro01.txt and others"
+            f"no evaluations in {session}/dialog/EmoEvaluation, expected Ses01F_impro01.txt and "
+            "others"
         )
     return found
 
@@ -175,7 +177,10 @@ def _turn(
 ) -> Utterance | Rejection:
     match = TURN.fullmatch(line)
     if match is None:
-        detail = f"{evaluation}: {line!r}, expected [start - end] turn label [valence, activation, dominance]"
+        detail = (
+            f"{evaluation}: {line!r}, expected [start - end] turn label "
+            "[valence, activation, dominance]"
+        )
         return Rejection(
             f"{evaluation.stem} {line[:40].strip()}",
             "prepare",

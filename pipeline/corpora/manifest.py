@@ -18,7 +18,8 @@ Columns, in any order:
   many such columns as you like.
 - `x_<name>`: anything else; ignored.
 
-Relative paths start at the table's folder; no path may leave it.
+Paths start at the table's folder, or at `Config.audio_root` where the recordings lie
+elsewhere; no path may leave that folder.
 """
 
 from __future__ import annotations
@@ -67,14 +68,16 @@ TOTALS = None
 class Config:
     """Which table to read; `language` is for rows that name none.
 
-    `follow_links` lets a symbolic link inside the folder lead out of it, for data that
-    DVC links to its cache.
+    `audio_root` is the folder of the recordings and word times where they do not lie
+    with the table. `follow_links` allows a symbolic link inside the folder to lead out
+    of it, for data that DVC links to its cache.
     """
 
     file: str = "manifest.csv"
     corpus: str = "manifest"
     language: str = "en"
     follow_links: bool = False
+    audio_root: Path | None = None
 
 
 class _RowError(Exception):
@@ -92,6 +95,9 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """
     table = root if root.is_file() else root / config.file
     listing.require_file(table, "a table with a row per utterance (CSV, TSV or parquet)")
+    folder = table.parent
+    if config.audio_root is not None:
+        folder = listing.require_folder(config.audio_root, "the recordings (setting audio_root)")
     seen: set[str] = set()
     for number, row in enumerate(_rows(table), start=1):
         name = _text(row, "utterance_id") or f"row {number}"
@@ -99,7 +105,7 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
             if name in seen:
                 raise _RowError("listed twice", f"row {number}")
             seen.add(name)
-            yield _utterance(name, row, table.parent, config)
+            yield _utterance(name, row, folder, config)
         except _RowError as error:
             yield Rejection(name, "prepare", error.reason, f"{table}: {error.detail}")
 
@@ -226,16 +232,15 @@ def _path(row: Mapping[str, Any], column: str, folder: Path, follow_links: bool)
     if text is None:
         return None
     if "\0" in text:
-        raise _RowError(
-            "unparsable path", f"{column} {text!r}, expected a path without null characters"
-        )
+        raise _RowError("unparsable path", f"{column} {text!r} holds a null character")
     path = folder / text
-    # Without resolving, only the spelling of the path is judged: links may lead
-    # anywhere.
+    # An unresolved path is judged by its spelling alone: its links may lead anywhere.
     spelled = Path(os.path.normpath(path.absolute())), Path(os.path.normpath(folder.absolute()))
     place, root = spelled if follow_links else (path.resolve(), folder.resolve())
     if not place.is_relative_to(root):
         raise _RowError(
-            "path leaves the corpus folder", f"{column} {text!r}, expected a path inside {folder}"
+            "path leaves the corpus folder",
+            f"{column} {text!r} lies outside {folder}: set the reader's audio_root to the folder "
+            "that holds the recordings",
         )
     return path.as_posix()

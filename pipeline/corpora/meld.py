@@ -1,9 +1,10 @@
 """MELD: 13,708 utterances of the series Friends with emotion and sentiment.
 
 Licence: GPL-3.0 for the annotations (https://github.com/declare-lab/MELD); the clips
-are the series'. Citation: S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R.
-Mihalcea. MELD: A Multimodal Multi-Party Dataset for Emotion Recognition in
-Conversations. ACL 2019. https://aclanthology.org/P19-1050
+are the series'.
+Citation: S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea. MELD: A
+Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019.
+https://aclanthology.org/P19-1050
 
 Layout: `train_sent_emo.csv`, `dev_sent_emo.csv`, `test_sent_emo.csv`, and the clips
 `dia0_utt1.mp4` in `train_splits`, `dev_splits_complete`, `output_repeated_splits_test`;

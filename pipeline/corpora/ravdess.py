@@ -1,8 +1,9 @@
 """RAVDESS: 24 actors speak two sentences in eight emotions (speech part, audio only).
 
-Licence: CC BY-NC-SA 4.0 (non-commercial). Citation: S. R. Livingstone, F. A. Russo. The
-Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). PLoS ONE 13(5),
-2018. https://doi.org/10.1371/journal.pone.0196391
+Licence: CC BY-NC-SA 4.0 (non-commercial).
+Citation: S. R. Livingstone, F. A. Russo. The Ryerson Audio-Visual Database of Emotional
+Speech and Song (RAVDESS). PLoS ONE 13(5), 2018.
+https://doi.org/10.1371/journal.pone.0196391
 
 Layout: `Actor_01/03-01-05-02-01-02-01.wav` (wav or flac), or the same files without
 folders. The name says modality-channel-emotion-intensity-statement-repetition-actor.

@@ -131,7 +131,7 @@ def test_the_order_does_not_depend_on_the_file_system(
     assert read(name, root) == before
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in TREES.values()}))
+@pytest.mark.parametrize("name", lookup.names("corpora"))
 def test_module_states_licence_citation_layout_and_totals(name: str) -> None:
     module = lookup.component("corpora", name)
     for part in ("Licence: ", "Citation: ", "Layout"):
@@ -140,7 +140,7 @@ def test_module_states_licence_citation_layout_and_totals(name: str) -> None:
     assert module.read.__doc__ and module.Config.__doc__
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in TREES.values()}))
+@pytest.mark.parametrize("name", lookup.names("corpora"))
 def test_mistakes_in_configuration_and_place_say_what_was_expected(
     name: str, tmp_path: Path
 ) -> None:

@@ -77,6 +77,65 @@ def test_links_may_lead_out_only_when_that_is_allowed(tmp_path: Path) -> None:
     }
 
 
+def audio_elsewhere(folder: Path, *paths: str) -> dict[str, object]:
+    """A table in one folder and recordings in another; the reader's settings."""
+    (folder / "table").mkdir()
+    (folder / "audio" / "deep").mkdir(parents=True)
+    for name in ("audio/a.wav", "audio/deep/b.wav", "outside.wav"):
+        recordings.write(folder / name)
+    rows = [f"u{number},sad,{path}" for number, path in enumerate(paths)]
+    lines = ["utterance_id,emotion,audio_path", *rows]
+    (folder / "table" / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {"audio_root": folder / "audio"}
+
+
+def test_recordings_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    inside = (tmp_path / "audio" / "a.wav").as_posix()
+    settings = audio_elsewhere(tmp_path, "a.wav", "deep/b.wav", inside)
+    found, rejections = read(tmp_path / "table", **settings)
+    assert [row.audio_path for row in found.values()] == [
+        inside,
+        (tmp_path / "audio" / "deep" / "b.wav").as_posix(),
+        inside,
+    ]
+    assert rejections == {}
+
+
+def test_word_times_lie_with_the_recordings(tmp_path: Path) -> None:
+    settings = audio_elsewhere(tmp_path)
+    (tmp_path / "table" / "manifest.csv").write_text(
+        "utterance_id,emotion,audio_path,alignment_path\na,sad,a.wav,a.TextGrid\n"
+        "b,sad,a.wav,../table/b.TextGrid\n",
+        encoding="utf-8",
+    )
+    found, rejections = read(tmp_path / "table", **settings)
+    assert found["a"].alignment_path == (tmp_path / "audio" / "a.TextGrid").as_posix()
+    assert rejections == {"b": "path leaves the corpus folder"}
+
+
+def test_no_path_leaves_the_folder_of_the_recordings(tmp_path: Path) -> None:
+    outside = (tmp_path / "outside.wav").as_posix()
+    settings = audio_elsewhere(tmp_path, "../outside.wav", outside, "link.wav", "deep/../a.wav")
+    (tmp_path / "audio" / "link.wav").symlink_to(outside)
+    found, rejections = read(tmp_path / "table", **settings)
+    assert list(found) == ["u3"]
+    assert rejections == dict.fromkeys(["u0", "u1", "u2"], "path leaves the corpus folder")
+    found, _ = read(tmp_path / "table", **settings, follow_links=True)
+    assert list(found) == ["u2", "u3"]
+
+
+def test_a_path_outside_names_the_setting_that_allows_it(tmp_path: Path) -> None:
+    audio_elsewhere(tmp_path, "../audio/a.wav")
+    (row,) = manifest.read(tmp_path / "table", manifest.Config())
+    assert isinstance(row, Rejection) and "set the reader's audio_root to the folder" in row.detail
+
+
+def test_a_folder_of_recordings_that_is_not_there_stops_the_build(tmp_path: Path) -> None:
+    audio_elsewhere(tmp_path, "a.wav")
+    with pytest.raises(ConfigurationError, match=r"nowhere is not a folder.*audio_root"):
+        read(tmp_path / "table", audio_root=tmp_path / "nowhere")
+
+
 @given(
     parts=st.lists(
         st.sampled_from(["..", ".", "a", "out", "in", "", "/", "b.wav"]), min_size=1, max_size=6

@@ -117,6 +117,23 @@ def test_duplicates_point_to_the_first_id_whatever_the_order() -> None:
     )
 
 
+def test_a_corpus_of_which_nothing_is_left_counts_the_reasons() -> None:
+    rejections = [
+        Rejection("b", "prepare", "no label", "row 2"),
+        Rejection("a", "prepare", "audio not found", "x/a.wav"),
+        Rejection("c", "prepare", "audio not found", "x/c.wav"),
+    ]
+    with pytest.raises(ConfigurationError) as raised:
+        preparation.require_usable("mine", [], rejections)
+    assert str(raised.value) == (
+        "no utterance of corpora.mine can be used: 2 × audio not found, 1 × no label "
+        "(for example a: x/a.wav)"
+    )
+    with pytest.raises(ConfigurationError, match="its reader found none"):
+        preparation.require_usable("mine", [], [])
+    preparation.require_usable("mine", [Utterance("d", "mine", "sad")], rejections)
+
+
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 optional = st.none() | text
 seconds = st.none() | st.floats(0, 1e4)

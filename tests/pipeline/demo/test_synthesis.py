@@ -38,7 +38,7 @@ def test_speech_does_not_depend_on_what_was_spoken_before() -> None:
 
 def test_another_process_speaks_the_same_samples() -> None:
     program = (
-        "import hashlib, re, sys; from pipeline.synthesis import Manner, speak\n"
+        "import hashlib, re, sys; from pipeline.demo.synthesis import Manner, speak\n"
         'text = sys.argv[1]; units = [m.span() for m in re.finditer(r"[A-Za-z\']+", text)]\n'
         "speech = speak(text, units, Manner('en-us+f1'), sampling_rate=16000)\n"
         "print(hashlib.sha256(speech.waveform.tobytes()).hexdigest())"
