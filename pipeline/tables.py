@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Rejection, Utterance
+from pipeline.schema import Rejection, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
 STRINGS = (
@@ -63,7 +63,7 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
     found = []
-    for row in _read(path, "utterance_id"):
+    for row in _read(path, "utterance_id").to_pylist():
         ratings = {
             name.removeprefix(RATING_PREFIX): row.pop(name)
             for name in [name for name in row if name.startswith(RATING_PREFIX)]
@@ -90,7 +90,35 @@ def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
 
 def read_rejections(path: str | Path) -> list[Rejection]:
     """The rows of a rejects.parquet."""
-    return [Rejection(**row) for row in _read(path, "reason")]
+    return [Rejection(**row) for row in _read(path, "reason").to_pylist()]
+
+
+def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping[str, Any]) -> None:
+    """Writes spans.parquet, sorted by utterance and word; `provenance` (versions and
+    model hashes of the aligners) goes into its metadata.
+    """
+    import pyarrow as pa
+
+    rows = sorted(spans, key=lambda span: (span.utterance_id, span.word_index))
+    kinds = dict.fromkeys(("utterance_id", "word", "aligner"), pa.string())
+    kinds |= {"word_index": pa.int32()}
+    kinds |= dict.fromkeys(("start", "end", "confidence"), pa.float64())
+    names = [field.name for field in dataclasses.fields(WordSpan)]
+    metadata = {name: str(value) for name, value in sorted(provenance.items())}
+    columns = {name: pa.array([getattr(row, name) for row in rows], kinds[name]) for name in names}
+    _write(path, columns, metadata, compression="snappy")
+
+
+def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
+    """Word spans by utterance_id, in the order of the words, of a spans.parquet."""
+    names = [field.name for field in dataclasses.fields(WordSpan)]
+    columns = _read(path, *names).select(names).columns
+    found: dict[str, list[WordSpan]] = {}
+    for span in map(WordSpan, *(column.to_pylist() for column in columns)):
+        found.setdefault(span.utterance_id, []).append(span)
+    for spans in found.values():
+        spans.sort(key=lambda span: span.word_index)
+    return found
 
 
 def _require_distinct(rows: Sequence[Utterance]) -> None:
@@ -135,15 +163,21 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
-def _write(path: str | Path, columns: Mapping[str, Any]) -> None:
+def _write(
+    path: str | Path,
+    columns: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+    compression: str = "zstd",
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with replacing(Path(path)) as temporary:
-        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
+        table = pa.table(dict(columns), metadata=metadata)
+        pq.write_table(table, temporary, compression=compression)
 
 
-def _read(path: str | Path, needed: str) -> list[dict[str, Any]]:
+def _read(path: str | Path, *needed: str) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -151,11 +185,9 @@ def _read(path: str | Path, needed: str) -> list[dict[str, Any]]:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise ConfigurationError(
-            f"{path} cannot be read ({error}), expected a parquet file of the prepare stage"
+            f"{path} cannot be read ({error}): build it again with `dvc repro`"
         ) from error
-    if needed not in table.column_names:
-        raise ConfigurationError(
-            f"{path} has columns {table.column_names}, expected {needed!r} among them"
-        )
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    missing = [name for name in needed if name not in table.column_names]
+    if missing:
+        raise ConfigurationError(f"{path} has no column {missing[0]!r}, only {table.column_names}")
+    return table

@@ -20,7 +20,7 @@ def main(
         utterances, settings.chain, settings.check, settings.max_failed_share
     )
     folder = folders.spans(data, corpus, alignment)
-    aligning.write_spans(folder / folders.SPANS, spans, aligning.provenance(settings.chain))
+    tables.write_spans(folder / folders.SPANS, spans, aligning.provenance(settings.chain))
     used = len({span.utterance_id for span in spans})
     account(f"align {corpus} {alignment}", folder, len(utterances), used, rejections, metrics)
 

@@ -10,10 +10,10 @@ from pydantic.dataclasses import dataclass
 
 from pipeline import lookup
 from pipeline.alignment import _check
-from pipeline.alignment._placement import align_corpus, place_one, provenance, write_spans
+from pipeline.alignment._placement import align_corpus, place_one, provenance
 from pipeline.lookup import ConfigurationError
 
-__all__ = ["Alignment", "align_corpus", "place_one", "provenance", "settings", "write_spans"]
+__all__ = ["Alignment", "align_corpus", "place_one", "provenance", "settings"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -4,14 +4,10 @@ and, where known, truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import executor, lookup
 from pipeline.alignment import _chain as alignment_chain
@@ -63,27 +59,6 @@ def align_corpus(
     if "given" not in chain and any(item.alignment_path for item in fit):
         metrics["against_given"] = _against_given(fit, done)
     return spans, rejections, metrics
-
-
-def write_spans(path: Path, spans: Iterable[WordSpan], provenance: Mapping[str, Any]) -> None:
-    """Writes spans.parquet sorted by utterance and word; `provenance` of the aligners
-    goes into its metadata.
-    """
-    rows = sorted(spans, key=lambda span: (span.utterance_id, span.word_index))
-    columns = {
-        "utterance_id": pa.array([row.utterance_id for row in rows], pa.string()),
-        "word_index": pa.array([row.word_index for row in rows], pa.int32()),
-        "word": pa.array([row.word for row in rows], pa.string()),
-        "start": pa.array([row.start for row in rows], pa.float64()),
-        "end": pa.array([row.end for row in rows], pa.float64()),
-        "confidence": pa.array([row.confidence for row in rows], pa.float64()),
-        "aligner": pa.array([row.aligner for row in rows], pa.string()),
-    }
-    metadata = {name: str(value) for name, value in sorted(provenance.items())}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), temporary)
-    temporary.replace(path)
 
 
 def provenance(chain: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:

@@ -4,20 +4,19 @@ be drawn says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, lookup
+from pipeline import audio, lookup, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.report import plots
 from pipeline.report.experiments import Experiment, experiments
 from pipeline.report.results import groups
 from pipeline.schema import Utterance, WordSpan
-from pipeline.tables import read_utterances
 
 SHOWN_RATE = 16000  # Hz, of the waveform in the pictures of one utterance
 SHORT_TERM = {
@@ -176,7 +175,7 @@ def _typical(experiment: Experiment, data_root: Path) -> Utterance:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing, expected after the prepare stage")
     spoken = [
-        item for item in read_utterances(path) if item.audio_path is not None and item.duration
+        item for item in tables.read_utterances(path) if item.audio_path is not None and item.duration
     ]
     aligned = _spans(experiment, data_root)
     known = [item for item in spoken if item.utterance_id in aligned] or spoken
@@ -185,9 +184,7 @@ def _typical(experiment: Experiment, data_root: Path) -> Utterance:
     return sorted(known, key=lambda item: (item.duration, item.utterance_id))[len(known) // 2]
 
 
-def _spans(experiment: Experiment, data_root: Path) -> dict[str, Sequence[WordSpan]]:
-    import pyarrow.parquet as pq
-
+def _spans(experiment: Experiment, data_root: Path) -> dict[str, list[WordSpan]]:
     path = (
         data_root
         / "spans"
@@ -195,9 +192,4 @@ def _spans(experiment: Experiment, data_root: Path) -> dict[str, Sequence[WordSp
         / str(experiment.settings["alignment"])
         / "spans.parquet"
     )
-    if not path.is_file():
-        return {}
-    found: dict[str, list[WordSpan]] = {}
-    for row in pq.read_table(path).to_pylist():
-        found.setdefault(row["utterance_id"], []).append(WordSpan(**row))
-    return {name: sorted(spans, key=lambda span: span.word_index) for name, spans in found.items()}
+    return tables.read_spans(path) if path.is_file() else {}

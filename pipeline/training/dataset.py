@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from pipeline import folders, lookup
+from pipeline import folders, lookup, tables
 from pipeline.batch import Example, Sizes
 from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError
@@ -327,14 +327,7 @@ def _moments(
 
 
 def _read_spans(path: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    table = pq.read_table(path, columns=["utterance_id", "word_index", "start", "end"])
-    found: dict[str, list[tuple[int, float, float]]] = {}
-    for utterance_id, index, start, end in zip(
-        *(column.to_pylist() for column in table.columns), strict=True
-    ):
-        found.setdefault(utterance_id, []).append((index, start, end))
-    ordered = {
-        utterance_id: np.array(sorted(items), dtype=np.float64)
-        for utterance_id, items in found.items()
+    return {
+        name: (np.array([span.start for span in spans]), np.array([span.end for span in spans]))
+        for name, spans in tables.read_spans(path).items()
     }
-    return {utterance_id: (items[:, 1], items[:, 2]) for utterance_id, items in ordered.items()}

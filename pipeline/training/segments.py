@@ -34,11 +34,12 @@ def segment_bounds(
     end = np.asarray(ends, dtype=np.float64)
     if start.ndim != 1 or start.shape != end.shape:
         raise ValueError(
-            f"word starts {start.shape} and ends {end.shape}, expected two equal (num_words,) arrays"
+            f"word starts {start.shape} and ends {end.shape}, "
+            "expected two arrays (num_words,) of the same length"
         )
     if not (np.isfinite(start).all() and np.isfinite(end).all() and (start <= end).all()):
         raise ValueError(
-            "word times not finite or a word ends before it starts, expected start <= end in seconds"
+            "a word time is not finite or a word ends before it starts, expected start <= end"
         )
     if num_frames < 0 or timing.frame_shift < 0:
         raise ValueError(
@@ -65,11 +66,3 @@ def segment_bounds(
     cut_off = covers_none & (start >= window_end - TOLERANCE_FRAMES * timing.frame_shift)
     first[cut_off] = past[cut_off] = num_frames
     return np.stack([first, past], axis=1).astype(np.int64)
-
-
-def matrix(bounds: NDArray[np.int64], num_frames: int) -> NDArray[np.bool_]:
-    """Frames under words as bool (num_frames, num_words), from (num_words, 2) segment
-    bounds.
-    """
-    frame = np.arange(num_frames)[:, None]
-    return (bounds[:, 0] <= frame) & (frame < bounds[:, 1])

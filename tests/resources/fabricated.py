@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import executor, shards
-from pipeline.alignment import _placement as placement
+from pipeline import executor, shards, tables
 from pipeline.schema import Utterance, WordSpan
 from pipeline.text import _embedding as embedding
 from pipeline.training.experiment import Experiment
@@ -153,7 +152,7 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
             WordSpan(item.utterance_id, place, word, bounds[place], bounds[place + 1], None, "made")
             for place, word in enumerate(item.words)
         ]
-    placement.write_spans(folders.spans / "spans.parquet", spans, {})
+    tables.write_spans(folders.spans / "spans.parquet", spans, {})
     embedding.embed_corpus(made, "one_hot", {}, folders.text)
     write_folds(folders.split)
     return folders

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -242,32 +241,6 @@ def test_times_that_came_with_the_corpus_are_the_truth(tmp_path: Path) -> None:
     spans, _, metrics = placement.align_corpus(utterances, {"given": None}, {}, 0.2)
     assert "against_given" not in metrics
     assert [span.start for span in spans[:3]] == [0.0, 0.25, 0.5]
-
-
-def test_spans_are_written_in_order_with_their_provenance(tmp_path: Path) -> None:
-    spans = [
-        WordSpan("b", 0, "no", 0.0, 0.1, None, "x"),
-        WordSpan("a", 1, "yes", 0.2, 0.3, 0.5, "x"),
-    ]
-    path = tmp_path / "new" / "spans.parquet"
-    placement.write_spans(path, spans, {"x.version": 3})
-    table = pq.read_table(path)
-    assert table.column_names == [
-        "utterance_id",
-        "word_index",
-        "word",
-        "start",
-        "end",
-        "confidence",
-        "aligner",
-    ]
-    assert [row["utterance_id"] for row in table.to_pylist()] == ["a", "b"]
-    assert table.schema.metadata[b"x.version"] == b"3"
-    before = path.read_bytes()
-    placement.write_spans(path, spans[::-1], {"x.version": 3})
-    assert path.read_bytes() == before and [item.name for item in path.parent.iterdir()] == [
-        "spans.parquet"
-    ]
 
 
 def test_one_recording_is_placed_or_says_why_not(tmp_path: Path) -> None:

@@ -2,14 +2,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline import tables
 from pipeline.evaluation import metrics
 from pipeline.report import figures
 from pipeline.report.experiments import experiments
-from pipeline.schema import Utterance
-from pipeline.tables import write_utterances
+from pipeline.schema import Utterance, WordSpan
 
 CLASSES = ["angry", "sad"]
 
@@ -30,24 +28,13 @@ def workplace(root: Path) -> tuple[Path, Path]:
         utterances.append(
             Utterance(name, "mine", emotion, str(path), words=("so", "what"), duration=seconds)
         )
-    write_utterances(data / "utterances" / "mine" / "utterances.parquet", utterances)
-    spans = data / "spans" / "mine" / "given"
-    spans.mkdir(parents=True)
-    rows = [
-        {
-            "utterance_id": name,
-            "word_index": k,
-            "word": word,
-            "start": 0.1 + 0.2 * k,
-            "end": 0.3 + 0.2 * k,
-        }
+    tables.write_utterances(data / "utterances" / "mine" / "utterances.parquet", utterances)
+    spans = [
+        WordSpan(name, k, word, 0.1 + 0.2 * k, 0.3 + 0.2 * k, None, "given")
         for name in names
         for k, word in enumerate(("so", "what"))
     ]
-    pq.write_table(
-        pa.Table.from_pylist([row | {"confidence": None, "aligner": "given"} for row in rows]),
-        spans / "spans.parquet",
-    )
+    tables.write_spans(data / "spans" / "mine" / "given" / "spans.parquet", spans, {})
     truth = {name: CLASSES[i % 2] for i, name in enumerate(names)}
     shares = np.random.default_rng(0).dirichlet([1, 1], (3, 10))
     evaluation = metrics.evaluate_experiment(

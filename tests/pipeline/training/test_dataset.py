@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import shards
+from pipeline import shards, tables
 from pipeline.batch import Sizes
 from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Utterance
+from pipeline.schema import Utterance, WordSpan
 from pipeline.shards import Rows
 from pipeline.text import _embedding as embedding
 from pipeline.training import dataset
@@ -57,19 +57,12 @@ def write(
     }
     names = {name: name for name in given}
     shards.build(folder / "acoustic", dict.fromkeys(given, "1"), names, produce, attributes, "test")
-    rows = [
-        {
-            "utterance_id": name,
-            "word_index": place,
-            "start": place * 0.02,
-            "end": place * 0.02 + 0.02,
-        }
+    spans = [
+        WordSpan(name, place, word, place * 0.02, place * 0.02 + 0.02, None, "made")
         for name, spoken in words.items()
-        for place, _ in enumerate(spoken)
+        for place, word in enumerate(spoken)
     ]
-    (folder / "spans").mkdir(parents=True, exist_ok=True)
-    # Rows of a table have no order that anybody promised.
-    pq.write_table(pa.Table.from_pylist(rows[::-1]), folder / "spans" / "spans.parquet")
+    tables.write_spans(folder / "spans" / "spans.parquet", spans, {})
     utterances = [Utterance(name, "tiny", "sad", words=spoken) for name, spoken in words.items()]
     embedding.embed_corpus(utterances, embedded, settings or {}, folder / "text")
     return dataset.open_inputs(ALL, folder / "acoustic", folder / "spans", folder / "text")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.frames import FrameTiming
-from pipeline.training.segments import matrix, segment_bounds
+from pipeline.training.segments import segment_bounds
 
 FBANK = FrameTiming(frame_length=0.025, frame_shift=0.01, first_center=0.0125)
 
@@ -67,22 +67,9 @@ def test_every_word_that_reaches_a_frame_gets_one(case):
         assert (past > first) == reached
 
 
-@given(cases())
-def test_matrix_marks_exactly_the_bounds(case):
-    starts, ends, length, shift, center, num_frames = case
-    timing = FrameTiming(length / 2000, shift / 2000, center / 2000)
-    bounds = segment_bounds(np.array(starts) / 2000, np.array(ends) / 2000, timing, num_frames)
-    marked = matrix(bounds, num_frames)
-    assert marked.shape == (num_frames, len(starts))
-    assert marked.dtype == bool
-    for word, (first, past) in enumerate(bounds):
-        assert np.flatnonzero(marked[:, word]).tolist() == list(range(first, past))
-
-
 def test_words_that_touch_share_no_frame_when_each_covers_a_center():
     bounds = segment_bounds([0.0, 0.1, 0.23], [0.1, 0.23, 0.4], FBANK, 40)
     assert bounds.tolist() == [[0, 9], [9, 22], [22, 39]]
-    assert matrix(bounds, 40).sum(axis=1).max() == 1
 
 
 def test_times_on_the_frame_grid_do_not_slip_by_float_noise():
