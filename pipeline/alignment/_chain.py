@@ -1,72 +1,81 @@
 """Aligners in order of preference: what one cannot place, or places against the audio,
-falls visibly to the next.
+goes to the next.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from pipeline import audio, lookup
+from pipeline import lookup
 from pipeline.alignment import _check as alignment_check
+from pipeline.alignment import _voice as voice
+from pipeline.audio import AudioError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-SAMPLING_RATE = 16000  # Hz, of the check
+
+@dataclass
+class Tally:
+    """What one aligner did: utterances tried and placed, failures by reason.
+
+    implausible: how many of the utterances `checked` cannot be right. distances:
+    `alignment_check.edges` of each that was checked.
+    """
+
+    tried: int = 0
+    placed: int = 0
+    checked: int = 0
+    implausible: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    distances: list[tuple[float, float]] = field(default_factory=list)
+
+    def __add__(self, other: Tally) -> Tally:
+        names = [item.name for item in fields(self)]
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in names))
+
+    def check(self) -> dict[str, Any]:
+        """The summary of the check over the utterances."""
+        return alignment_check.summary(self.distances, self.implausible, self.checked)
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """What a chain did with some utterances; results of several calls add up with
-    `merge`.
+    """What a chain did with some utterances.
 
     results: spans or the last AlignmentError, by utterance_id in the order given.
-    tried, placed: utterances by aligner. failures: by aligner, utterances by reason.
-    implausible: of the utterances checked (`checked`, by aligner), those that failed.
-    distances: `alignment_check.edges` of what was checked, by aligner. trail: for
-    utterances that the first aligner did not place, what each aligner answered.
+    aligners: a Tally by name. trail: for utterances that the first aligner did not
+    place, what each aligner answered.
     """
 
     results: dict[str, list[WordSpan] | AlignmentError] = field(default_factory=dict)
-    tried: Counter[str] = field(default_factory=Counter)
-    placed: Counter[str] = field(default_factory=Counter)
-    checked: Counter[str] = field(default_factory=Counter)
-    implausible: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, Counter[str]] = field(default_factory=dict)
-    distances: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    aligners: dict[str, Tally] = field(default_factory=dict)
     trail: dict[str, list[str]] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, Any]:
-        """Counts for metrics.json: coverage; per aligner tried, placed, failures by
-        reason, the check's summary.
+        """For metrics.json: coverage; per aligner tried, placed, failures by reason and
+        the summary of the check.
         """
-        num_placed = sum(self.placed.values())
+        placed = [spans for spans in self.results.values() if isinstance(spans, list)]
         result: dict[str, Any] = {
             "utterances": len(self.results),
-            "placed": num_placed,
-            "coverage": round(num_placed / len(self.results), 6) if self.results else 0.0,
+            "placed": len(placed),
+            "coverage": round(len(placed) / len(self.results), 6) if self.results else 0.0,
             "fallbacks": sum(isinstance(self.results[name], list) for name in self.trail),
         }
-        known = [
-            s.confidence
-            for r in self.results.values()
-            if isinstance(r, list)
-            for s in r
-            if s.confidence is not None
-        ]
+        spans = [span for found in placed for span in found]
+        known = [span.confidence for span in spans if span.confidence is not None]
         if known:
             result["mean_confidence"] = round(sum(known) / len(known), 4)
         result["aligners"] = {
             name: {
-                "tried": self.tried[name],
-                "placed": self.placed[name],
-                "failures": dict(sorted(self.failures.get(name, Counter()).items())),
-                "check": alignment_check.summary(
-                    self.distances.get(name, []), self.implausible[name], self.checked[name]
-                ),
+                "tried": tally.tried,
+                "placed": tally.placed,
+                "failures": dict(sorted(tally.failures.items())),
+                "check": tally.check(),
             }
-            for name in self.tried
+            for name, tally in self.aligners.items()
         }
         return result
 
@@ -74,39 +83,38 @@ class Aligned:
 def align(
     utterances: Sequence[Utterance],
     aligners: Sequence[tuple[str, Any]],
-    check: alignment_check.Config | None,
+    check: alignment_check.Config,
 ) -> Aligned:
     """Aligns with the first of `aligners` (name, Config), what it fails on with the
-    next, and so on; spans name theirs.
+    next, and so on.
 
-    With a `check`, spans that the audio speaks against count as a failure ('implausible
-    alignment').
+    Spans that the audio contradicts count as a failure ('implausible alignment').
     """
     if not aligners:
-        raise lookup.ConfigurationError("no aligner given, expected at least one name")
-    done = Aligned(
-        results={utterance.utterance_id: AlignmentError("not aligned") for utterance in utterances}
-    )
+        raise lookup.ConfigurationError("the chain names no aligner, so nothing can be placed")
+    done = Aligned({item.utterance_id: AlignmentError("not aligned") for item in utterances})
     left = list(utterances)
     for name, config in aligners:
         if not left:
             break
+        module = lookup.component("alignment", name)
+        tally = done.aligners.setdefault(name, Tally())
         failed = []
-        answers = lookup.component("alignment", name).align(left, config)
-        for utterance, (utterance_id, answer) in zip(left, answers, strict=True):
+        for utterance, (utterance_id, answer) in zip(left, module.align(left, config), strict=True):
             if utterance_id != utterance.utterance_id:
                 raise RuntimeError(
-                    f"{name} answered {utterance_id!r}, expected {utterance.utterance_id!r}"
+                    f"{name} answered for {utterance_id!r} in the place of "
+                    f"{utterance.utterance_id!r}: align answers in the order of the utterances"
                 )
-            done.tried[name] += 1
-            outcome = _checked(utterance, answer, name, check, done)
+            tally.tried += 1
+            outcome = _checked(utterance, answer, check, tally, module)
             done.results[utterance_id] = outcome
             if isinstance(outcome, AlignmentError):
-                done.failures.setdefault(name, Counter())[outcome.reason] += 1
+                tally.failures[outcome.reason] += 1
                 done.trail.setdefault(utterance_id, []).append(f"{name}: {outcome}")
                 failed.append(utterance)
             else:
-                done.placed[name] += 1
+                tally.placed += 1
         left = failed
     for utterance in left:
         # The last answer alone would hide why the better aligners failed.
@@ -122,34 +130,17 @@ def merge(parts: Sequence[Aligned]) -> Aligned:
     for part in parts:
         total.results.update(part.results)
         total.trail.update(part.trail)
-        for mine, theirs in (
-            (total.tried, part.tried),
-            (total.placed, part.placed),
-            (total.checked, part.checked),
-            (total.implausible, part.implausible),
-        ):
-            mine.update(theirs)
-        for name, reasons in part.failures.items():
-            total.failures.setdefault(name, Counter()).update(reasons)
-        for name, rows in part.distances.items():
-            total.distances.setdefault(name, []).extend(rows)
+        for name, tally in part.aligners.items():
+            total.aligners[name] = total.aligners.get(name, Tally()) + tally
     return total
-
-
-def share_failed(done: Aligned, aligner: str) -> float:
-    """Share of the utterances that an aligner was given which it did not place, or
-    placed against the audio.
-    """
-    tried = done.tried[aligner]
-    return (tried - done.placed[aligner]) / tried if tried else 0.0
 
 
 def _checked(
     utterance: Utterance,
     answer: list[WordSpan] | AlignmentError,
-    name: str,
-    check: alignment_check.Config | None,
-    done: Aligned,
+    check: alignment_check.Config,
+    tally: Tally,
+    module: Any,
 ) -> list[WordSpan] | AlignmentError:
     if isinstance(answer, AlignmentError):
         return answer
@@ -157,18 +148,15 @@ def _checked(
         return AlignmentError(
             "partial alignment", f"placed {len(answer)} of {len(utterance.words)} words"
         )
-    if check is None:
-        return answer
     try:
-        waveform = audio.load(utterance, SAMPLING_RATE)
-    except audio.AudioError as error:
+        heard = voice.of(utterance)
+    except AudioError as error:
         return AlignmentError(error.reason, error.detail)
-    reasons = alignment_check.check(answer, waveform, SAMPLING_RATE, check)
-    done.checked[name] += 1
-    done.distances.setdefault(name, []).append(
-        alignment_check.edges(answer, alignment_check.voice(waveform, SAMPLING_RATE))
-    )
+    reasons = alignment_check.check(answer, heard, check)
+    tally.checked += 1
+    if not getattr(module, "PLACES_BY_VOICE", False):
+        tally.distances.append(alignment_check.edges(answer, heard))
     if reasons:
-        done.implausible[name] += 1
+        tally.implausible += 1
         return AlignmentError("implausible alignment", "; ".join(reasons))
     return answer

@@ -1,22 +1,22 @@
-"""Whether word spans can be true, judged by the audio alone: aligners fail over whole
-corpora without saying so.
+"""Whether word spans can be true, judged by the audio alone.
+
+An aligner can be wrong over a whole corpus and report no error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from pipeline.alignment._voice import STEP, WINDOW, Voice
 from pipeline.schema import WordSpan
 
-WINDOW = 0.02  # s, of one level
-STEP = 0.01  # s, between levels
-RUN = 3  # levels in a row that make a voice: a click is shorter
+PLACED_BY_VOICE = "not stated: the words were placed by the voice itself"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -24,11 +24,12 @@ class Config:
     """Tolerances; the defaults pass every true alignment of synthetic speech and 99 %
     of acted speech.
 
-    Seconds that the first word may start before (after) the voice does, and the last
-    word end after (before) it ends; they are wide on the inner side because breath and
-    laughter count as voice. max_silent_share: share of the words that may lie over
-    silence. A word is shorter than min_word, longer than max_word, or faster than
-    min_seconds_per_letter only by mistake.
+    max_start_before_voice, max_start_after_voice: seconds that the first word may start
+    before or after the voice. max_end_after_voice, max_end_before_voice: the same of
+    the last word's end. Those inside the voice are wide, because breath and laughter
+    count as voice. max_silent_share: share of the words that may lie over silence.
+    min_word, max_word: seconds that a word lasts. min_seconds_per_letter: the fastest
+    speech.
     """
 
     max_start_before_voice: float = Field(default=0.3, ge=0)
@@ -41,53 +42,6 @@ class Config:
     min_seconds_per_letter: float = Field(default=0.008, ge=0)
 
 
-class Voice(NamedTuple):
-    """Where a clip is loud: `start` and `end` in seconds; `active` bool (num_levels,),
-    one every STEP from 0.
-    """
-
-    start: float
-    end: float
-    active: NDArray[np.bool_]
-
-
-def voice(
-    waveform: NDArray[np.float32],
-    sampling_rate: int,
-    below_peak: float = 30.0,
-    above_floor: float = 10.0,
-) -> Voice:
-    """Where (num_samples,) is both within `below_peak` dB of its loud parts and
-    `above_floor` dB over its noise.
-
-    On synthetic speech with known word times the start and end are true to a median of
-    5 ms.
-    """
-    window, step = round(WINDOW * sampling_rate), round(STEP * sampling_rate)
-    total = np.concatenate([[0.0], np.cumsum(waveform.astype(np.float64) ** 2)])
-    first = np.arange(0, max(len(waveform) - window, 0) + 1, step)
-    energy = total[np.minimum(first + window, len(waveform))] - total[first]
-    level = 10 * np.log10(np.maximum(energy / window, 1e-12))
-    loud, floor = np.percentile(level, 97), np.percentile(level, 5)
-    # In steady noise the floor rises to meet the speech: the threshold still stays
-    # under the loud parts.
-    active = level > max(loud - below_peak, min(floor + above_floor, loud - 12))
-    runs = (
-        np.flatnonzero(np.convolve(active, np.ones(RUN), "valid") == RUN)
-        if len(active) >= RUN
-        else np.array([])
-    )
-    duration = len(waveform) / sampling_rate
-    if len(runs) == 0:
-        return Voice(0.0, duration, active)
-    # The middle of the first loud window is nearest to where the voice sets in; a clip
-    # cut inside it starts with it.
-    past = runs[-1] + RUN
-    start = 0.0 if runs[0] == 0 else runs[0] * STEP + WINDOW / 2
-    end = duration if past == len(active) else (past - 1) * STEP + WINDOW / 2
-    return Voice(float(start), float(end), active)
-
-
 def edges(spans: Sequence[WordSpan], heard: Voice) -> tuple[float, float]:
     """Seconds from the voice's start to the first word's, and from its end to the last
     word's; negative is early.
@@ -95,15 +49,10 @@ def edges(spans: Sequence[WordSpan], heard: Voice) -> tuple[float, float]:
     return spans[0].start - heard.start, spans[-1].end - heard.end
 
 
-def check(
-    spans: Sequence[WordSpan], waveform: NDArray[np.float32], sampling_rate: int, config: Config
-) -> list[str]:
-    """Why these spans cannot be true for this waveform (num_samples,); empty when
-    nothing speaks against them.
-    """
+def check(spans: Sequence[WordSpan], heard: Voice, config: Config) -> list[str]:
+    """Why these spans cannot be true for this voice; empty where they can."""
     if not spans:
         return ["no words"]
-    heard = voice(waveform, sampling_rate)
     start, end = edges(spans, heard)
     reasons = []
     if start < -config.max_start_before_voice:
@@ -122,20 +71,18 @@ def check(
         if duration < config.min_word - 1e-6 or duration > config.max_word:
             reasons.append(f"word {span.word_index} {span.word!r} lasts {duration:.3f} s")
         elif duration < config.min_seconds_per_letter * len(span.word):
-            reasons.append(
-                f"word {span.word_index} {span.word!r} has {len(span.word)} letters in {duration:.3f} s"
-            )
+            letters = f"{len(span.word)} letters in {duration:.3f} s"
+            reasons.append(f"word {span.word_index} {span.word!r} has {letters}")
     return reasons
 
 
 def word_start_errors(
     spans: Mapping[str, Sequence[WordSpan]], truth_spans: Mapping[str, Sequence[WordSpan]]
 ) -> dict[str, float]:
-    """Errors of word starts against the truth, over the words that both have, by
-    utterance_id and word_index.
+    """Errors of word starts against the true spans, over the words that both have.
 
-    median_ms and p95_ms of the absolute error, bias_ms (positive is late), share
-    within_50ms, and n words.
+    Both are by utterance_id. median_ms and p95_ms of the absolute error, bias_ms
+    (positive is late), the share within_50ms, and n words.
     """
     errors = []
     for utterance_id, found in spans.items():
@@ -162,9 +109,14 @@ def summary(
 ) -> dict[str, Any]:
     """The check over a corpus: share that failed, medians of `edges` (signed and
     absolute), shares within 0.1 s.
+
+    `distances` are empty for an aligner that places words by the voice: it would agree
+    with it by construction.
     """
     result: dict[str, Any] = {"checked": num_checked, "failed": num_failed}
     result["share_failed"] = round(num_failed / num_checked, 6) if num_checked else 0.0
+    if num_checked and not distances:
+        result["agreement"] = PLACED_BY_VOICE
     if distances:
         table = np.array(distances)
         for column, name in enumerate(("first_start", "last_end")):

@@ -1,9 +1,10 @@
-"""Word times of a corpus: a chain of aligners over its speakers, checked against audio
-and, where known, truth.
+"""Word times of a corpus by a chain of aligners, checked against the audio and, where
+they are known, against the true times.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
@@ -16,7 +17,8 @@ from pipeline.alignment._chain import Aligned
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Rejection, Utterance, WordSpan
 
-WITHOUT_SPEAKER = 50  # utterances of a work item where nobody knows who speaks
+WITHOUT_SPEAKER = 50  # utterances of a work item where the speaker is unknown
+log = logging.getLogger(__name__)
 
 
 def align_corpus(
@@ -29,7 +31,7 @@ def align_corpus(
 
     Raises ConfigurationError with the figures when an aligner places more than
     `max_failed_share` of the utterances against their audio, or the chain leaves more
-    than that unplaced: real aligners fail silently over whole corpora.
+    than that unplaced: an aligner can fail over a whole corpus and report no error.
     """
     fit: list[Utterance] = []
     rejections: list[Rejection] = []
@@ -42,11 +44,7 @@ def align_corpus(
     work = _by_speaker(fit)
     if any(getattr(lookup.component("alignment", name), "WHOLE_CORPUS", False) for name in chain):
         work = [fit] if fit else []
-    place = partial(
-        _align,
-        chain={name: dict(values or {}) for name, values in chain.items()},
-        check=dict(check),
-    )
+    place = partial(_align, chain=dict(chain), check=dict(check))
     done = alignment_chain.merge(list(executor.run(place, work, f"align {' > '.join(chain)}")))
     metrics = done.metrics()
     _stop_when_too_many_fail(done, max_failed_share)
@@ -62,43 +60,69 @@ def align_corpus(
 
 
 def provenance(chain: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Versions and model hashes of the chain's external aligners, by `aligner.item`."""
+    """Versions and model hashes of the chain's aligners, by `aligner.item`."""
     found: dict[str, Any] = {}
     for name, values in chain.items():
         module = lookup.component("alignment", name)
         if hasattr(module, "provenance"):
-            config = lookup.configure(module.Config, values, f"alignment.{name}")
-            found |= {f"{name}.{item}": value for item, value in module.provenance(config).items()}
+            known = module.provenance(_configured(name, values))
+            found |= {f"{name}.{item}": value for item, value in known.items()}
     return found
 
 
 def place_one(
     utterance: Utterance, chain: Mapping[str, Any], check: Mapping[str, Any]
 ) -> list[WordSpan]:
-    """Spans of a single utterance; raises AlignmentError when no aligner of the chain
-    places it.
+    """Spans of a single utterance by the chain that a model's description states.
+
+    The description may come from anybody: what it says of programs, their arguments and
+    folders is left out with a warning, and an aligner uses the program of this machine.
+    Raises AlignmentError when no aligner of the chain places the words, and
+    ConfigurationError for settings that are wrong or name a file where only a name is
+    safe.
     """
-    result = _align([utterance], dict(chain), dict(check)).results[utterance.utterance_id]
+    safe = {name: _without_programs(name, values) for name, values in chain.items()}
+    result = _align([utterance], safe, check).results[utterance.utterance_id]
     if isinstance(result, AlignmentError):
         raise result
     return result
 
 
-def _align(
-    utterances: Sequence[Utterance], chain: dict[str, Any], check: dict[str, Any]
-) -> Aligned:
-    aligners = [
-        (
-            name,
-            lookup.configure(
-                lookup.component("alignment", name).Config, values, f"alignment.{name}"
-            ),
+def _without_programs(aligner: str, values: Any) -> Any:
+    """The settings of an aligner without those that its module says are `LOCAL`; those
+    in its `NAMES` must be plain names.
+    """
+    module = lookup.component("alignment", aligner)
+    if not isinstance(values, Mapping):
+        return values
+    local = [name for name in getattr(module, "LOCAL", ()) if name in values]
+    if local:
+        log.warning(
+            "alignment.%s: %s of the model's description not used, programs and their "
+            "arguments are never taken from a model",
+            aligner,
+            " and ".join(local),
         )
-        for name, values in chain.items()
-    ]
-    return alignment_chain.align(
-        utterances, aligners, lookup.configure(alignment_check.Config, check, "alignment.check")
-    )
+    for name in getattr(module, "NAMES", ()):
+        if name in values and not lookup.NAME.fullmatch(str(values[name])):
+            raise ConfigurationError(
+                f"alignment.{aligner}: {name} = {values[name]!r} is no plain name, and a model's "
+                f"description may not point to files: give it a name that {aligner} knows"
+            )
+    return {name: value for name, value in values.items() if name not in local}
+
+
+def _align(
+    utterances: Sequence[Utterance], chain: Mapping[str, Any], check: Mapping[str, Any]
+) -> Aligned:
+    aligners = [(name, _configured(name, values)) for name, values in chain.items()]
+    tolerances = lookup.configure(alignment_check.Config, check, "alignment.check")
+    return alignment_chain.align(utterances, aligners, tolerances)
+
+
+def _configured(aligner: str, values: Mapping[str, Any] | None) -> Any:
+    module = lookup.component("alignment", aligner)
+    return lookup.configure(module.Config, values, f"alignment.{aligner}")
 
 
 def _unfit(utterance: Utterance) -> tuple[str, str] | None:
@@ -120,32 +144,25 @@ def _by_speaker(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
 
 
 def _stop_when_too_many_fail(done: Aligned, limit: float) -> None:
-    for name, checked in done.checked.items():
-        if done.implausible[name] > limit * checked:
-            summary = alignment_check.summary(done.distances[name], done.implausible[name], checked)
+    for name, tally in done.aligners.items():
+        if tally.implausible > limit * tally.checked:
             raise ConfigurationError(
-                f"{name} placed {done.implausible[name]} of {checked} utterances against their audio ({summary}), "
-                f"expected at most {limit:.0%}: use another aligner or raise max_failed_share"
+                f"{name} placed {tally.implausible} of {tally.checked} utterances against their "
+                f"audio ({tally.check()}), more than {limit:.0%}: use another aligner or raise "
+                "max_failed_share"
             )
-    unplaced = len(done.results) - sum(done.placed.values())
+    unplaced = sum(isinstance(result, AlignmentError) for result in done.results.values())
     if unplaced > limit * len(done.results):
-        reasons = {name: dict(counts) for name, counts in done.failures.items()}
+        reasons = {name: dict(tally.failures) for name, tally in done.aligners.items()}
         raise ConfigurationError(
-            f"{unplaced} of {len(done.results)} utterances were not aligned ({reasons}), expected at most {limit:.0%}"
+            f"{unplaced} of {len(done.results)} utterances were not aligned ({reasons}), more than "
+            f"{limit:.0%}: mend what the reasons name or raise max_failed_share"
         )
 
 
 def _against_given(utterances: Sequence[Utterance], done: Aligned) -> dict[str, Any]:
-    module = lookup.component("alignment", "given")
-    answers = dict(
-        module.align([item for item in utterances if item.alignment_path], module.Config())
-    )
-    truth = {
-        name: spans for name, spans in answers.items() if not isinstance(spans, AlignmentError)
-    }
-    placed = {
-        name: spans
-        for name, spans in done.results.items()
-        if name in truth and isinstance(spans, list)
-    }
-    return alignment_check.word_start_errors(placed, {name: truth[name] for name in placed})
+    given = lookup.component("alignment", "given")
+    answers = given.align([item for item in utterances if item.alignment_path], given.Config())
+    truth = {name: spans for name, spans in answers if not isinstance(spans, AlignmentError)}
+    placed = {name: spans for name, spans in done.results.items() if isinstance(spans, list)}
+    return alignment_check.word_start_errors(placed, truth)

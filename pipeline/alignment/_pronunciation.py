@@ -19,18 +19,20 @@ Pronunciation = tuple[str, ...]
 VARIANT = re.compile(r"\(\w+\)$")  # "read(2)": a second pronunciation of "read"
 _PROBABILITY = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?$")
 
-# espeak-ng's IPA for en-us on the left; its tied vowel + r and syllabic consonants
-# become two phones.
+# From espeak-ng's IPA for en-us; a vowel tied to an r and a syllabic consonant become
+# two phones.
 _ARPABET: dict[str, str] = {
-    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ʔ": "T", "ɾ": "T", "x": "K", "r": "R",
-    "tʃ": "CH", "dʒ": "JH", "f": "F", "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH",
-    "h": "HH", "ç": "HH", "m": "M", "n": "N", "ŋ": "NG", "nʲ": "N Y", "n̩": "AH N", "m̩": "AH M", "l": "L",
-    "ɬ": "L", "əl": "AH L", "l̩": "AH L", "ɹ": "R", "w": "W", "ʍ": "W", "j": "Y",
-    "ɪ": "IH", "ᵻ": "IH", "i": "IY", "iː": "IY", "ɛ": "EH", "e": "EY", "æ": "AE", "a": "AA", "ɑ": "AA", "ɑː": "AA",
-    "ɒ": "AA", "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ɔ": "AO", "ɔː": "AO", "o": "OW", "oː": "OW", "ʊ": "UH", "u": "UW",
-    "uː": "UW", "y": "UW", "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW", "oʊ": "OW", "iə": "IY AH", "ɚ": "ER",
-    "ɜː": "ER", "ɑːɹ": "AA R", "ɔːɹ": "AO R", "oːɹ": "AO R", "ɛɹ": "EH R", "ɪɹ": "IH R", "ʊɹ": "UH R",
-    "ɡʲ": "G Y", "ɑ̃": "AA N", "ɔ̃": "AO N", "ɛ̃": "AE N", "aɪɚ": "AY ER", "aʊɚ": "AW ER", "aɪə": "AY AH",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "ʔ": "T", "ɾ": "T",
+    "x": "K", "r": "R", "tʃ": "CH", "dʒ": "JH", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ç": "HH", "m": "M", "n": "N",
+    "ŋ": "NG", "nʲ": "N Y", "n̩": "AH N", "m̩": "AH M", "l": "L", "ɬ": "L", "əl": "AH L",
+    "l̩": "AH L", "ɹ": "R", "w": "W", "ʍ": "W", "j": "Y", "ɪ": "IH", "ᵻ": "IH", "i": "IY",
+    "iː": "IY", "ɛ": "EH", "e": "EY", "æ": "AE", "a": "AA", "ɑ": "AA", "ɑː": "AA", "ɒ": "AA",
+    "ʌ": "AH", "ə": "AH", "ɐ": "AH", "ɔ": "AO", "ɔː": "AO", "o": "OW", "oː": "OW", "ʊ": "UH",
+    "u": "UW", "uː": "UW", "y": "UW", "eɪ": "EY", "aɪ": "AY", "ɔɪ": "OY", "aʊ": "AW",
+    "oʊ": "OW", "iə": "IY AH", "ɚ": "ER", "ɜː": "ER", "ɑːɹ": "AA R", "ɔːɹ": "AO R",
+    "oːɹ": "AO R", "ɛɹ": "EH R", "ɪɹ": "IH R", "ʊɹ": "UH R", "ɡʲ": "G Y", "ɑ̃": "AA N",
+    "ɔ̃": "AO N", "ɛ̃": "AE N", "aɪɚ": "AY ER", "aʊɚ": "AW ER", "aɪə": "AY AH",
 }  # fmt: skip
 
 
@@ -88,15 +90,15 @@ def from_spelling(word: str) -> Pronunciation:
     unknown = [sound for sound in sounds if sound not in _ARPABET]
     if unknown or not sounds:
         raise ValueError(
-            f"no English pronunciation for {word!r}: sounds {sounds}, expected a word spelt in letters"
+            f"no English pronunciation for {word!r}: sounds {sounds}, expected letters or digits"
         )
     return tuple(" ".join(_ARPABET[sound] for sound in sounds).split())
 
 
 @contextmanager
 def _espeak() -> Iterator[Any]:
-    """The library with its American voice, unloaded afterwards: the process shares its
-    state with whoever speaks.
+    """The library with its American voice; unloaded afterwards, because the demo corpus
+    speaks with the same library and would share its state.
     """
     import espeakng_loader
 
@@ -108,19 +110,19 @@ def _espeak() -> Iterator[Any]:
         ctypes.c_int,
     ]
     try:
-        # 2: synchronous, no sound device; 0x8000: an error is returned, the process
-        # does not exit.
+        # 2: synchronous, no sound device. 0x8000: an error is returned and does not end
+        # the process.
         if (
             library.espeak_Initialize(2, 0, str(espeakng_loader.get_data_path()).encode(), 0x8000)
             <= 0
         ):
             raise RuntimeError(
-                "espeak-ng does not start, expected the data folder that espeakng-loader brings"
+                "espeak-ng does not start: `pip install --force-reinstall espeakng-loader`"
             )
         try:
             if library.espeak_SetVoiceByName(b"en-us") != 0:
                 raise RuntimeError(
-                    "espeak-ng has no voice 'en-us', expected the data that espeakng-loader brings"
+                    "espeak-ng has no voice en-us: `pip install --force-reinstall espeakng-loader`"
                 )
             yield library
         finally:

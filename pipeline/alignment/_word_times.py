@@ -1,5 +1,4 @@
-"""Word times from files (TextGrid, CTM, IEMOCAP's .wdseg, CSV, JSON), and their fit to
-a transcript.
+"""Word times from files: TextGrid, CTM, IEMOCAP's .wdseg, CSV, JSON.
 
 All readers give words in the order of time, silences and fillers left out; times in
 seconds.
@@ -10,20 +9,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-
-from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 # How aligners write a word that their dictionary lacks, or that stood in brackets.
 UNKNOWN = frozenset({"<unk>", "<oov>", "spn", "[bracketed]"})
 SILENCE = frozenset({"", "<eps>", "<sil>", "<p:>", "<s>", "</s>", "sil", "sp", "#"})
 WDSEG_FRAMES_PER_SECOND = 100
-# Aligners end the last word on their frame grid, up to a few frames past the last
-# sample.
-GRID_SLACK = 0.1
 
 
 class TimedWord(NamedTuple):
@@ -61,7 +54,7 @@ def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWor
 
 
 def read_json(path: str | Path, speaker: str | None = None) -> list[TimedWord]:
-    """Words of the tier 'words' or 'SPEAKER - words' of Montreal Forced Aligner's JSON."""
+    """Words of the tier 'words' or 'SPEAKER - words' of the JSON that MFA writes."""
     tiers = json.loads(_text(path)).get("tiers", {})
     entries = {
         name: [TimedWord(str(row[2]), row[0], row[1]) for row in tier["entries"]]
@@ -71,8 +64,10 @@ def read_json(path: str | Path, speaker: str | None = None) -> list[TimedWord]:
 
 
 def read_ctm(path: str | Path) -> dict[str, list[TimedWord]]:
-    """Words by utterance of a CTM file: `utterance channel start duration word
-    [confidence]`, `;;` comments.
+    """Words by utterance of a CTM file.
+
+    Its lines are `utterance channel start duration word [confidence]`; `;;` begins a
+    comment.
     """
     found: dict[str, list[TimedWord]] = {}
     for number, line in enumerate(_text(path).splitlines(), 1):
@@ -110,8 +105,7 @@ def read_wdseg(path: str | Path) -> list[TimedWord]:
 
 
 def read_csv(path: str | Path) -> dict[str, list[TimedWord]]:
-    """Words by utterance of a CSV with columns utterance_id, word_index, word, start,
-    end.
+    """Words by utterance of a CSV: columns utterance_id, word_index, word, start, end.
 
     Montreal Forced Aligner's own CSV names no utterance: its words stand under the
     file's stem.
@@ -127,121 +121,20 @@ def read_csv(path: str | Path) -> dict[str, list[TimedWord]]:
                     found.setdefault(Path(path).stem, []).append((number, word))
         elif {"utterance_id", "word_index", "word", "start", "end"} <= columns:
             for row in reader:
-                # A word without a time stays out: the reconciliation then names it.
+                # A word without a time stays out: the comparison with the transcript
+                # then names it.
                 if row["start"] and row["end"]:
                     word = TimedWord(row["word"], float(row["start"]), float(row["end"]))
                     found.setdefault(row["utterance_id"], []).append((int(row["word_index"]), word))
         else:
             raise ValueError(
-                f"{path}: columns {sorted(columns)}, expected utterance_id, word_index, word, start, end"
+                f"{path}: columns {sorted(columns)}, "
+                "expected utterance_id, word_index, word, start, end"
             )
     return {
         name: _spoken(word for _, word in sorted(rows, key=lambda row: row[0]))
         for name, rows in found.items()
     }
-
-
-def reconcile(words: Sequence[str], timed: Sequence[TimedWord]) -> list[TimedWord]:
-    """The times of a transcript's words, from tokens that may be cut, cased and
-    punctuated otherwise.
-
-    Tokens are matched by their letters, so that "can not" serves "cannot" and Mandarin
-    tokens serve jieba's; inside a group that is cut differently the time is shared out
-    by letters. `<unk>` stands for any one word. Raises AlignmentError 'words differ'
-    where the letters differ.
-    """
-    result: list[TimedWord] = []
-    position = 0
-    tokens = [(_letters(item.word), item) for item in timed]
-    index = 0
-    while index < len(words):
-        if position < len(tokens) and tokens[position][1].word.lower() in UNKNOWN:
-            result.append(tokens[position][1]._replace(word=words[index]))
-            index, position = index + 1, position + 1
-            continue
-        own = [_letters(words[index])]
-        theirs: list[str] = []
-        while len(theirs) == 0 or len("".join(own)) != len("".join(theirs)):
-            if len("".join(own)) < len("".join(theirs)) and index + len(own) < len(words):
-                own.append(_letters(words[index + len(own)]))
-            elif len("".join(own)) >= len("".join(theirs)) and position + len(theirs) < len(tokens):
-                theirs.append(tokens[position + len(theirs)][0])
-            else:
-                break
-        if "".join(own) != "".join(theirs) or not all(own):
-            raise AlignmentError(
-                "words differ",
-                f"word {index} {words[index]!r} against {' '.join(t[1].word for t in tokens[position:][:3])!r}",
-            )
-        group = [item for _, item in tokens[position : position + len(theirs)]]
-        result += _share(words[index : index + len(own)], own, group, theirs)
-        index, position = index + len(own), position + len(theirs)
-    if any(letters for letters, _ in tokens[position:]):
-        raise AlignmentError(
-            "words differ", f"{tokens[position][1].word!r} follows the last word of the transcript"
-        )
-    return result
-
-
-def spans(
-    utterance: Utterance, timed: Sequence[TimedWord], duration: float, aligner: str
-) -> list[WordSpan]:
-    """Word spans of an utterance of `duration` seconds from the tokens of an alignment
-    file, reconciled and checked.
-
-    Raises AlignmentError for other words, times that run backwards, and times outside
-    the recording.
-    """
-    result: list[WordSpan] = []
-    previous = 0.0
-    for index, item in enumerate(reconcile(utterance.words, timed)):
-        start, end = max(item.start, 0.0), min(item.end, duration)
-        if item.start < -GRID_SLACK or item.end > duration + GRID_SLACK:
-            detail = f"word {index} {item.word!r} at {item.start:.3f}-{item.end:.3f} s of {duration:.3f} s"
-            raise AlignmentError("times outside the recording", detail)
-        if not previous - 1e-3 <= start < end:
-            detail = f"word {index} {item.word!r} at {item.start:.3f}-{item.end:.3f} s after {previous:.3f} s"
-            raise AlignmentError("times out of order", detail)
-        start = max(start, previous)
-        word = utterance.words[index]
-        result.append(
-            WordSpan(
-                utterance.utterance_id,
-                index,
-                word,
-                round(start, 6),
-                round(end, 6),
-                item.confidence,
-                aligner,
-            )
-        )
-        previous = end
-    return result
-
-
-def _share(
-    words: Sequence[str], own: Sequence[str], group: Sequence[TimedWord], theirs: Sequence[str]
-) -> list[TimedWord]:
-    """Times for words from tokens with the same letters in all; the letters of a token
-    share its time evenly.
-    """
-    edges = []
-    for item, letters in zip(group, theirs, strict=True):
-        step = (item.end - item.start) / max(len(letters), 1)
-        edges += [(item.start + k * step, item.start + (k + 1) * step) for k in range(len(letters))]
-    known = [item.confidence for item in group if item.confidence is not None]
-    confidence = min(known) if known else None
-    result, first = [], 0
-    for word, letters in zip(words, own, strict=True):
-        last = first + len(letters) - 1
-        result.append(TimedWord(word, edges[first][0], edges[last][1], confidence))
-        first = last + 1
-    return result
-
-
-def _letters(word: str) -> str:
-    folded = unicodedata.normalize("NFKC", word).casefold()
-    return "".join(letter for letter in folded if letter.isalnum())
 
 
 def _spoken(words: Iterable[TimedWord]) -> list[TimedWord]:

@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio
 from pipeline.alignment import _one_by_one as one_by_one
+from pipeline.alignment import _voice as voice
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-WHOLE_CORPUS = False
 NAME = "ctc"
 FILES = (
     "config.json, preprocessor_config.json, tokenizer_config.json, vocab.json and model.safetensors"
@@ -80,13 +79,11 @@ def provenance(config: Config) -> dict[str, str]:
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
-    if not utterance.words:
-        raise AlignmentError("empty transcript", "expected at least one word")
     recogniser = _recogniser(config.model, config.revision, config.device)
-    waveform = audio.load(utterance, recogniser.sampling_rate)
+    waveform = voice.load(utterance, recogniser.sampling_rate)
     tokens = [_tokens(word, recogniser.vocabulary) for word in utterance.words]
     log_probs = recogniser.log_probs(waveform)
-    duration = len(waveform) / recogniser.sampling_rate
+    duration = voice.duration(utterance)
     step = recogniser.step or duration / max(len(log_probs), 1)
     spans = []
     placed = place(log_probs, tokens, recogniser.blank)
@@ -126,7 +123,7 @@ def place(
         import ctc_segmentation
     except ImportError as error:
         raise ConfigurationError(
-            "ctc-segmentation is missing, expected `pip install 'serflow[ctc]'`"
+            "ctc-segmentation is missing: `pip install 'serflow[ctc]'`"
         ) from error
 
     settings = ctc_segmentation.CtcSegmentationParameters(
@@ -220,21 +217,21 @@ def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
         extractor, tokenizer = load(AutoFeatureExtractor), load(AutoTokenizer)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"ctc model {name!r} cannot be had ({str(error).splitlines()[0]}), expected a network, or a folder named as"
-            f" `model` with {FILES}"
+            f"ctc model {name!r} cannot be loaded ({str(error).splitlines()[0]}): it needs a "
+            f"network, or `model` names a folder with {FILES}"
         ) from error
     # The library fills absent weights with random numbers; masked_spec_embed is used in
     # training only.
     absent = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
     if absent:
         raise ConfigurationError(
-            f"ctc model {name!r} lacks weights {absent[:3]}, expected a finished CTC recogniser"
+            f"ctc model {name!r} lacks weights {absent[:3]}: choose a trained CTC recogniser"
         )
     vocabulary = tokenizer.get_vocab()
     blank = model.config.pad_token_id
     if blank is None or not any(len(token) == 1 and token.isalpha() for token in vocabulary):
         raise ConfigurationError(
-            f"ctc model {name!r} has no single letters or no blank, expected a letter-level CTC model"
+            f"ctc model {name!r} has no single letters or no blank: choose a letter-level CTC model"
         )
     ratio = getattr(model.config, "inputs_to_logits_ratio", None)
     rate = int(extractor.sampling_rate)

@@ -1,5 +1,6 @@
-"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON,
-named by `alignment_path`.
+"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON.
+
+The reader of the corpus names the file of each utterance (`alignment_path`).
 """
 
 from __future__ import annotations
@@ -13,21 +14,20 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio
 from pipeline.alignment import _one_by_one as one_by_one
+from pipeline.alignment import _reconciliation as reconciliation
+from pipeline.alignment import _voice as voice
 from pipeline.alignment import _word_times as word_times
 from pipeline.alignment._word_times import TimedWord
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-WHOLE_CORPUS = False
 NAME = "given"
-SAMPLING_RATE = 16000  # Hz, only to know the clip's duration
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """times_from: what the times in the file count from, the utterance's start or that
-    of the recording it lies in.
+    """times_from: whether the times in the file count from the start of the utterance,
+    or from that of the recording it lies in.
     """
 
     times_from: Literal["utterance", "recording"] = "utterance"
@@ -43,13 +43,11 @@ def align(
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
-    if not utterance.words:
-        raise AlignmentError("empty transcript", "expected at least one word")
     if utterance.alignment_path is None:
         raise AlignmentError(
             "no word times", "the corpus gives no alignment_path for this utterance"
         )
-    duration = len(audio.load(utterance, SAMPLING_RATE)) / SAMPLING_RATE
+    duration = voice.duration(utterance)
     path = Path(utterance.alignment_path)
     if not path.is_file():
         raise AlignmentError(
@@ -61,7 +59,7 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
         raise AlignmentError("word times unreadable", str(error)) from error
     if config.times_from == "recording":
         timed = _cut(timed, utterance.start or 0.0, duration)
-    return word_times.spans(utterance, timed, duration, NAME)
+    return reconciliation.spans(utterance, timed, duration, NAME)
 
 
 def _read(path: Path, utterance: Utterance) -> list[TimedWord]:
@@ -81,7 +79,7 @@ def _read(path: Path, utterance: Utterance) -> list[TimedWord]:
 
 @lru_cache(maxsize=4)
 def _table(path: Path, modified: int, size: int) -> dict[str, list[TimedWord]]:
-    """One reading serves a whole corpus; a changed file is another key."""
+    """The words of all utterances in one file; a changed file is read again."""
     return word_times.read_ctm(path) if path.suffix.lower() == ".ctm" else word_times.read_csv(path)
 
 

@@ -2,8 +2,8 @@
 Docker), one run per corpus.
 
 Its results depend on which files are aligned together, since it adapts to speakers, and
-are not strictly repeatable: version and the models' hashes are recorded (`provenance`).
-It leaves out a file without a word, so that every expected answer is looked for.
+are not strictly repeatable: its version and the hashes of its models are recorded. It
+leaves out files without reporting it, so an answer is looked for for every utterance.
 Source: M. McAuliffe et al., "Montreal Forced Aligner", Interspeech 2017; read and
 measured with 3.4.
 """
@@ -12,30 +12,34 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio
-from pipeline.alignment import _word_times as word_times
+from pipeline.alignment import _mfa_files as files
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-WHOLE_CORPUS = True  # the program takes about 12 s to start and adapts to each speaker: one call for all utterances
-SAMPLING_RATE = 16000  # Hz of the files handed over
-NAME = "mfa"
-INSTALL = "`conda create -n aligner -c conda-forge montreal-forced-aligner`, then command: conda run -n aligner mfa"
+# The program takes about 12 s to start and adapts to each speaker: one call for all.
+WHOLE_CORPUS = True
+# What runs, and where it writes: taken from this machine, never from a model's
+# description, which may name the program's models only by names it knows.
+LOCAL = ("command", "arguments", "work_folder")
+NAMES = ("dictionary", "acoustic_model")
+INSTALL = (
+    "install it with `conda create -n aligner -c conda-forge montreal-forced-aligner` "
+    "and set command: conda run -n aligner mfa"
+)
 RETRY_BEAMS = ("--beam", "100", "--retry_beam", "400")
-NOT_WORD = re.compile(r"[^\w']+", re.UNICODE)
+# The program would take a name that begins with a hyphen for an option.
+Name = Annotated[str, Field(pattern="^[^-]")]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -52,8 +56,8 @@ class Config:
     """
 
     command: str | tuple[str, ...] = "mfa"
-    dictionary: str = "english_us_arpa"
-    acoustic_model: str = "english_us_arpa"
+    dictionary: Name = "english_us_arpa"
+    acoustic_model: Name = "english_us_arpa"
     train: bool = False
     output: Literal["textgrid", "csv", "json"] = "textgrid"
     jobs: int = Field(default=2, ge=1)
@@ -75,38 +79,17 @@ def align(
     """
     with tempfile.TemporaryDirectory(prefix="mfa-", dir=config.work_folder) as folder:
         work = Path(folder)
-        names, durations, failed = _write_corpus(utterances, work / "corpus")
-        if names:
-            program = _program(config)
-            model, dictionary = _absolute(config.acoustic_model), _absolute(config.dictionary)
-            if config.train:
-                model, dictionary = _train(program, config, work)
-            done = _run_align(
-                program, config, work / "corpus", dictionary, model, work / "out", work
-            )
-            missing = [name for name in names.values() if _answer(work / "out", name) is None]
-            if missing and config.retry_failed:
-                _keep_only(work / "corpus", set(missing), work / "again")
-                done = _run_align(
-                    program,
-                    config,
-                    work / "again",
-                    dictionary,
-                    model,
-                    work / "out2",
-                    work,
-                    RETRY_BEAMS,
-                )
-                missing = [name for name in missing if _answer(work / "out2", name) is None]
-            if done.returncode != 0 and len(missing) == len(names):
-                raise _refusal(done, "align")
+        names, failed = files.write_corpus(utterances, work / "corpus")
+        found = _run(config, work, list(names.values())) if names else {}
         for position, utterance in enumerate(utterances):
-            if position in failed:
-                yield utterance.utterance_id, failed[position]
-                continue
             try:
-                spans = _read(work, names[position], utterance, durations[position])
-                yield utterance.utterance_id, spans
+                if position in failed:
+                    raise failed[position]
+                path = found.get(names[position])
+                if path is None:
+                    detail = "mfa left it out, as it does when words and audio do not match"
+                    raise AlignmentError("no alignment", detail)
+                yield utterance.utterance_id, files.read(path, utterance)
             except AlignmentError as error:
                 yield utterance.utterance_id, error
 
@@ -115,23 +98,18 @@ def provenance(config: Config) -> dict[str, str]:
     """The program's version and the hashes of its models, for the metadata of the
     spans.
     """
-    program = _program(config)
-    version = (
-        _call([*program, "version"], config, Path.cwd(), "version").stdout.strip().splitlines()
-    )
-    known = {"aligner": NAME, "version": version[-1] if version else "unknown"}
-    root = (
-        Path(os.environ.get("MFA_ROOT_DIR") or Path.home() / "Documents" / "MFA")
-        / "pretrained_models"
-    )
-    for kind, name in (("acoustic", config.acoustic_model), ("dictionary", config.dictionary)):
-        if kind == "acoustic" and config.train:
-            known["acoustic_model"] = "trained on the corpus"
-            continue
-        key = "acoustic_model" if kind == "acoustic" else kind
+    said = _call([*_program(config), "version"], config, Path.cwd(), "version").stdout.split()
+    known = {"aligner": "mfa", "version": said[-1] if said else "unknown"}
+    root = Path(os.environ.get("MFA_ROOT_DIR") or Path.home() / "Documents" / "MFA")
+    models = {"dictionary": config.dictionary, "acoustic_model": config.acoustic_model}
+    if config.train:
+        known["acoustic_model"] = "trained on the corpus"
+        del models["acoustic_model"]
+    for key, name in models.items():
+        folder = root / "pretrained_models" / key.removesuffix("_model")
+        candidates = [Path(name), *sorted(folder.glob(f"{name}.*"))]
+        present = next((file for file in candidates if file.is_file()), None)
         known[key] = Path(name).name
-        files = [Path(name), *sorted((root / kind).glob(f"{name}.*"))]
-        present = next((file for file in files if file.is_file()), None)
         known[f"{key}_sha256"] = (
             "unknown" if present is None else hashlib.sha256(present.read_bytes()).hexdigest()
         )
@@ -144,51 +122,55 @@ def _program(config: Config) -> list[str]:
     )
     found = shutil.which(command[0]) if command else None
     if found is None:
-        raise ConfigurationError(
-            f"mfa: no program {' '.join(command)!r} on PATH, expected {INSTALL}"
-        )
+        raise ConfigurationError(f"mfa: no program {' '.join(command)!r} on PATH: {INSTALL}")
     return [found, *command[1:]]
 
 
-def _write_corpus(
-    utterances: Sequence[Utterance], corpus: Path
-) -> tuple[dict[int, str], dict[int, float], dict[int, AlignmentError]]:
-    """One folder per speaker with a 16 kHz wav and a .lab for each usable utterance,
-    named by its position.
-
-    One bad file makes the program give up on all: only what decodes is handed over.
+def _run(config: Config, work: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The program's answers by the names of the corpus files; those it leaves out are
+    tried again with wide beams.
     """
-    import soundfile
+    program = _program(config)
+    models = _absolute(config.dictionary), _absolute(config.acoustic_model)
+    if config.train:
+        models = _train(program, config, work)
+    runs = [("corpus", "out", _beams(config))]
+    if config.retry_failed:
+        runs.append(("again", "out2", RETRY_BEAMS))
+    found: dict[str, Path] = {}
+    for corpus, out, beams in runs:
+        missing = set(names) - set(found)
+        if not missing:
+            break
+        if corpus == "again":
+            files.keep_only(work / "corpus", missing, work / corpus)
+        done = _align(program, config, work, corpus, models, out, beams)
+        answers = {name: files.answer(work / out, name) for name in missing}
+        found |= {name: path for name, path in answers.items() if path is not None}
+    if done.returncode != 0 and not found:
+        raise _refusal(done, "align")
+    return found
 
-    noise = np.random.default_rng(0)
-    names: dict[int, str] = {}
-    durations: dict[int, float] = {}
-    failed: dict[int, AlignmentError] = {}
-    speakers: dict[str | None, str] = {}
-    for position, utterance in enumerate(utterances):
-        tokens = [token for word in utterance.words for token in NOT_WORD.split(word) if token]
-        if not tokens:
-            failed[position] = AlignmentError("empty transcript", "expected at least one word")
-            continue
-        try:
-            waveform = audio.load(utterance, SAMPLING_RATE)
-        except audio.AudioError as error:
-            failed[position] = AlignmentError(error.reason, error.detail)
-            continue
-        # Own names: identifiers of a corpus may hold separators, or differ only in
-        # case.
-        folder = corpus / speakers.setdefault(utterance.speaker, f"s{len(speakers):05d}")
-        folder.mkdir(parents=True, exist_ok=True)
-        names[position] = f"{folder.name}/u{position:07d}"
-        durations[position] = len(waveform) / SAMPLING_RATE
-        # Exact zeros make the program drop all files of the speaker: noise of one
-        # 16-bit step prevents it.
-        dithered = waveform + noise.uniform(-1, 1, len(waveform)) / 32768
-        soundfile.write(
-            corpus / f"{names[position]}.wav", dithered, SAMPLING_RATE, subtype="PCM_16"
-        )
-        (corpus / f"{names[position]}.lab").write_text(" ".join(tokens) + "\n", encoding="utf-8")
-    return names, durations, failed
+
+def _beams(config: Config) -> tuple[str, ...]:
+    given = {"--beam": config.beam, "--retry_beam": config.retry_beam}
+    return tuple(
+        part for name, value in given.items() if value is not None for part in (name, str(value))
+    )
+
+
+def _align(
+    program: Sequence[str],
+    config: Config,
+    work: Path,
+    corpus: str,
+    models: tuple[str, str],
+    out: str,
+    beams: Sequence[str],
+) -> subprocess.CompletedProcess[str]:
+    form = {"textgrid": "long_textgrid", "csv": "csv", "json": "json"}[config.output]
+    arguments = ["align", str(work / corpus), *models, str(work / out), "--output_format", form]
+    return _call([*program, *arguments, *beams, *_common(config, work)], config, work, "align")
 
 
 def _absolute(name: str) -> str:
@@ -199,8 +181,8 @@ def _absolute(name: str) -> str:
 
 
 def _train(program: Sequence[str], config: Config, work: Path) -> tuple[str, str]:
-    """Trains on the corpus: paths of the model, and of the dictionary with
-    probabilities written beside it.
+    """Trains on the corpus: paths of the dictionary with probabilities, which the
+    program writes beside the model, and of the model.
     """
     model = work / "model" / "trained.zip"
     model.parent.mkdir()
@@ -209,29 +191,10 @@ def _train(program: Sequence[str], config: Config, work: Path) -> tuple[str, str
     _call([*program, *arguments], config, work, "train")
     if not model.is_file():
         raise ConfigurationError(
-            "mfa train ended without a model, expected enough varied speech to train on"
+            "mfa train ended without a model: it needs more speech, and varied sentences"
         )
     written = sorted(model.parent.glob("*.dict"))
-    return str(model), str(written[0]) if written else dictionary
-
-
-def _run_align(
-    program: Sequence[str],
-    config: Config,
-    corpus: Path,
-    dictionary: str,
-    model: str,
-    out: Path,
-    work: Path,
-    beams: Sequence[str] = (),
-) -> subprocess.CompletedProcess[str]:
-    form = {"textgrid": "long_textgrid", "csv": "csv", "json": "json"}[config.output]
-    if not beams and config.beam is not None:
-        beams = ("--beam", str(config.beam))
-    if "--retry_beam" not in beams and config.retry_beam is not None:
-        beams = (*beams, "--retry_beam", str(config.retry_beam))
-    arguments = ["align", str(corpus), dictionary, model, str(out), "--output_format", form]
-    return _call([*program, *arguments, *beams, *_common(config, work)], config, work, "align")
+    return str(written[0]) if written else dictionary, str(model)
 
 
 def _common(config: Config, work: Path) -> list[str]:
@@ -259,12 +222,10 @@ def _call(
         )
     except subprocess.TimeoutExpired:
         raise ConfigurationError(
-            f"mfa {what} took over {config.timeout:g} s, expected a larger `timeout`"
+            f"mfa {what} took over {config.timeout:g} s: set a larger `timeout`"
         ) from None
     except OSError as error:
-        raise ConfigurationError(
-            f"mfa {what} does not start: {error}, expected {INSTALL}"
-        ) from error
+        raise ConfigurationError(f"mfa {what} does not start: {error}; {INSTALL}") from error
     if done.returncode != 0 and not (what == "align" and done.returncode == 1):
         raise _refusal(done, what)
     return done
@@ -273,48 +234,6 @@ def _call(
 def _refusal(done: subprocess.CompletedProcess[str], what: str) -> ConfigurationError:
     words = " ".join((done.stderr.strip() or done.stdout.strip()).split()[-60:])
     return ConfigurationError(
-        f"mfa {what} ended with exit code {done.returncode}: {words}; expected a model and dictionary it knows"
+        f"mfa {what} ended with exit code {done.returncode}: {words}; `mfa model list acoustic` "
+        "and `mfa model list dictionary` say which models it knows"
     )
-
-
-def _keep_only(corpus: Path, names: set[str], target: Path) -> None:
-    """Moves the files of `names` to a corpus folder of their own."""
-    for name in sorted(names):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".wav", ".lab"):
-            (corpus / f"{name}{suffix}").rename(target / f"{name}{suffix}")
-
-
-def _answer(out: Path, name: str) -> Path | None:
-    files = (out / f"{name}{suffix}" for suffix in (".TextGrid", ".csv", ".json"))
-    return next((file for file in files if file.is_file()), None)
-
-
-def _read(work: Path, name: str, utterance: Utterance, duration: float) -> list[WordSpan]:
-    path = _answer(work / "out", name) or _answer(work / "out2", name)
-    if path is None:
-        raise AlignmentError(
-            "no alignment", "mfa left it out, as it does when words and audio do not match"
-        )
-    return read_output(path, utterance, duration)
-
-
-def read_output(path: Path, utterance: Utterance, duration: float) -> list[WordSpan]:
-    """Word spans from one TextGrid (long or short), CSV or JSON of the program, its
-    tokens mapped back to our words.
-
-    Raises AlignmentError for an unreadable file, other words, and times outside the
-    `duration` in seconds.
-    """
-    speaker = path.parent.name
-    try:
-        match path.suffix:
-            case ".csv":
-                timed = next(iter(word_times.read_csv(path).values()), [])
-            case ".json":
-                timed = word_times.read_json(path, speaker)
-            case _:
-                timed = word_times.read_textgrid(path, speaker)
-    except (ValueError, KeyError, TypeError) as error:
-        raise AlignmentError("word times unreadable", str(error)) from error
-    return word_times.spans(utterance, timed, duration, NAME)

@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _pronunciation as pronunciation
+from pipeline.alignment import _voice as voice
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-WHOLE_CORPUS = False  # every utterance is aligned by itself: any grouping gives the same spans
 SAMPLING_RATE = 16000  # Hz, of the acoustic model
 FRAMES_PER_SECOND = 100
 NAME = "pocketsphinx"
@@ -40,12 +39,12 @@ class Config:
     """Search settings; `beam`, `phone_beam` and `word_beam` are the probability ratio
     below which a path is dropped.
 
-    padding: seconds of noise before and after the clip, which the model's silence
-    needs. noise_level: its standard deviation, full scale 1. retries: how many further
-    settings are tried on a clip whose words were not all placed. unknown_words: 'g2p'
-    pronounces words outside the dictionary by espeak-ng's rules, 'reject' rejects the
-    utterance. dictionary: a file of further pronunciations (CMUdict or MFA format),
-    which come before those of the wheel.
+    padding: seconds of noise before and after the clip, without which the decoder finds
+    no silence there. noise_level: its standard deviation, full scale 1. retries: how
+    many further settings are tried on a clip whose words were not all placed.
+    unknown_words: 'g2p' pronounces words outside the dictionary by espeak-ng's rules,
+    'reject' rejects the utterance. dictionary: a file of further pronunciations
+    (CMUdict or MFA format), which come before those of the wheel.
     """
 
     beam: float = Field(default=1e-120, ge=0, lt=1)
@@ -74,23 +73,11 @@ def provenance(config: Config) -> dict[str, str]:
     return {"version": metadata.version("pocketsphinx")}
 
 
-def unknown_words(words: Sequence[str], config: Config) -> list[str]:
-    """Those words, sorted and once each, that neither the wheel's dictionary nor the
-    configured one has.
-    """
-    decoder = _decoder(config)
-    extra = _extra(config.dictionary) if config.dictionary else {}
-    return sorted(
-        {word for word in words if word not in extra and decoder.lookup_word(word) is None}
-    )
-
-
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
-    if not utterance.words:
-        raise AlignmentError("empty transcript", "expected at least one word")
     if not utterance.language.lower().startswith("en"):
-        raise AlignmentError("unsupported language", f"{utterance.language!r}, expected 'en'")
-    waveform = audio.load(utterance, SAMPLING_RATE)
+        detail = f"{utterance.language!r}, but the acoustic model is of English"
+        raise AlignmentError("unsupported language", detail)
+    waveform = voice.load(utterance, SAMPLING_RATE)
     placed = 0
     for setting, loudness in _settings(config):
         decoder = _decoder(setting)
@@ -98,7 +85,7 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
         segments = _decode(decoder, names, _prepare(waveform, setting, loudness))
         heard = [segment for segment in segments if not _is_filler(segment[0])]
         if [pronunciation.VARIANT.sub("", segment[0]) for segment in heard] == names:
-            return _spans(utterance, heard, setting.padding, len(waveform) / SAMPLING_RATE)
+            return _spans(utterance, heard, setting.padding)
         placed = max(placed, len(heard))
     raise AlignmentError(
         "partial alignment", f"placed {min(placed, len(names))} of {len(names)} words"
@@ -106,26 +93,23 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
 
 
 def _settings(config: Config) -> Iterator[tuple[Config, float | None]]:
-    """The configured setting, then others for stubborn clips; the number is the peak to
-    scale the clip to.
+    """The configured setting, then others for clips whose words were not all placed;
+    the number is the peak to scale the clip to.
     """
     yield config, None
+    widest = replace(config, beam=0.0, phone_beam=0.0, word_beam=0.0)
+    quieter = config.noise_level / 10
     others: list[tuple[Config, float | None]] = [
-        (replace(config, beam=0.0, phone_beam=0.0, word_beam=0.0), None),
-        (
-            replace(
-                config, beam=0.0, phone_beam=0.0, word_beam=0.0, noise_level=config.noise_level / 10
-            ),
-            0.5,
-        ),
-        (replace(config, padding=2 * config.padding, noise_level=config.noise_level / 10), 0.5),
+        (widest, None),
+        (replace(widest, noise_level=quieter), 0.5),
+        (replace(config, padding=2 * config.padding, noise_level=quieter), 0.5),
     ]
     yield from others[: config.retries]
 
 
 def _prepare(waveform: NDArray[np.float32], config: Config, peak: float | None) -> bytes:
-    """16-bit samples with seeded noise before and after: the same for the same clip,
-    whatever came before it.
+    """16-bit samples of the clip between seeded noise, which is the same for every
+    clip.
     """
     gain = 1.0 if peak is None else peak / float(np.abs(waveform).max())
     noise = (
@@ -139,16 +123,15 @@ def _prepare(waveform: NDArray[np.float32], config: Config, peak: float | None) 
 def _decode(
     decoder: Any, names: Sequence[str], samples: bytes
 ) -> list[tuple[str, int, int, float]]:
-    """Segments (name, first frame, last frame, acoustic score) of one whole-utterance
-    pass; empty when it fails.
+    """Segments (name, first frame, last frame, acoustic score) of one pass over the
+    utterance; empty when it fails.
     """
-    # The front end keeps state of the last clip, full_utt or not: results would depend
-    # on the order of the corpus.
+    # Without this the front end keeps the state of the last clip, and results would
+    # depend on the order of the corpus.
     decoder.reinit_feat()
     decoder.set_align_text(" ".join(names))
     decoder.start_utt()
-    # full_utt: mean normalisation over this utterance alone, nothing is carried to the
-    # next.
+    # full_utt: the mean is taken over this utterance alone.
     decoder.process_raw(samples, no_search=False, full_utt=True)
     decoder.end_utt()
     if decoder.hyp() is None:
@@ -160,9 +143,8 @@ def _spans(
     utterance: Utterance,
     segments: Sequence[tuple[str, int, int, float]],
     padding: float,
-    duration: float,
 ) -> list[WordSpan]:
-    spans = []
+    duration, spans = voice.duration(utterance), []
     for index, (word, (_, first, last, score)) in enumerate(
         zip(utterance.words, segments, strict=True)
     ):
@@ -173,19 +155,10 @@ def _spans(
                 "word outside the recording", f"word {index} {word!r} lies in the padding"
             )
         # The score is a product over frames, 1 when each frame is in its best state:
-        # told per second, so that long words compare with short ones.
+        # taken per second, so that long words compare with short ones.
         confidence = round(float(score) ** (FRAMES_PER_SECOND / (last - first + 1)), 4)
-        spans.append(
-            WordSpan(
-                utterance.utterance_id,
-                index,
-                word,
-                round(start, 6),
-                round(end, 6),
-                confidence,
-                NAME,
-            )
-        )
+        times = round(start, 6), round(end, 6)
+        spans.append(WordSpan(utterance.utterance_id, index, word, *times, confidence, NAME))
     return spans
 
 
@@ -198,9 +171,7 @@ def _decoder(config: Config) -> Any:
     try:
         import pocketsphinx
     except ImportError as error:
-        raise ConfigurationError(
-            "pocketsphinx is missing, expected `pip install pocketsphinx`"
-        ) from error
+        raise ConfigurationError("pocketsphinx is missing: `pip install pocketsphinx`") from error
 
     model = Path(pocketsphinx.get_model_path(), "en-us")
     return pocketsphinx.Decoder(
@@ -218,17 +189,14 @@ def _decoder(config: Config) -> Any:
 
 
 def _name(decoder: Any, word: str, config: Config) -> str:
-    """The decoder's name of a word, pronunciations added where its dictionary has none."""
+    """The decoder's name of a word; its pronunciations are added where the dictionary
+    has none.
+    """
     extra = _extra(config.dictionary).get(word, ()) if config.dictionary else ()
-    if (
-        not extra
-        and not _is_filler(word)
-        and "(" not in word
-        and decoder.lookup_word(word) is not None
-    ):
+    plain = not _is_filler(word) and "(" not in word
+    if plain and not extra and decoder.lookup_word(word) is not None:
         return word
-    # An own name: spelling cannot collide with the decoder's fillers, variants or
-    # separators.
+    # In hexadecimal a word cannot be taken for a filler, a variant or two words.
     name = f"{'given' if extra else 'guessed'}.{word.encode().hex()}"
     if decoder.lookup_word(name) is not None:
         return name
@@ -247,7 +215,7 @@ def _name(decoder: Any, word: str, config: Config) -> str:
 def _extra(path: str) -> dict[str, tuple[pronunciation.Pronunciation, ...]]:
     if not Path(path).is_file():
         raise ConfigurationError(
-            f"pocketsphinx: no dictionary at {path}, expected a CMUdict or MFA dictionary file"
+            f"pocketsphinx: no dictionary at {path}, name a CMUdict or MFA dictionary file"
         )
     entries = pronunciation.read_dictionary(path)
     return {

@@ -1,5 +1,5 @@
-"""The last resort: words spread over the voiced part of the clip, each as long as its
-share of the letters.
+"""Words spread over the voiced part of the clip, each as long as its share of the
+letters: the last resort of a chain.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio
-from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import _one_by_one as one_by_one
+from pipeline.alignment import _voice as voice
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
-WHOLE_CORPUS = False
-SAMPLING_RATE = 16000  # Hz
+# Agreement with the voice says nothing about words that were placed by it.
+PLACES_BY_VOICE = True
 NAME = "uniform"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """min_word: seconds of voice a word must have on average. skip_pauses: silence
-    inside takes no word's share.
+    """min_word: seconds of voice that a word must have on average. skip_pauses: words
+    are spread over the voiced parts, not over the pauses between them.
     """
 
     min_word: float = Field(default=0.03, gt=0)
@@ -40,9 +39,7 @@ def align(
 
 
 def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
-    if not utterance.words:
-        raise AlignmentError("empty transcript", "expected at least one word")
-    heard = alignment_check.voice(audio.load(utterance, SAMPLING_RATE), SAMPLING_RATE)
+    heard = voice.of(utterance)
     if heard.end - heard.start < config.min_word * len(utterance.words):
         detail = f"{heard.end - heard.start:.3f} s of voice for {len(utterance.words)} words"
         raise AlignmentError(
@@ -52,10 +49,10 @@ def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
         [max(1, sum(map(str.isalnum, word))) for word in utterance.words], dtype=float
     )
     shares = np.concatenate([[0.0], np.cumsum(letters) / letters.sum()])
-    # A clock that runs with the voice; the little that it runs in pauses keeps every
-    # word longer than nothing.
-    steps = np.arange(heard.start, heard.end, alignment_check.STEP)
-    index = np.clip(np.round(steps / alignment_check.STEP).astype(int), 0, len(heard.active) - 1)
+    # The clock advances by 1 per voiced step and by 0.05 per pause, so that no word is
+    # without a duration.
+    steps = np.arange(heard.start, heard.end, voice.STEP)
+    index = np.clip(np.round(steps / voice.STEP).astype(int), 0, len(heard.active) - 1)
     pace = np.where(heard.active[index], 1.0, 0.05 if config.skip_pauses else 1.0)
     clock = np.concatenate([[0.0], np.cumsum(pace) / pace.sum()])
     times = np.interp(shares, clock, np.append(steps, heard.end)).round(6)

@@ -74,7 +74,7 @@ def test_a_model_from_a_folder_answers_alike_twice_in_any_order(speech, recognis
 def test_a_model_that_cannot_be_had_says_which_files_to_put_where(speech, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(
-        ConfigurationError, match=r"expected .*folder.*config\.json.*model\.safetensors"
+        ConfigurationError, match=r"names a folder with config\.json.*model\.safetensors"
     ):
         list(ctc.align(speech[0], ctc.Config(model=str(tmp_path))))
 

@@ -53,9 +53,6 @@ def test_a_word_outside_the_dictionary_is_pronounced_or_refused(speech):
     assert isinstance(refused, AlignmentError)
     assert refused.reason == "unknown word"
     assert "yesturday" in refused.detail
-    assert pocketsphinx.unknown_words(["teacher", "yesturday", "yesturday"], CONFIG) == [
-        "yesturday"
-    ]
 
 
 def test_a_given_dictionary_comes_before_the_rules(speech, tmp_path):
@@ -65,7 +62,7 @@ def test_a_given_dictionary_comes_before_the_rules(speech, tmp_path):
     named = replace(utterances[0], words=(*utterances[0].words[:-1], "xqz"))
     spans = align([named], pocketsphinx.Config(dictionary=str(file), unknown_words="reject"))["one"]
     assert abs(spans[-1].start - truth["one"][-1].start) < 0.05
-    with pytest.raises(ConfigurationError, match="expected"):
+    with pytest.raises(ConfigurationError, match=r"no dictionary at .*none\.dict"):
         align([named], pocketsphinx.Config(dictionary=str(tmp_path / "none.dict")))
 
 

@@ -55,9 +55,8 @@ def test_numbers_are_read_out_and_unsound_spellings_refused():
 
 def test_mfa_probability_columns_and_comments_are_passed_over(tmp_path):
     file = tmp_path / "mfa.dict"
-    file.write_text(
-        ";;; comment\nA\t0.99\t0.02\t0.54\t1.1\tAH0\na 0.03 0.2 1.0 1.0 EY1\nread R EH1 D\nREAD(2) R IY1 D\n"
-    )
+    rows = [";;; comment", "A\t0.99\t0.02\t0.54\t1.1\tAH0", "a 0.03 0.2 1.0 1.0 EY1"]
+    file.write_text("\n".join([*rows, "read R EH1 D", "READ(2) R IY1 D", ""]))
     words = pronunciation.read_dictionary(file)
     assert words == {"a": (("AH0",), ("EY1",)), "read": (("R", "EH1", "D"), ("R", "IY1", "D"))}
     assert pronunciation.without_stress(words["a"][0]) == ("AH",)
