@@ -21,21 +21,19 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from pipeline import pretrained
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _voice as voice
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 NAME = "ctc"
-FILES = (
-    "config.json, preprocessor_config.json, tokenizer_config.json, vocab.json and model.safetensors"
-)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Config:
-    """model: a name on the Hugging Face hub (at a `revision`) or a local folder.
-    device: 'cpu', 'cuda', 'cuda:1' ...
+    """model: a local folder, or a name in the local cache of Hugging Face models (at a
+    `revision`). device: 'cpu', 'cuda', 'cuda:1' ...
 
     min_confidence: an utterance with a word below it is rejected.
     """
@@ -198,35 +196,11 @@ class _Recogniser(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
-    import torch
     from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
-    def load(kind: Any, **options: Any) -> Any:
-        # From the disk where it is there: asking the hub first costs retries without a
-        # network.
-        try:
-            return kind.from_pretrained(name, revision=revision, local_files_only=True, **options)
-        except OSError:
-            if Path(name).is_dir():
-                raise
-            return kind.from_pretrained(name, revision=revision, **options)
-
-    try:
-        # Safetensors only: a pickle from anywhere could run code.
-        model, report = load(AutoModelForCTC, use_safetensors=True, output_loading_info=True)
-        extractor, tokenizer = load(AutoFeatureExtractor), load(AutoTokenizer)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"ctc model {name!r} cannot be loaded ({str(error).splitlines()[0]}): it needs a "
-            f"network, or `model` names a folder with {FILES}"
-        ) from error
-    # The library fills absent weights with random numbers; masked_spec_embed is used in
-    # training only.
-    absent = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
-    if absent:
-        raise ConfigurationError(
-            f"ctc model {name!r} lacks weights {absent[:3]}: choose a trained CTC recogniser"
-        )
+    model = pretrained.load_network(AutoModelForCTC, name, revision, device)
+    extractor = pretrained.load(AutoFeatureExtractor, name, revision)
+    tokenizer = pretrained.load(AutoTokenizer, name, revision)
     vocabulary = tokenizer.get_vocab()
     blank = model.config.pad_token_id
     if blank is None or not any(len(token) == 1 and token.isalpha() for token in vocabulary):
@@ -241,7 +215,6 @@ def _recogniser(name: str, revision: str | None, device: str) -> _Recogniser:
         for token, index in vocabulary.items()
         if len(token) == 1 and index not in (blank, delimiter)
     }
-    model.eval().to(torch.device(device))
     return _Recogniser(
         model, extractor, letters, blank, delimiter, rate, ratio / rate if ratio else None, device
     )
