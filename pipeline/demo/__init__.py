@@ -1,1 +1,3 @@
 """The synthetic demo corpora."""
+
+CORPORA = ("demo", "demo_zh")

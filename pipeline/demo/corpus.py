@@ -1,122 +1,35 @@
-"""The two synthetic demo corpora: who says what in which manner, and how they are
-written down.
-
-An emotion has two views, and each is unreliable by itself: in a share of the utterances
-the voice has the manner of the emotion, in a share the words name it, and otherwise the
-view lies between all emotions and tells little. Seldom do both fail at once, so that
-both together are worth clearly more than either alone. Scores on such speech say that
-the machinery works, and nothing about people.
-"""
+"""The synthetic corpora as files: recordings, transcripts and true word times."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline import tokens
-from pipeline.demo.sentences import mandarin_sentence, sentence
-from pipeline.demo.synthesis import Manner, Speech, speak
+from pipeline.demo.plan import Line, chance_of, plan
+from pipeline.demo.synthesis import Speech, speak
 
-# Shares of the utterances whose words show the emotion, and of those whose voice does
-# where the words do and do not.
-WORDS_SHOW = 0.58
-VOICE_SHOWS = {True: 0.6, False: 0.8}
-CORPORA = ("demo", "demo_zh")
-SAMPLING_RATE = {
-    "demo": 16000,
-    "demo_zh": 22050,
-}  # Hz; the second needs resampling, as most corpora do
+SAMPLING_RATE = {"demo": 16000, "demo_zh": 22050}  # Hz; the second needs resampling
 COLUMNS = (
     "utterance_id", "audio", "transcript", "language", "speaker", "session", "dialogue", "style",
     "emotion", "sentiment", "voice_shows_emotion", "words_show_emotion",
 )  # fmt: skip
 WORD_COLUMNS = ("utterance_id", "word_index", "word", "start", "end")
 
-# Voice, pitch and words per minute at rest: a woman and a man in each session.
-SPEAKERS = {
-    "Ses01_F": Manner("en-us+f1", 52, 50, 177), "Ses01_M": Manner("en-us+m1", 46, 50, 182),
-    "Ses02_F": Manner("en-us+Annie", 40, 50, 192), "Ses02_M": Manner("en-us+m3", 52, 50, 184),
-    "Ses03_F": Manner("en-us+steph", 55, 50, 178), "Ses03_M": Manner("en-us+m7", 48, 50, 184),
-    "Ses04_F": Manner("en-us+belinda", 44, 50, 182), "Ses04_M": Manner("en-us+m4", 50, 50, 177),
-    "Ses05_F": Manner("en+f3", 49, 50, 180), "Ses05_M": Manner("en+m8", 52, 50, 186),
-}  # fmt: skip
-MANDARIN_SPEAKERS = {
-    "speaker1": Manner("cmn+f1", 50, 50, 235), "speaker2": Manner("cmn+m1", 48, 50, 225),
-    "speaker3": Manner("cmn+f3", 47, 50, 245), "speaker4": Manner("cmn+m3", 52, 50, 240),
-    "speaker5": Manner("cmn+f4", 50, 50, 230), "speaker6": Manner("cmn+m4", 50, 50, 250),
-    "speaker7": Manner("cmn+f2", 48, 50, 240),
-}  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Prosody:
-    """What an emotion does to a voice: added pitch, pitch range (espeak-ng's scales),
-    rate as a factor, level in dB.
-    """
-
-    pitch: float
-    pitch_range: float
-    rate: float
-    gain: float
-
-
-SHOWING: Mapping[str, Prosody] = {
-    "angry": Prosody(4, 68, 1.12, 8.5),
-    "happy": Prosody(22, 92, 1.0, 0.5),
-    "excited": Prosody(26, 98, 1.08, 2.0),
-    "sad": Prosody(-14, 36, 0.83, -8.0),
-    "neutral": Prosody(-8, 10, 1.14, -1.0),
-    "negative": Prosody(-12, 28, 0.86, -5.0),
-    "positive": Prosody(18, 85, 1.12, 4.0),
-}
-LEVEL = -25.0  # dB of full scale (RMS) at rest
-BETWEEN = Prosody(4, 56, 1.0, 0.5)
-# Standard deviations of the four: within an emotion, and of a voice that shows none.
-SPREAD = Prosody(3, 7, 0.04, 1.2)
-WIDE_SPREAD = Prosody(6, 12, 0.06, 2.0)
-
-# Per speaker: 30 improvised and 20 scripted utterances.
-IMPROVISED = {"angry": 6, "happy": 5, "excited": 5, "sad": 6, "neutral": 8}
-SCRIPTED = {"angry": 5, "happy": 3, "excited": 3, "sad": 5, "neutral": 4}
-VIDEOS, CLIPS = 14, {"negative": 6, "neutral": 5, "positive": 5}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One utterance to be synthesised and what is known of it."""
-
-    utterance_id: str
-    transcript: str
-    language: str
-    speaker: str
-    session: str
-    dialogue: str
-    style: str
-    emotion: str
-    sentiment: float | None
-    voice_shows_emotion: bool
-    words_show_emotion: bool
-    manner: Manner
-
-
-def plan(corpus: str, seed: int = 0) -> list[Line]:
-    """Every utterance of `demo` (English, structured as IEMOCAP) or `demo_zh`
-    (Mandarin, as CH-SIMS), sorted by id.
-    """
-    lines = _english(seed) if corpus == "demo" else _mandarin(seed)
-    return sorted(lines, key=lambda line: line.utterance_id)
+def synthesise(corpus: str, folder: Path, seed: int = 0) -> list[float]:
+    """Writes a demo corpus in place of what `folder` held; durations in seconds."""
+    lines = plan(corpus, seed)
+    shutil.rmtree(folder / "wav", ignore_errors=True)
+    return write(corpus, lines, folder)
 
 
 def perform(line: Line, sampling_rate: int) -> tuple[Speech, list[tuple[str, float, float]]]:
-    """Speaks a line: the speech, and each word of its transcript with start and end in
-    seconds.
-    """
+    """The speech of a line, and its words with start and end in seconds."""
     words = tokens.words(line.transcript, line.language)
-    chance = _chance(line.utterance_id)
+    chance = chance_of(line.utterance_id)
     speech = speak(
         line.transcript,
         list(_positions(line.transcript, words)),
@@ -129,8 +42,9 @@ def perform(line: Line, sampling_rate: int) -> tuple[Speech, list[tuple[str, flo
 
 
 def write(corpus: str, lines: Iterable[Line], folder: Path) -> list[float]:
-    """Writes audio, utterances.csv, words.csv (the true word times) and README.txt;
-    returns durations in seconds.
+    """Writes recordings, utterances.csv, words.csv (the true word times), README.txt.
+
+    Returns the duration of each utterance in seconds.
     """
     import soundfile
 
@@ -159,8 +73,10 @@ README = """Synthetic speech, made by espeak-ng (library espeakng-loader) for tr
 No human being speaks here. Scores on this corpus show that the machinery works, and nothing else.
 
 wav/             one file per utterance
-utterances.csv   transcript, speaker, session, emotion and the rest; voice_shows_emotion and words_show_emotion say
-                 which of the two views was made to carry the emotion (for analysis, not for training)
+utterances.csv   transcript, speaker, session, emotion and the rest; voice_shows_emotion and \
+words_show_emotion say
+                 which of the two views was made to carry the emotion \
+(for analysis, not for training)
 words.csv        the true start and end of each word, in seconds, from the synthesiser's own events
 """
 
@@ -172,157 +88,6 @@ def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str
         writer.writerows(rows)
 
 
-def _english(seed: int) -> Iterator[Line]:
-    scripts = {part: _script(_chance(seed, "script", part)) for part in ("F", "M")}
-    for speaker, rest in SPEAKERS.items():
-        session, part = speaker.split("_")
-        chance = _chance(seed, speaker)
-        numbers = {"improvised": 0, "scripted": 0}
-        said = [*_improvised(chance), *_performed(scripts[part], chance)]
-        voices = _voices([(emotion, words_show) for _, emotion, words_show, _ in said], chance)
-        for (style, emotion, words_show, text), voice_shows in zip(said, voices, strict=True):
-            kind, dialogues = ("impro", 4) if style == "improvised" else ("script", 2)
-            turn, dialogue = divmod(numbers[style], dialogues)
-            numbers[style] += 1
-            dialogue_id = f"{session}_{kind}{dialogue + 1:02d}"
-            yield Line(
-                utterance_id=f"{dialogue_id}_{part}{turn:03d}",
-                transcript=text,
-                language="en",
-                speaker=speaker,
-                session=session,
-                dialogue=dialogue_id,
-                style=style,
-                emotion=emotion,
-                sentiment=None,
-                voice_shows_emotion=voice_shows,
-                words_show_emotion=words_show,
-                manner=_manner(rest, emotion if voice_shows else None, chance),
-            )
-
-
-def _improvised(chance: random.Random) -> Iterator[tuple[str, str, bool, str]]:
-    """Style, emotion, whether the words show it, and the words."""
-    emotions = _shuffled(IMPROVISED, chance)
-    for emotion, shows in zip(emotions, _words(emotions, chance), strict=True):
-        yield "improvised", emotion, shows, sentence(emotion if shows else None, chance)
-
-
-def _script(chance: random.Random) -> list[tuple[str | None, str]]:
-    """A part in the play of all sessions: its lines with the emotion they were written
-    for, None for open ones.
-    """
-    emotions = _shuffled(SCRIPTED, chance)
-    cues = [
-        emotion if shows else None
-        for emotion, shows in zip(emotions, _deck(len(emotions), WORDS_SHOW, chance), strict=True)
-    ]
-    return [(cue, sentence(cue, chance)) for cue in cues]
-
-
-def _performed(
-    script: Sequence[tuple[str | None, str]], chance: random.Random
-) -> Iterator[tuple[str, str, bool, str]]:
-    """As `_improvised`; each cast reads the open lines with the emotions that the
-    written ones leave over.
-    """
-    left = _shuffled(SCRIPTED, chance)
-    for cue, _ in script:
-        if cue is not None:
-            left.remove(cue)
-    for cue, text in script:
-        yield "scripted", cue or left.pop(), cue is not None, text
-
-
-def _mandarin(seed: int) -> Iterator[Line]:
-    casts = list(MANDARIN_SPEAKERS.items())
-    for number in range(VIDEOS):
-        speaker, rest = casts[number % len(casts)]
-        video = f"video{number + 1:02d}"
-        chance = _chance(seed, video)
-        sentiments = _shuffled(CLIPS, chance)
-        words = _words(sentiments, chance)
-        decks = zip(
-            sentiments,
-            words,
-            _voices(list(zip(sentiments, words, strict=True)), chance),
-            strict=True,
-        )
-        for clip, (sentiment, words_show, voice_shows) in enumerate(decks):
-            strength = chance.choice((0.2, 0.4, 0.6, 0.8, 1.0))
-            yield Line(
-                utterance_id=f"{video}_{clip:03d}",
-                transcript=mandarin_sentence(sentiment if words_show else None, chance),
-                language="zh",
-                speaker=speaker,
-                session="",
-                dialogue=video,
-                style="",
-                emotion=sentiment,
-                sentiment={"negative": -strength, "neutral": 0.0, "positive": strength}[sentiment],
-                voice_shows_emotion=voice_shows,
-                words_show_emotion=words_show,
-                manner=_manner(rest, sentiment if voice_shows else None, chance),
-            )
-
-
-def _manner(rest: Manner, emotion: str | None, chance: random.Random) -> Manner:
-    """A speaker's manner in an emotion; None asks for one between all emotions."""
-    centre, spread = (BETWEEN, WIDE_SPREAD) if emotion is None else (SHOWING[emotion], SPREAD)
-    return Manner(
-        voice=rest.voice,
-        pitch=_limited(rest.pitch + chance.gauss(centre.pitch, spread.pitch), 5, 99),
-        pitch_range=_limited(chance.gauss(centre.pitch_range, spread.pitch_range), 5, 99),
-        words_per_minute=_limited(
-            rest.words_per_minute * chance.gauss(centre.rate, spread.rate), 90, 300
-        ),
-        level=LEVEL + _limited(chance.gauss(centre.gain, spread.gain), -12, 9),
-    )
-
-
-def _limited(value: float, lowest: float, highest: float) -> float:
-    return min(max(value, lowest), highest)
-
-
-def _shuffled(counts: Mapping[str, int], chance: random.Random) -> list[str]:
-    emotions = [emotion for emotion, count in counts.items() for _ in range(count)]
-    chance.shuffle(emotions)
-    return emotions
-
-
-def _deck(size: int, share: float, chance: random.Random) -> list[bool]:
-    """True for a fixed share of `size` utterances, in random order, so that speakers do
-    not differ by luck.
-    """
-    # Rounded by chance: always down or always up would shift the share of small decks
-    # in every speaker alike.
-    count = int(share * size + chance.random())
-    deck = [index < count for index in range(size)]
-    chance.shuffle(deck)
-    return deck
-
-
-def _words(emotions: Sequence[str], chance: random.Random) -> list[bool]:
-    """Which utterances show their emotion by their words: the same share of each
-    emotion.
-    """
-    decks = {
-        emotion: _deck(emotions.count(emotion), WORDS_SHOW, chance)
-        for emotion in sorted(set(emotions))
-    }
-    return [decks[emotion].pop() for emotion in emotions]
-
-
-def _voices(views: Sequence[tuple[str, bool]], chance: random.Random) -> list[bool]:
-    """Which utterances show their emotion by their voice, given emotion and whether the
-    words show it.
-    """
-    decks = {
-        view: _deck(views.count(view), VOICE_SHOWS[view[1]], chance) for view in sorted(set(views))
-    }
-    return [decks[view].pop() for view in views]
-
-
 def _positions(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """First and last + 1 character of each word in the text."""
     lower, position = text.lower(), 0
@@ -330,8 +95,3 @@ def _positions(text: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
         first = lower.index(word, position)
         position = first + len(word)
         yield first, position
-
-
-def _chance(*parts: object) -> random.Random:
-    """Random numbers that depend on the parts alone, in every process."""
-    return random.Random(hashlib.sha256(repr(parts).encode()).digest())

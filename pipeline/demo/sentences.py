@@ -1,9 +1,8 @@
-"""What the synthetic demo corpora say: wordings that carry an emotion or a sentiment,
-and wordings that carry none.
+"""The wordings of the synthetic corpora, with and without an emotion or a sentiment.
 
-`{name}` stands for one of the fillers of that name. English avoids the pairs that
-espeak-ng runs together ("of the", "in the", "there is"), because each word needs a time
-of its own.
+`{name}` stands for one of the fillers of that name. The English wordings avoid pairs
+that espeak-ng speaks as one word ("of the", "in the", "there is"), because each word
+needs a time of its own.
 """
 
 from __future__ import annotations
@@ -167,7 +166,7 @@ def fill(template: str, fillers: dict[str, tuple[str, ...]], chance: random.Rand
 
 
 def sentence(emotion: str | None, chance: random.Random) -> str:
-    """An English sentence of two clauses; None asks for wording that tells no emotion."""
+    """An English sentence of two clauses; None for one that shows no emotion."""
     carriers = [fill(template, FILLERS, chance) for template in chance.sample(CARRIERS, 2)]
     clauses = (
         carriers
@@ -180,9 +179,7 @@ def sentence(emotion: str | None, chance: random.Random) -> str:
 
 
 def mandarin_sentence(sentiment: str | None, chance: random.Random) -> str:
-    """A Mandarin sentence of two clauses; None asks for wording that tells no
-    sentiment.
-    """
+    """A Mandarin sentence of two clauses; None for one that shows no sentiment."""
     carriers = [
         fill(template, MANDARIN_FILLERS, chance) for template in chance.sample(MANDARIN_CARRIERS, 2)
     ]

@@ -1,5 +1,6 @@
-"""Synthetic speech whose word times are known, through the espeak-ng library that
-`espeakng-loader` brings along.
+"""Synthetic speech with known word times, by the library espeak-ng.
+
+The package `espeakng-loader` contains the library and its voices.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _DO_NOT_EXIT = 2, 0x0001, 0x8000
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _UTF8 = 1
 _LIST_TERMINATED, _WORD, _PHONEME = 0, 1, 7
-# The longest distance, in characters, between a word and the place that the library
-# names for it: after a sentence that begins with a one-letter word its count is off by
-# one or two.
+# How many characters the library may place a word beside where it is: in a text that
+# begins with a word of one letter its positions are off by one or two.
 _TEXT_SLACK = 2
 
 
@@ -34,11 +34,11 @@ class SynthesisError(Exception):
 
 @dataclass(frozen=True)
 class Manner:
-    """How something is said: pitch and pitch range on espeak-ng's scales 0-100 (50 is
-    ordinary), words per minute.
+    """How something is said.
 
-    `level` is the root mean square of the speech in dB of full scale: the library's
-    voices differ much in loudness.
+    `pitch` and `pitch_range` are on espeak-ng's scales from 0 to 100, where 50 is
+    ordinary. `level` is the root mean square of the speech in dB of full scale; without
+    it the library's voices would differ in loudness.
     """
 
     voice: str
@@ -50,8 +50,9 @@ class Manner:
 
 @dataclass(frozen=True)
 class Speech:
-    """A spoken text: waveform (num_samples,) float32 at `sampling_rate` Hz and each
-    word's (start, end) in seconds.
+    """A spoken text: waveform (num_samples,) float32 at `sampling_rate` Hz.
+
+    `times` has each word's start and end in seconds.
     """
 
     waveform: NDArray[np.float32]
@@ -91,13 +92,12 @@ def speak(
     noise: float = -66.0,
     seed: int = 0,
 ) -> Speech:
-    """Speaks `text`; `units` are the (first, last + 1) characters of the words whose
-    times are wanted, in order.
+    """Speaks `text`; the same arguments always give the same samples.
 
-    `padding` is silence before and after in seconds; `noise` is the level of the noise
-    floor in dB of full scale (RMS). The same arguments always give the same samples.
-    Raises SynthesisError where the library runs two words together, so that one of them
-    has no time of its own, or does not know the voice.
+    `units` are the words whose times are wanted, in order, as (first, last + 1)
+    character. `padding` is the silence before and after in seconds, `noise` the level
+    of the noise floor in dB of full scale (RMS). Raises SynthesisError for an unknown
+    voice, and where the library speaks two words as one, so that a time is missing.
     """
     samples, rate, events = _render(text, manner, seed)
     waveform = audio.resample(samples.astype(np.float32) / 32768.0, rate, sampling_rate)
@@ -144,8 +144,7 @@ def _render(text: str, manner: Manner, seed: int) -> tuple[NDArray[np.int16], in
         callback = _Callback(receive)
         library.espeak_SetSynthCallback(callback)
         variant = manner.voice.partition("+")[2]
-        # The library speaks with its plain voice, without a word, where it does not
-        # know the variant.
+        # The library itself uses its plain voice for an unknown variant.
         if variant and not (data / "voices" / "!v" / variant).is_file():
             raise SynthesisError(
                 f"espeak-ng has no variant {variant!r}, expected a file of voices/!v such as 'f3'"
@@ -168,26 +167,23 @@ def _render(text: str, manner: Manner, seed: int) -> tuple[NDArray[np.int16], in
             encoded, ctypes.c_size_t(len(encoded) + 1), 0, 1, 0, _UTF8, None, None
         )
         if status != 0:
-            raise SynthesisError(f"espeak-ng answered {status} to {text!r}, expected 0")
+            raise SynthesisError(f"espeak-ng failed with status {status} on {text!r}")
         library.espeak_Synchronize()
     return np.frombuffer(b"".join(pieces), dtype=np.int16), rate, marks
 
 
 @contextmanager
 def _library() -> Iterator[tuple[ctypes.CDLL, int, Path]]:
-    """The library, loaded afresh and unloaded afterwards, with its sampling rate in Hz
-    and data folder.
+    """The library, its sampling rate in Hz and its data folder.
 
-    It keeps the state of its noise and pitch flutter for as long as it is loaded, and
-    nothing resets that; loading it for every utterance takes 5 ms and makes an
-    utterance independent of all that was spoken before it.
+    As long as it is loaded the library keeps the state of its noise and pitch flutter,
+    and no call resets it. It is loaded for every utterance, which takes 5 ms, so that
+    an utterance does not depend on those before it.
     """
     try:
         import espeakng_loader
     except ImportError as error:
-        raise SynthesisError(
-            "espeakng-loader is missing, expected `pip install espeakng-loader`"
-        ) from error
+        raise SynthesisError("espeakng-loader is missing: pip install espeakng-loader") from error
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     try:
         data = Path(espeakng_loader.get_data_path())
@@ -198,7 +194,7 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int, Path]]:
         )
         if rate <= 0:
             raise SynthesisError(
-                f"espeak-ng could not start with {data}, expected its folder espeak-ng-data"
+                f"espeak-ng could not start with its data in {data}: install espeakng-loader again"
             )
         try:
             yield library, rate, data
@@ -211,8 +207,9 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int, Path]]:
 def _times(
     text: str, units: Sequence[tuple[int, int]], marks: Sequence[_Mark]
 ) -> list[tuple[float, float]]:
-    """Start and end in seconds of each unit: from its event to the next unit's, or to
-    the pause before that.
+    """Start and end of each unit in seconds.
+
+    A unit lasts from its event to the next unit's, or to a pause before that.
     """
     chosen = _events_of(text, units, marks)
     times = []
@@ -227,8 +224,9 @@ def _times(
 
 
 def _events_of(text: str, units: Sequence[tuple[int, int]], marks: Sequence[_Mark]) -> list[int]:
-    """Index of the word event at which each unit begins; a unit may have further events
-    inside (Mandarin syllables).
+    """Index of the word event at which each unit begins.
+
+    Further events may lie inside a unit: Mandarin has one for each syllable.
     """
     words = [index for index, mark in enumerate(marks) if mark.type == _WORD]
     by_position = {marks[index].text_position - 1: index for index in reversed(words)}
@@ -242,5 +240,6 @@ def _events_of(text: str, units: Sequence[tuple[int, int]], marks: Sequence[_Mar
     ):
         return words
     raise SynthesisError(
-        f"{text!r}: word times at characters {positions}, expected one at the start of each of {spoken}"
+        f"{text!r}: word times at characters {positions}, expected one at the start of each of "
+        f"{spoken}"
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.demo.corpus import CORPORA as SYNTHETIC
+from pipeline.demo import CORPORA as SYNTHETIC
 
 
 @dataclass(frozen=True)

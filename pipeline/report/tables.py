@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pipeline.demo.corpus import CORPORA as SYNTHETIC
+from pipeline.demo import CORPORA as SYNTHETIC
 from pipeline.lookup import ConfigurationError
 from pipeline.report.experiments import Experiment, experiments, metric
 

@@ -10,7 +10,9 @@ import pytest
 
 from pipeline import audio, lookup
 from pipeline.corpora import _totals as totals
+from pipeline.demo import CORPORA
 from pipeline.demo import corpus as demo_corpus
+from pipeline.demo.plan import plan
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 
@@ -22,9 +24,9 @@ def read(corpus: str, root: Path) -> list[Utterance]:
     return found
 
 
-@pytest.mark.parametrize("corpus", demo_corpus.CORPORA)
+@pytest.mark.parametrize("corpus", CORPORA)
 def test_reads_what_was_written(corpus: str, tmp_path: Path) -> None:
-    lines = demo_corpus.plan(corpus)[::50]
+    lines = plan(corpus)[::50]
     demo_corpus.write(corpus, lines, tmp_path)
     found = read(corpus, tmp_path)
     assert [item.utterance_id for item in found] == [line.utterance_id for line in lines]
@@ -43,7 +45,7 @@ def test_reads_what_was_written(corpus: str, tmp_path: Path) -> None:
         assert len(audio.load(item, 16000)) > 16000
 
 
-@pytest.mark.parametrize("corpus", demo_corpus.CORPORA)
+@pytest.mark.parametrize("corpus", CORPORA)
 def test_totals_are_those_of_the_plan(corpus: str) -> None:
     utterances = [
         Utterance(
@@ -54,7 +56,7 @@ def test_totals_are_those_of_the_plan(corpus: str) -> None:
             dialogue=line.dialogue,
             style=line.style,
         )
-        for line in demo_corpus.plan(corpus)
+        for line in plan(corpus)
     ]
     assert totals.differences(lookup.component("corpora", corpus).TOTALS, utterances) == []
 
