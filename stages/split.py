@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import folders, tables
@@ -21,19 +22,15 @@ def main(
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     made = split(protocol, utterances, config)
     folder = folders.split(data, corpus, protocol)
-    folder.mkdir(parents=True, exist_ok=True)
     # The firewall: training reads this file, and the labels of test rows are not in it.
-    seen = [None if row.subset == "test" else row.emotion for row in made.rows]
-    folds = {
-        "fold": pa.array([row.fold for row in made.rows], pa.int32()),
-        "subset": pa.array([row.subset for row in made.rows], pa.string()),
-        "utterance_id": pa.array([row.utterance_id for row in made.rows], pa.string()),
-        "emotion": pa.array(seen, pa.string()),
-    }
-    labels = dict(sorted({row.utterance_id: row.emotion for row in made.rows}.items()))
-    named = pa.table({"utterance_id": list(labels), "emotion": list(labels.values())})
-    pq.write_table(pa.table(folds), folder / folders.FOLDS)
-    pq.write_table(named, folder / folders.LABELS)
+    tested = pc.equal(made.folds["subset"], "test")
+    seen = pc.if_else(tested, pa.scalar(None, pa.string()), made.folds["emotion"])
+    folds = made.folds.set_column(made.folds.column_names.index("emotion"), "emotion", seen)
+    labels = made.folds.select(["utterance_id", "emotion"])
+    labels = labels.group_by(labels.column_names).aggregate([]).sort_by("utterance_id")
+    for name, table in ((folders.FOLDS, folds), (folders.LABELS, labels)):
+        with tables.replacing(folder / name) as temporary:
+            pq.write_table(table, temporary)
     stage = f"split {corpus} {protocol}"
     account(stage, folder, len(utterances), len(labels), made.rejections, made.audit)
 

@@ -119,8 +119,6 @@ def _item_deps(stage: str, section: str, item: Mapping[str, str], params: Params
     if section == "alignment":
         # Where a corpus states word times, every chain is measured against them.
         components = [_component(section, name) for name in (*settings.chain, "given")]
-    elif section == "splits":
-        components = []
     else:
         components = [_component(section, item["name"])]
     return deps + _modules(stage, *components)

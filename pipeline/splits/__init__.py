@@ -1,19 +1,21 @@
-"""Splits: who trains, who chooses the epoch, who tests; one module for each protocol."""
+"""Splits: who trains, who chooses the epoch, who tests; one module for each protocol.
+
+A protocol is chosen by the part of the params key before the first hyphen, and a module
+added here is one: see `_protocol` for what it holds. Every fold has a validation set of
+its own beside its training and test part; the audit says how it was made and what the
+parts have in common.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pipeline import lookup
-from pipeline.splits import _protocol
-from pipeline.splits._protocol import Config
-from pipeline.splits._splits import Split, split
+from pipeline.splits._split import Split, split
 
-__all__ = ["Config", "Split", "settings", "split"]
+__all__ = ["Split", "settings", "split"]
 
 
-def settings(name: str, values: Any) -> Config:
-    """The checked entry `name` of the section `splits` of params.yaml."""
-    _protocol.name_of(name)
-    config: Config = lookup.configure(Config, values, f"splits.{name}")
-    return config
+def settings(name: str, values: Any) -> Any:
+    """The checked Config under `name` of the section `splits` of params.yaml."""
+    return lookup.component_config("splits", name, values)

@@ -1,57 +1,102 @@
-"""Evaluation protocols by name, and what params.yaml states of one.
+"""What a protocol is made of: its settings, what it is given, what it returns.
 
-A protocol is chosen by the part of the params key before the first hyphen:
-
-    session    one session out per fold (TSIN's SesI, CMA), or `test: [5]` alone (CBLA: train 1-4, test 5)
-    speaker    one speaker out per fold (TSIN's SpkI), or `folds` groups of speakers
-    random     stratified folds over utterances (TSIN's SpkD, FG_CME on RAVDESS)
-    ratio      one stratified division, train : valid : test = 7 : 2 : 1 (PBA)
-    grouped    the same 7 : 2 : 1 over whole dialogues or videos, or `folds` groups of them
-    official   the corpus's own subset column
-    fold_file  a published fold list
+A protocol module has `Config`, a frozen pydantic dataclass that extends `Common` or
+`Validated`, and `divide(items, config)`, which returns a `Division` or raises
+ConfigurationError where the corpus cannot be divided so. The items are sorted by
+utterance_id.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
-from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection, Utterance
 
-NAMES = ("fold_file", "grouped", "official", "random", "ratio", "session", "speaker")
+SUBSETS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Config:
-    """Label scheme and protocol parameters of one split.
+def _whole(ratio: tuple[float, float, float]) -> tuple[float, float, float]:
+    if min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
+        raise ValueError("expected three positive shares with the sum 1")
+    return ratio
+
+
+Folds = Annotated[int, Field(ge=2)]
+Ratio = Annotated[tuple[float, float, float], AfterValidator(_whole)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every protocol is told: which utterances it divides, as which classes.
 
     `labels` maps each raw label to its class; the classes are numbered in the order in
     which they first appear, other labels are rejected. `styles` keeps only these
-    speaking styles. `folds` groups units into that many folds; None is one fold per
-    session or speaker, five random folds, or one division by `ratio` (train, valid,
-    test). `test` names the sessions or speakers of a single test fold. `duplicates:
-    drop` keeps one of several recordings with identical samples. `fold_file` is a CSV
-    or JSON path, for the protocol of that name.
+    speaking styles. `duplicates: drop` keeps one of several recordings with identical
+    samples. `seed` orders what is drawn.
     """
 
     labels: dict[str, str]
     styles: list[str] | None = None
-    folds: int | None = Field(default=None, ge=2)
-    seed: int = 0
-    validation_share: float = Field(default=0.15, gt=0, lt=0.9)
-    ratio: tuple[float, float, float] = (0.7, 0.2, 0.1)
-    test: list[str] | None = None
     duplicates: Literal["drop", "keep"] = "drop"
-    fold_file: str | None = None
+    seed: int = 0
 
 
-def name_of(key: str) -> str:
-    """The protocol of a params key such as 'speaker-five'."""
-    name = key.split("-", 1)[0]
-    if name not in NAMES:
-        raise ConfigurationError(
-            f"unknown split {key!r}, expected one of {list(NAMES)}, with '-anything' behind it"
-        )
-    return name
+@dataclass(frozen=True, kw_only=True)
+class Validated(Common):
+    """Of a protocol that does not state its validation sets: their share of the
+    training part.
+    """
+
+    validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
+
+
+class Item(NamedTuple):
+    """An utterance and its class."""
+
+    utterance: Utterance
+    emotion: str
+
+
+# The subset of each item, (num_items,); '' where an item is not in the fold.
+Subsets = NDArray[np.str_]
+
+
+class Fold(NamedTuple):
+    """The subset of each item, and how the validation set was made, for the audit."""
+
+    subsets: Subsets
+    validation: str
+
+
+@dataclass(frozen=True)
+class Division:
+    """A protocol's folds.
+
+    `rejections` has the items that are in no fold; `unknown` counts the names of a
+    published list that the corpus does not have.
+    """
+
+    folds: list[Fold]
+    rejections: list[Rejection] = field(default_factory=list)
+    unknown: int = 0
+
+
+class Groups(NamedTuple):
+    """Names, sorted, and each item's place among them, (num_items,); -1 for none."""
+
+    names: list[str]
+    own: NDArray[np.int64]
+
+
+def groups(values: Iterable[Any]) -> Groups:
+    """The items by a value that some have in common; None is no group."""
+    listed = list(values)
+    names = sorted(set(listed) - {None})
+    place: dict[str | None, int] = {name: index for index, name in enumerate(names)}
+    return Groups(names, np.array([place.get(value, -1) for value in listed], dtype=np.int64))

@@ -181,7 +181,7 @@ MISTAKES = {
     ),
     "unknown protocol": (
         setting("splits", "kfold", {"labels": {"a": "a"}}),
-        "unknown split 'kfold', expected one of ['fold_file', 'grouped'",
+        "unknown splits component 'kfold', expected one of ['fold_file', 'grouped'",
     ),
     "split without labels": (setting("splits", "random-two", None), "splits.random-two: labels = "),
     "one fold": (

@@ -10,14 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import report
+from pipeline import report, splits
 from pipeline.evaluation import metrics
 from pipeline.lookup import ConfigurationError
 from pipeline.report import accounts, audit, results, terminal
 from pipeline.report.experiments import experiments
 from pipeline.schema import Rejection, Utterance
-from pipeline.splits import _splits as splits
-from pipeline.splits._protocol import Config
 from pipeline.tables import write_rejections, write_utterances
 
 VOID = {"meta", "link", "img", "br"}
@@ -66,7 +64,8 @@ def add_corpus(
     (folder / "metrics.json").write_text(
         json.dumps({"utterances": size + 1, "used": size, "rejected": 1})
     )
-    made = splits.split(protocol, utterances, Config(labels={name: name for name in CLASSES}))
+    settings = splits.settings(protocol, {"labels": {name: name for name in CLASSES}})
+    made = splits.split(protocol, utterances, settings)
     place = data / "splits" / corpus / protocol
     write_rejections(place / "rejects.parquet", made.rejections)
     (place / "metrics.json").write_text(json.dumps({**made.audit, "used": size - 1, "rejected": 1}))
@@ -90,11 +89,12 @@ def add_experiment(
     skill.
     """
     generator = np.random.default_rng(len(name))
-    truth = {row.utterance_id: row.emotion for row in made.rows}
+    rows = made.folds.to_pylist()
+    truth = {row["utterance_id"]: row["emotion"] for row in rows}
     folder, epochs, folds = models / name, 8, []
-    for number in sorted({row.fold for row in made.rows}):
+    for number in sorted({row["fold"] for row in rows}):
         names = sorted(
-            row.utterance_id for row in made.rows if row.fold == number and row.subset == "test"
+            row["utterance_id"] for row in rows if row["fold"] == number and row["subset"] == "test"
         )
         own = np.array([CLASSES.index(truth[item]) for item in names])
         for seed in range(seeds):

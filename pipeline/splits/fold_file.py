@@ -1,0 +1,122 @@
+"""A published fold list.
+
+CSV with the columns utterance_id and fold (the fold that tests the utterance), or with
+subset beside them (its place in that fold). JSON: {utterance_id: fold}, or a list of
+{"train": [...], "valid": [...], "test": [...]}.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection
+from pipeline.splits._groups import k_folds
+from pipeline.splits._protocol import SUBSETS, Division, Item, Subsets, Validated
+from pipeline.splits._validation import with_validation
+
+FORMS = (
+    "expected CSV: utterance_id, fold and perhaps subset; "
+    "or JSON: {utterance_id: fold} or [{subset: [ids]}]"
+)
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Config(Validated):
+    """`fold_file`: path of the list; `validation_share` counts in folds where it states
+    no validation set.
+    """
+
+    fold_file: str
+
+
+class Entry(NamedTuple):
+    """A line of the list; without a subset, `fold` is the one that tests it."""
+
+    fold: str
+    subset: str | None
+    utterance_id: str
+
+
+def divide(items: Sequence[Item], config: Config) -> Division:
+    """The list's folds; utterances that it does not name are rejected."""
+    path = Path(config.fold_file)
+    entries = _read(path)
+    place = {item.utterance.utterance_id: index for index, item in enumerate(items)}
+    divided = _divided(path, entries, place)
+    if not any({"train", "test"} <= set(subsets.tolist()) for subsets in divided):
+        raise ConfigurationError(
+            f"fold_file {path}: no fold has training and test utterances of this corpus, "
+            "it must name them by their utterance ids"
+        )
+    listed = {entry.utterance_id for entry in entries}
+    rejections = [
+        Rejection(name, "split", "not in the fold list", path.name)
+        for name in sorted(place.keys() - listed)
+    ]
+    folds = with_validation(items, divided, config)
+    return Division(folds, rejections, len(listed - place.keys()))
+
+
+def _divided(path: Path, entries: Sequence[Entry], place: Mapping[str, int]) -> list[Subsets]:
+    """The subsets of each fold; `place` gives the items' positions."""
+    found = {entry.fold for entry in entries}
+    order = sorted(found, key=lambda fold: (not fold.isdigit(), fold.zfill(9)))
+    number = {fold: index for index, fold in enumerate(order)}
+    own = np.full(len(place), -1)
+    stated = [np.full(len(place), "", dtype="U5") for _ in order]
+    for fold, subset, name in entries:
+        if name not in place:
+            continue
+        index = place[name]
+        if subset is None:
+            twice = own[index] not in (-1, number[fold])
+            own[index] = number[fold]
+        else:
+            twice = stated[number[fold]][index] not in ("", subset)
+            stated[number[fold]][index] = subset
+        if twice:
+            raise ConfigurationError(
+                f"fold_file {path}: {name} stands twice in fold {fold}, it can be in one subset"
+            )
+    return k_folds(own, len(order)) if entries[0].subset is None else stated
+
+
+def _read(path: Path) -> list[Entry]:
+    """The lines of a list, either all with a subset or all without."""
+    try:
+        if path.suffix.lower() == ".csv":
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                entries = [
+                    Entry(row["fold"].strip(), row.get("subset"), row["utterance_id"].strip())
+                    for row in csv.DictReader(file)
+                ]
+        else:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                entries = [Entry(str(int(fold)), None, name) for name, fold in content.items()]
+            else:
+                entries = [
+                    Entry(str(fold), subset, str(name))
+                    for fold, parts in enumerate(content)
+                    for subset, names in parts.items()
+                    for name in names
+                ]
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"fold_file {path}: {type(error).__name__} {error}, {FORMS}"
+        ) from None
+    stated = {entry.subset for entry in entries}
+    if not entries or (stated != {None} and not stated <= set(SUBSETS)):
+        raise ConfigurationError(
+            f"fold_file {path}: subsets {sorted(map(str, stated))}, {FORMS}, subsets {SUBSETS}"
+        )
+    return entries

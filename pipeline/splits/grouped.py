@@ -1,0 +1,33 @@
+"""One division 7 : 2 : 1 over whole dialogues or videos, or `folds` groups of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline.splits._groups import groups_out, named_groups, shared_out
+from pipeline.splits._protocol import SUBSETS, Division, Fold, Folds, Item, Ratio, Validated
+from pipeline.splits._validation import with_validation
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Config(Validated):
+    """`ratio`: the shares of train, valid and test of the one division; `folds` takes
+    its place, and then `validation_share` says how large the validation sets are.
+    """
+
+    ratio: Ratio = (0.7, 0.2, 0.1)
+    folds: Folds | None = None
+
+
+def divide(items: Sequence[Item], config: Config) -> Division:
+    """Folds that keep every dialogue in one subset."""
+    if config.folds is not None:
+        divided = groups_out(items, "dialogue", config.folds, None, config.seed)
+        return Division(with_validation(items, divided, config, ("dialogue",)))
+    groups = named_groups(items, "dialogue", len(SUBSETS))
+    part = shared_out(items, groups, config.ratio, config.seed)
+    return Division([Fold(np.array(SUBSETS)[part], "as given by the division")])

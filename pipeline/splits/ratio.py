@@ -1,0 +1,37 @@
+"""One stratified division, train : valid : test = 7 : 2 : 1 (PBA)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline.lookup import ConfigurationError
+from pipeline.splits._groups import by_class
+from pipeline.splits._protocol import SUBSETS, Common, Division, Fold, Item, Ratio
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Config(Common):
+    """`ratio`: the shares of train, valid and test."""
+
+    ratio: Ratio = (0.7, 0.2, 0.1)
+
+
+def divide(items: Sequence[Item], config: Config) -> Division:
+    """A single fold whose parts have the same share of every class."""
+    subsets = np.full(len(items), "train")
+    for emotion, members in by_class(items, config.seed).items():
+        total = len(members)
+        if total < len(SUBSETS):
+            raise ConfigurationError(
+                f"ratio: {total} utterances of {emotion!r}, "
+                f"there must be one or more for each of {list(SUBSETS)}"
+            )
+        test = max(1, round(config.ratio[2] * total))
+        valid = min(max(1, round(config.ratio[1] * total)), total - test - 1)
+        subsets[members[:test]] = "test"
+        subsets[members[test : test + valid]] = "valid"
+    return Division([Fold(subsets, "as given by the division")])

@@ -1,0 +1,31 @@
+"""One session out per fold (TSIN's SesI, CMA), or a single fold that tests the sessions
+in `test` (CBLA: trained on sessions 1 to 4, tested on 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from pipeline.splits._groups import groups_out
+from pipeline.splits._protocol import Division, Folds, Item, Validated
+from pipeline.splits._validation import with_validation
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Config(Validated):
+    """`folds` groups of sessions take the place of single sessions; `test` names the
+    sessions of the only test fold.
+    """
+
+    folds: Folds | None = None
+    test: list[str] | None = None
+
+
+def divide(items: Sequence[Item], config: Config) -> Division:
+    """Folds that test whole sessions."""
+    divided = groups_out(items, "session", config.folds, config.test, config.seed)
+    # A session is two speakers: validation takes a speaker of the other sessions.
+    return Division(with_validation(items, divided, config, ("speaker", "session")))

@@ -1,0 +1,27 @@
+import pytest
+
+from pipeline.lookup import ConfigurationError
+from tests.resources.divided import EMOTIONS, corpus, divided, folds_of
+
+
+@pytest.mark.parametrize("values", [{}, {"folds": 5}, {"folds": None}])
+def test_folds_are_stratified_and_share_speakers(values):
+    result = divided("random", corpus(), **values)
+    assert len(folds_of(result)) == 5
+    audit = result.audit["folds"]["0"]
+    assert "stratified" in audit["validation"]
+    assert audit["speakers_shared"]["train_test"]["count"] >= 8
+    assert result.audit["verdict"]["speaker_independent"] is False
+    # 120 utterances; each class's share of a test fold is its share of the corpus, to
+    # one utterance.
+    for fold in result.audit["folds"].values():
+        for label, total in result.audit["classes"].items():
+            assert abs(fold["test"]["classes"][label] - total / 5) < 1
+        assert abs(fold["valid"]["utterances"] - 0.15 * 96) <= 2
+
+
+def test_more_folds_than_utterances_of_a_class():
+    happy = [item for item in corpus() if EMOTIONS[item.emotion] == "happy"][:2]
+    others = [item for item in corpus() if EMOTIONS[item.emotion] != "happy"]
+    with pytest.raises(ConfigurationError, match="5 folds of 2 'happy' utterances"):
+        divided("random", others + happy)

@@ -1,0 +1,77 @@
+"""A corpus to divide, and what a division made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline import splits
+from pipeline.schema import Utterance
+from pipeline.splits import Split
+
+EMOTIONS = {
+    "angry": "angry",
+    "happy": "happy",
+    "excited": "happy",
+    "sad": "sad",
+    "neutral": "neutral",
+}
+
+
+def corpus(
+    sessions: int = 5, per_speaker: int = 12, text: str = "sentence {}", **changes: Any
+) -> list[Utterance]:
+    """Two speakers a session, every raw label, two dialogues a session."""
+    made = []
+    for session in range(1, sessions + 1):
+        for letter in "FM":
+            for number in range(per_speaker):
+                values = {
+                    "utterance_id": f"Ses{session}{letter}_{number:03d}",
+                    "corpus": "made",
+                    "emotion": list(EMOTIONS)[number % len(EMOTIONS)],
+                    "speaker": f"{session}{letter}",
+                    "session": str(session),
+                    "dialogue": f"{session}_{number % 2}",
+                    "style": "scripted" if number % 2 else "improvised",
+                    "transcript": text.format(number),
+                    "words": tuple(text.format(number).split()),
+                    "audio_sha256": f"{session}{letter}{number}",
+                }
+                made.append(Utterance(**(values | changes)))
+    return made
+
+
+def with_subsets(utterances: Sequence[Utterance], of_session: dict[str, str]) -> list[Utterance]:
+    """The same utterances where the corpus states subsets, 'train' if none is given."""
+    return [
+        dataclasses.replace(item, subset=of_session.get(str(item.session), "train"))
+        for item in utterances
+    ]
+
+
+def divided(protocol: str, utterances: Sequence[Utterance], **values: Any) -> Split:
+    """What the settings under the name `protocol` in params.yaml give."""
+    settings = splits.settings(protocol, {"labels": EMOTIONS} | values)
+    return splits.split(protocol, utterances, settings)
+
+
+def subsets(result: Split, fold: int = 0) -> dict[str, set[str]]:
+    """Utterance ids of one fold by subset."""
+    found: dict[str, set[str]] = {"train": set(), "valid": set(), "test": set()}
+    for row in result.folds.to_pylist():
+        if row["fold"] == fold:
+            found[row["subset"]].add(row["utterance_id"])
+    return found
+
+
+def folds_of(result: Split) -> list[int]:
+    """The numbers of the folds, sorted."""
+    return sorted(set(result.folds["fold"].to_pylist()))
+
+
+def shared(utterances: Sequence[Utterance], field: str, one: set[str], other: set[str]) -> set[str]:
+    """The values of a field that two sets of utterance ids have in common."""
+    values = {item.utterance_id: getattr(item, field) for item in utterances}
+    return {values[name] for name in one} & {values[name] for name in other}
