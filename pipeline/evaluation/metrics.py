@@ -7,7 +7,8 @@ headline is what the field reports, the mean over folds (and seeds) of each fold
 score; `pooled.` holds the scores of all folds' predictions taken together.
 
     (top level)     the epoch that the inner validation set chose
-    test_selected.  each fold's best epoch by WA on its own test part: what some papers report, never the headline
+    test_selected.  each fold's best epoch by WA on its own test part: what some papers
+                    report, never the headline
     last_epoch.     for orientation
 """
 
@@ -24,7 +25,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline import folders, tables
 from pipeline.evaluation import bootstrap
+from pipeline.evaluation.scores import confusion_matrix, scores, summary
 
 SELECTIONS = ("validation", "test_selected", "last_epoch")
 
@@ -48,58 +51,12 @@ class Fold:
 @dataclass(frozen=True)
 class Evaluation:
     """Everything `evaluate` writes: nested metrics, one row per fold, one row per
-    tested utterance, confusion counts.
-
-    `confusion`: (num_classes, num_classes), true classes down, predicted across, over
-    all folds and seeds.
+    tested utterance.
     """
 
     metrics: dict[str, Any]
     per_fold: pa.Table
     predictions: pa.Table
-    confusion: NDArray[np.int64]
-
-
-def confusion_matrix(
-    truth: NDArray[Any], predicted: NDArray[Any], num_classes: int
-) -> NDArray[np.int64]:
-    """(num_classes, num_classes + 1) counts from class indices (N,); the last column
-    counts -1, no prediction.
-    """
-    column = np.where(predicted < 0, num_classes, predicted)
-    flat = np.bincount(
-        truth * (num_classes + 1) + column, minlength=num_classes * (num_classes + 1)
-    )
-    return flat.reshape(num_classes, num_classes + 1)
-
-
-def scores(confusion: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
-    """WA, UA, macro F1 and precision, recall and F1 of each class; means are over the
-    classes that occur.
-
-    confusion: (num_classes, num_classes or one more), true classes down. A class that
-    is never predicted has precision 0; recall and F1 of a class that does not occur are
-    None.
-    """
-    size = len(classes)
-    support, right = confusion.sum(axis=1), np.diagonal(confusion[:, :size])
-    if support.sum() == 0:
-        raise ValueError("no utterances to score, expected at least one")
-    guessed = confusion[:, :size].sum(axis=0)
-    recall = right / np.maximum(support, 1)
-    precision = right / np.maximum(guessed, 1)
-    f1 = 2 * right / np.maximum(support + guessed, 1)
-    present = support > 0
-    return {
-        "wa": float(right.sum() / support.sum()),
-        "ua": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
-        "macro_precision": float(precision[present].mean()),
-        "recall": {
-            name: float(recall[i]) if present[i] else None for i, name in enumerate(classes)
-        },
-        "f1": {name: float(f1[i]) if present[i] else None for i, name in enumerate(classes)},
-    }
 
 
 def evaluate_experiment(
@@ -134,29 +91,32 @@ def evaluate_experiment(
     }
     names = sorted({name for fold in order for name in fold.utterance_ids})
     clusters, resampled = bootstrap.units_of(names, speakers)
+    units = {"fold": [fold.fold for fold in order], "seed": [fold.seed for fold in order]}
     metrics: dict[str, Any] = {}
     details: dict[str, list[dict[str, Any]]] = {}
-    confusions: dict[str, NDArray[np.int64]] = {}
+    place = {name: position for position, name in enumerate(names)}
+    places = [np.array([place[name] for name in fold.utterance_ids]) for fold in order]
     for selection, positions in chosen.items():
         picked = [guess[position] for guess, position in zip(guesses, positions, strict=True)]
-        tables = [
+        confusions = [
             confusion_matrix(own, guess, len(classes))
             for own, guess in zip(truths, picked, strict=True)
         ]
-        details[selection] = [scores(table, classes) for table in tables]
-        confusions[selection] = np.sum(tables, axis=0)
-        found = _summary(order, details[selection], classes)
-        pooled = scores(confusions[selection], classes)
+        together = np.sum(confusions, axis=0)
+        details[selection] = [scores(confusion, classes) for confusion in confusions]
+        found = summary(details[selection], classes, units)
+        pooled = scores(together, classes)
         found["pooled"] = {key: pooled[key] for key in ("wa", "ua", "macro_f1", "macro_precision")}
-        found |= _intervals(order, truths, picked, names, clusters, len(classes), resamples, seed)
+        counted = bootstrap.tallies(clusters, places, truths, picked, len(classes))
+        found |= bootstrap.intervals(counted, resamples, seed)
         found["epoch_mean"] = float(
             np.mean([order[i].epochs[position] for i, position in enumerate(positions)])
         )
-        found["without_prediction"] = int(confusions[selection][:, -1].sum())
+        found["without_prediction"] = int(together[:, -1].sum())
         metrics |= found if selection == "validation" else {selection: found}
     metrics["n"] = len(names)
-    metrics["folds"] = len({fold.fold for fold in order})
-    metrics["seeds"] = len({fold.seed for fold in order})
+    metrics["folds"] = len(set(units["fold"]))
+    metrics["seeds"] = len(set(units["seed"]))
     metrics["bootstrap"] = {
         "resampled": resampled,
         "units": int(clusters.max()) + 1,
@@ -166,12 +126,11 @@ def evaluate_experiment(
         _rounded(metrics),
         _per_fold(order, details, chosen),
         _predictions(order, truths, guesses, chosen["validation"], classes),
-        confusions["validation"][:, : len(classes)],
     )
 
 
 def _truth(fold: Fold, truth: Mapping[str, str], index: Mapping[str, int]) -> NDArray[np.int64]:
-    where = f"seed {fold.seed} fold {fold.fold}"
+    where = f"seed {fold.seed}, fold {fold.fold}"
     shape = (len(fold.epochs), len(fold.utterance_ids), len(index))
     if (
         fold.probabilities.shape != shape
@@ -179,16 +138,18 @@ def _truth(fold: Fold, truth: Mapping[str, str], index: Mapping[str, int]) -> ND
         or list(fold.epochs) != sorted(set(fold.epochs))
     ):
         raise ValueError(
-            f"{where}: probabilities {fold.probabilities.shape}, expected {shape} and ascending epochs"
+            f"{where}: probabilities {fold.probabilities.shape}, expected {shape} and "
+            "ascending epochs"
         )
     if fold.epoch not in fold.epochs:
         raise ValueError(f"{where}: chosen epoch {fold.epoch}, expected one of {list(fold.epochs)}")
     if len(set(fold.utterance_ids)) != len(fold.utterance_ids):
-        raise ValueError(f"{where}: an utterance is tested twice, expected each once")
+        raise ValueError(f"{where}: an utterance is tested twice")
     strangers = [name for name in fold.utterance_ids if truth.get(name) not in index]
     if strangers:
         raise ValueError(
-            f"{where}: no class for {strangers[:3]} ({len(strangers)}), expected one of {list(index)}"
+            f"{where}: no class for {len(strangers)} utterances ({strangers[:3]}), "
+            f"expected one of {list(index)}"
         )
     return np.array([index[truth[name]] for name in fold.utterance_ids], dtype=np.int64)
 
@@ -199,81 +160,6 @@ def _predicted(fold: Fold) -> NDArray[np.int64]:
     """
     finite = np.isfinite(fold.probabilities).all(axis=2)
     return np.where(finite, np.where(finite[..., None], fold.probabilities, 0.0).argmax(axis=2), -1)
-
-
-def _summary(
-    folds: Sequence[Fold], details: Sequence[Mapping[str, Any]], classes: Sequence[str]
-) -> dict[str, Any]:
-    """Means over folds and seeds, and their spread: over folds (of each fold's mean
-    over seeds) and over seeds.
-    """
-    found: dict[str, Any] = {}
-    for key in ("wa", "ua", "macro_f1", "macro_precision"):
-        found[key] = float(np.mean([detail[key] for detail in details]))
-    for key in ("recall", "f1"):
-        values = {
-            name: [detail[key][name] for detail in details if detail[key][name] is not None]
-            for name in classes
-        }
-        found[key] = {
-            name: float(np.mean(values[name])) if values[name] else 0.0 for name in classes
-        }
-    for key in ("wa", "ua"):
-        for unit in ("fold", "seed"):
-            groups: dict[int, list[float]] = {}
-            for fold, detail in zip(folds, details, strict=True):
-                groups.setdefault(getattr(fold, unit), []).append(detail[key])
-            means = [float(np.mean(group)) for group in groups.values()]
-            found[f"{key}_{unit}_std"] = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
-    return found
-
-
-def _intervals(
-    folds: Sequence[Fold],
-    truths: Sequence[NDArray[np.int64]],
-    picked: Sequence[NDArray[np.int64]],
-    names: Sequence[str],
-    clusters: NDArray[np.int64],
-    num_classes: int,
-    resamples: int,
-    seed: int,
-) -> dict[str, dict[str, float]]:
-    """95 % intervals of the means over folds.
-
-    In a resample a fold's score is that of its drawn utterances, and it counts in the
-    mean by how much of the fold was drawn: with one speaker a fold this is the usual
-    bootstrap over speakers; with each drawn once, the headline itself.
-    """
-    position = {name: i for i, name in enumerate(names)}
-    units = int(clusters.max()) + 1
-    # Utterances and right answers of each unit in each fold and class: (units,
-    # num_folds * num_classes).
-    total = np.zeros((units, len(folds), num_classes), dtype=np.float32)
-    right = np.zeros_like(total)
-    for number, (fold, own, guess) in enumerate(zip(folds, truths, picked, strict=True)):
-        unit = clusters[[position[name] for name in fold.utterance_ids]]
-        cell = unit * num_classes + own
-        for counts, cells in ((total, cell), (right, cell[guess == own])):
-            counts[:, number] = np.bincount(cells, minlength=units * num_classes).reshape(
-                units, num_classes
-            )
-    size = total.sum(axis=(0, 2))
-    drawn_wa, drawn_ua = [], []
-    for weights in bootstrap.weights(units, resamples, seed):
-        count = len(weights)
-        n = (weights @ total.reshape(units, -1)).reshape(count, len(folds), num_classes)
-        k = (weights @ right.reshape(units, -1)).reshape(count, len(folds), num_classes)
-        present = n > 0
-        mass = n.sum(axis=2) / size
-        wa = k.sum(axis=2) / np.maximum(n.sum(axis=2), 1)
-        ua = (k / np.maximum(n, 1)).sum(axis=2) / np.maximum(present.sum(axis=2), 1)
-        drawn_wa.append((wa * mass).sum(axis=1) / mass.sum(axis=1))
-        drawn_ua.append((ua * mass).sum(axis=1) / mass.sum(axis=1))
-    found = {}
-    for key, drawn in (("wa_ci95", drawn_wa), ("ua_ci95", drawn_ua)):
-        low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
-        found[key] = {"low": float(low), "high": float(high)}
-    return found
 
 
 def _per_fold(
@@ -342,7 +228,7 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
     folds, classes = [], None
     for place in sorted(Path(folder).glob("seed-*-fold-*")):
         _, seed, _, fold = place.name.split("-")
-        table = pq.read_table(place / "probabilities.parquet").sort_by(
+        table = pq.read_table(place / folders.PROBABILITIES).sort_by(
             [("epoch", "ascending"), ("utterance_id", "ascending")]
         )
         columns = [name for name in table.column_names if name.startswith("p_")]
@@ -355,7 +241,8 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
         number = len(names) // max(1, len(epochs))
         if len(set(counts)) != 1 or names != names[:number] * len(epochs):
             raise ValueError(
-                f"{place}: epochs of {sorted(set(counts))} utterances, expected the same ones in every epoch"
+                f"{place}: epochs of {sorted(set(counts.tolist()))} utterances, every epoch must "
+                "have the same ones: train the fold again"
             )
         shares = np.stack([table[name].to_numpy() for name in columns], axis=1).reshape(
             len(epochs), number, len(own)
@@ -380,21 +267,21 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     """
     import pyarrow.parquet as pq
 
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(evaluation.predictions, folder / "predictions.parquet.part")
-    (folder / "predictions.parquet.part").replace(folder / "predictions.parquet")
+    with tables.replacing(folder / folders.PREDICTIONS) as temporary:
+        pq.write_table(evaluation.predictions, temporary)
     actual = evaluation.predictions["label"].to_pylist()
     predicted = [name or "none" for name in evaluation.predictions["predicted"].to_pylist()]
-    rows = evaluation.per_fold.to_pylist()
-    tables: dict[str, list[Sequence[Any]]] = {
+    lines: dict[str, list[Sequence[Any]]] = {
         "confusion.csv": [("actual", "predicted"), *zip(actual, predicted, strict=True)],
-        "per_fold.csv": [evaluation.per_fold.column_names, *(list(row.values()) for row in rows)],
+        "per_fold.csv": [
+            evaluation.per_fold.column_names,
+            *(list(row.values()) for row in evaluation.per_fold.to_pylist()),
+        ],
     }
-    for name, content in tables.items():
-        with (folder / f"{name}.part").open("w", encoding="utf-8", newline="") as file:
+    for name, content in lines.items():
+        with (
+            tables.replacing(folder / name) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
             csv.writer(file, lineterminator="\n").writerows(content)
-        (folder / f"{name}.part").replace(folder / name)
-    (folder / "metrics.json.part").write_text(
-        json.dumps(evaluation.metrics, indent=2) + "\n", encoding="utf-8"
-    )
-    (folder / "metrics.json.part").replace(folder / "metrics.json")
+    tables.write_json(folder / folders.METRICS, evaluation.metrics)

@@ -58,35 +58,21 @@ def compare(
     cell = np.array([labels.index(label) for label in truth])
     units, resampled = bootstrap.units_of(names, speakers)
     count = int(units.max()) + 1
-    total = (
-        np.bincount(units * len(labels) + cell, minlength=count * len(labels))
-        .reshape(count, -1)
-        .astype(float)
+    flat = units * len(labels) + cell
+    # Utterances and gain of each unit and class, (num_units, 2, num_classes).
+    weights = np.stack([np.ones(len(names)), b.share_right - a.share_right])
+    counted = np.stack(
+        [np.bincount(flat, own, count * len(labels)).reshape(count, -1) for own in weights], axis=1
     )
-    gain = np.bincount(
-        units * len(labels) + cell,
-        weights=b.share_right - a.share_right,
-        minlength=count * len(labels),
-    ).reshape(count, -1)
-
-    def differences(
-        weights: NDArray[np.floating[Any]],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        n, k = weights @ total, weights @ gain
-        return k.sum(axis=1) / n.sum(axis=1), (k / np.maximum(n, 1)).sum(axis=1) / (n > 0).sum(
-            axis=1
-        )
-
-    drawn_wa, drawn_ua = zip(
-        *map(differences, bootstrap.weights(count, resamples, seed)), strict=True
-    )
-    wa, ua = differences(np.ones((1, count)))
+    drawn = [_differences(total) for total in bootstrap.sums(counted, resamples, seed)]
+    wa, ua = _differences(counted.sum(axis=0)[None])
+    drawn_wa, drawn_ua = (np.concatenate(pieces) for pieces in zip(*drawn, strict=True))
     only_first, only_second = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
     return {
         "n": len(names),
         "resampled": resampled,
-        **_spread("wa_difference", float(wa[0]), np.concatenate(drawn_wa)),
-        **_spread("ua_difference", float(ua[0]), np.concatenate(drawn_ua)),
+        **_spread("wa_difference", float(wa[0]), drawn_wa),
+        **_spread("ua_difference", float(ua[0]), drawn_ua),
         "mcnemar": {
             "only_first": only_first,
             "only_second": only_second,
@@ -157,14 +143,22 @@ def _joined(
 ) -> tuple[list[str], list[str], tuple[_Answers, _Answers]]:
     names = sorted(set(first["utterance_id"].to_pylist()) & set(second["utterance_id"].to_pylist()))
     if not names:
-        raise ValueError("no utterance in common, expected two experiments on one corpus")
+        raise ValueError("no utterance in common: only experiments on one corpus can be compared")
     answers = _Answers(first, names), _Answers(second, names)
     differing = int((answers[0].label != answers[1].label).sum())
     if differing:
         raise ValueError(
-            f"{differing} utterances with another label, expected two experiments with one label scheme"
+            f"{differing} utterances with another label: only experiments with one label "
+            "scheme can be compared"
         )
     return names, [str(label) for label in answers[0].label], answers
+
+
+def _differences(total: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of WA and UA, (num_resamples,) each, from (num_resamples, 2, num_classes)."""
+    n, k = total[:, 0], total[:, 1]
+    recalls = (k / np.maximum(n, 1)).sum(axis=1)
+    return k.sum(axis=1) / n.sum(axis=1), recalls / (n > 0).sum(axis=1)
 
 
 def _spread(key: str, value: float, drawn: NDArray[np.float64]) -> dict[str, dict[str, float]]:

@@ -1,17 +1,14 @@
 import json
 import time
-import warnings
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.metrics import Fold, confusion_matrix, evaluate_experiment, scores
+from pipeline.evaluation.metrics import Fold, evaluate_experiment
 
 CLASSES = ["angry", "happy", "neutral", "sad"]
 
@@ -43,38 +40,6 @@ def made(folds=3, seeds=1, size=40, epochs=4, skill=1.0, number=0):
     return made, truth, speakers
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
-def test_scores_equal_scikit_learn(pairs):
-    truth, predicted = np.array(pairs).T
-    found = scores(confusion_matrix(truth, predicted, 4), CLASSES)
-    present = sorted(set(truth))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn warns of predicted classes that do not occur
-        expected = {
-            "wa": reference.accuracy_score(truth, predicted),
-            "ua": reference.balanced_accuracy_score(truth, predicted),
-            "macro_f1": reference.f1_score(
-                truth, predicted, labels=present, average="macro", zero_division=0
-            ),
-            "macro_precision": reference.precision_score(
-                truth, predicted, labels=present, average="macro", zero_division=0
-            ),
-        }
-        recall = reference.recall_score(
-            truth, predicted, labels=range(4), average=None, zero_division=0
-        )
-        f1 = reference.f1_score(truth, predicted, labels=range(4), average=None, zero_division=0)
-    for key, value in expected.items():
-        assert found[key] == pytest.approx(value, abs=1e-12), key
-    for index, name in enumerate(CLASSES):
-        if index in present:
-            assert found["recall"][name] == pytest.approx(recall[index])
-            assert found["f1"][name] == pytest.approx(f1[index])
-        else:
-            assert found["recall"][name] is None
-
-
 def test_headline_is_the_mean_over_folds_at_the_chosen_epoch():
     folds, truth, speakers = made(folds=4, size=37)
     result = evaluate_experiment(folds, truth, CLASSES, speakers)
@@ -97,7 +62,6 @@ def test_headline_is_the_mean_over_folds_at_the_chosen_epoch():
     assert result.metrics["pooled"]["wa"] == pytest.approx(
         np.mean([r["label"] == r["predicted"] for r in rows]), abs=1e-6
     )
-    assert result.confusion.sum() == 4 * 37
     for row in rows:
         assert max(CLASSES, key=lambda name: row[f"p_{name}"]) == row["predicted"]
 
@@ -203,9 +167,9 @@ def test_a_class_that_a_fold_does_not_test_is_left_out_of_its_mean():
     assert found.metrics["recall"] == {"angry": 1.0, "happy": 0.5, "neutral": 0.0, "sad": 0.0}
 
 
-def test_mistakes_say_what_was_expected():
+def test_folds_that_cannot_be_scored_are_named():
     folds, truth, _ = made()
-    with pytest.raises(ValueError, match="expected one of"):
+    with pytest.raises(ValueError, match=r"fold 0: no class for 40 utterances .*expected one of"):
         evaluate_experiment(folds, dict.fromkeys(truth, "calm"), CLASSES)
     with pytest.raises(ValueError, match="expected at least one, and each seed and fold once"):
         evaluate_experiment([folds[0], folds[0]], truth, CLASSES)
@@ -241,5 +205,6 @@ def test_files_are_read_and_written_the_same_each_time(tmp_path):
     for name in ("metrics.json", "per_fold.csv", "predictions.parquet", "confusion.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert (tmp_path / "one" / "confusion.csv").read_text().count("\n") == 1 + 2 * 2 * 40
+    assert len(list((tmp_path / "one").iterdir())) == 4, "nothing half-written is left"
     with pytest.raises(FileNotFoundError, match="expected seed-S-fold-K"):
         metrics.read_folds(tmp_path / "nothing")
