@@ -244,7 +244,8 @@ def test_tsin_reads_500_frames_with_two_differences_and_token_vectors(recipe: st
 def test_tsins_three_protocols(suffix: str, name: str, folds: int | None) -> None:
     for recipe in (f"tsin-iemocap{suffix}", f"tsin-demo{suffix}", "paper_inputs-demo"):
         config = split_config(recipe, name)
-        assert config.labels == MERGED and config.folds == folds and getattr(config, "test", None) is None
+        assert config.labels == MERGED and config.folds == folds
+        assert getattr(config, "test", None) is None
 
 
 WORDS = {"cbla": 500, "cma": 50, "fg_cme": None, "pba": 50, "tsin": 150}
