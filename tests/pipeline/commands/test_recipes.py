@@ -231,3 +231,19 @@ def test_an_unknown_recipe_lists_those_at_hand(tmp_path: Path) -> None:
         ConfigurationError, match=r"unknown recipe 'two', expected one of \['one'\]"
     ):
         recipes.read("two", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["..", "", "-x", "a/b", "x; touch y"])
+@pytest.mark.parametrize("section", ["corpora", "acoustic", "splits", "experiments", "inputs"])
+def test_a_recipe_with_a_name_that_is_no_word_leaves_the_file_alone(
+    small: Path, section: str, name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="is no name"):
+        recipes.use(small, {section: {name: {}}})
+    assert small.read_text() == SMALL
+
+
+def test_a_root_that_dvc_would_not_expand_leaves_the_file_alone(small: Path) -> None:
+    with pytest.raises(ConfigurationError, match="would not be expanded by DVC"):
+        recipes.use(small, RECIPE, root="$CORPORA/mine")
+    assert small.read_text() == SMALL
