@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def units_of(
     return np.array([place[str(speaker)] for speaker in known]), "speakers"
 
 
-def sums(tallies: NDArray[np.floating], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def sums(tallies: NDArray[Any], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Sums of the tallies (num_units, ...) over as many units drawn with replacement,
     in pieces of (resamples, ...).
 
