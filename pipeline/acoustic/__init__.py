@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline import lookup
-from pipeline.acoustic._extraction import extract_corpus, padding_share
+from pipeline.acoustic._extraction import extract_corpus, features, padding_share
 
-__all__ = ["extract_corpus", "padding_share", "settings"]
+__all__ = ["extract_corpus", "features", "padding_share", "settings"]
 
 
 def settings(name: str, values: Any) -> Any:

@@ -1,6 +1,4 @@
-"""Acoustic features of a corpus into shards: one utterance at a time in each worker,
-whatever the corpus's size.
-"""
+"""Acoustic features of a corpus into shards; a worker holds one utterance at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline import audio, lookup, shards
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Built, Rows, key_of
@@ -18,14 +19,16 @@ from pipeline.shards import Built, Rows, key_of
 def extract_corpus(
     utterances: Sequence[Utterance], feature: str, config: Any, folder: Path
 ) -> Built:
-    """Brings `folder` to hold the feature of every utterance; only changed audio,
-    settings or code cost anything. `config` is the feature module's Config.
+    """Brings `folder` to hold the feature of every utterance, `config` being the feature
+    module's Config. Rows of unchanged audio, settings and code are kept.
     """
     module = lookup.component("acoustic", feature)
-    code = lookup.fingerprint(module.__name__, "pipeline.audio")
     settings = asdict(config)
+    made_by = [feature, settings, lookup.fingerprint(module.__name__, "pipeline.audio")]
+    if hasattr(module, "identity"):
+        made_by.append(module.identity(config))
     keys = {
-        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, feature, settings, code)
+        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, *made_by)
         for item in utterances
     }
     names = list(module.feature_names(config))
@@ -43,6 +46,19 @@ def extract_corpus(
     return shards.build(folder, keys, by_id, produce, attributes, f"acoustic {feature}")
 
 
+def features(utterance: Utterance, feature: str, config: Any) -> tuple[NDArray[np.float32], int]:
+    """The first `max_frames` frames of an utterance, (num_frames, feature_dim), and how
+    many frames `max_frames` cut off.
+
+    Raises AudioError when the recording cannot be used.
+    """
+    module = lookup.component("acoustic", feature)
+    waveform = audio.load(utterance, config.sampling_rate)
+    frames = module.extract(waveform, config.sampling_rate, config)
+    kept = frames[: config.max_frames]
+    return kept, len(frames) - len(kept)
+
+
 def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
     """Share of frames that are padding when every utterance is padded to `max_frames`,
     or to the longest.
@@ -54,13 +70,10 @@ def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:
 def _produce(
     feature: str, config: Any, utterances: Sequence[Utterance]
 ) -> Iterator[Rows | Rejection]:
-    module = lookup.component("acoustic", feature)
     for utterance in utterances:
         try:
-            waveform = audio.load(utterance, config.sampling_rate)
-            frames = module.extract(waveform, config.sampling_rate, config)
+            kept, lost = features(utterance, feature, config)
         except audio.AudioError as error:
             yield Rejection(utterance.utterance_id, "acoustic", error.reason, error.detail)
-            continue
-        kept = frames if config.max_frames is None else frames[: config.max_frames]
-        yield Rows(utterance.utterance_id, kept, len(frames) - len(kept))
+        else:
+            yield Rows(utterance.utterance_id, kept, lost)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline import lookup
-from pipeline.text._embedding import embed_corpus
+from pipeline.text._embedding import embed_corpus, vectors
 
-__all__ = ["embed_corpus", "settings"]
+__all__ = ["embed_corpus", "settings", "vectors"]
 
 
 def settings(name: str, values: Any) -> Any:

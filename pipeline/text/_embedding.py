@@ -1,5 +1,5 @@
 """Word or token vectors of a corpus: vocabulary, word ids, and a table or shards unless
-folds fit their own.
+each fold fits its own vectors.
 """
 
 from __future__ import annotations
@@ -15,28 +15,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from pipeline import lookup, shards
+from pipeline import lookup, shards, tables
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Rows, key_of
 
+Table = NDArray[np.float32]
+
 
 def embed_corpus(
-    utterances: Sequence[Utterance], name: str, config: Any, folder: Path
+    utterances: Sequence[Utterance], embedding: str, config: Any, folder: Path
 ) -> tuple[dict[str, Any], list[Rejection]]:
     """Writes words.parquet, vocabulary.parquet, info.json and, by the embedding's kind,
-    table.npy or shards.
+    table.npy or shards; `config` is the Config of the embedding's module.
 
     Returns counts for the stage's metrics and a rejection for each utterance without
     words.
     """
-    module = lookup.component("text", name)
-    kind = module.kind(config)
+    module = lookup.component("text", embedding)
+    kind, corpus_wide = module.kind(config), _fitted_on_corpus(module, config)
     folder.mkdir(parents=True, exist_ok=True)
-    # Files of an earlier kind must not outlive it, and those there may be links into a
-    # cache: never write through them.
-    for name_of_file in ("words.parquet", "vocabulary.parquet", "info.json", "table.npy"):
-        (folder / name_of_file).unlink(missing_ok=True)
+    for left_by_a_killed_run in folder.glob("*.tmp"):
+        left_by_a_killed_run.unlink()
     spoken = [item for item in utterances if item.words]
     rejections = [
         Rejection(item.utterance_id, "text", "no words", "empty transcript")
@@ -45,38 +47,31 @@ def embed_corpus(
     ]
     counts = Counter(word for item in spoken for word in item.words)
     vocabulary = sorted(counts)
-    known: list[bool | None] = [None] * len(vocabulary)
     info: dict[str, Any] = {
-        "name": name,
-        "kind": kind,
+        "name": embedding,
+        "kind": "static" if corpus_wide else kind,
         "config": asdict(config),
         "unit": "word",
-        "transductive": False,
+        "transductive": corpus_wide,
     }
-    table = None
-    if kind == "fitted" and getattr(config, "fit", "fold") == "corpus":
-        fitted, vectors = module.fit([item.words for item in spoken], config)
-        place = {word: row for row, word in enumerate(fitted)}
-        known = [word in place for word in vocabulary]
-        table = np.zeros((len(vocabulary), vectors.shape[1]), np.float32)
-        for row, word in enumerate(vocabulary):
-            if word in place:
-                table[row] = vectors[place[word]]
-        info |= {"kind": "static", "transductive": True}
+    table: Table | None = None
+    known: Sequence[bool | None] = [None] * len(vocabulary)
+    if corpus_wide:
+        table, known = _fit([item.words for item in spoken], vocabulary, module, config)
     elif kind == "static":
         table, found = module.look_up(vocabulary, config)
-        known = [bool(item) for item in found]
-    if table is not None:
-        np.save(folder / "table.npy", table.astype(np.float32))
-        info["word_dim"] = int(table.shape[1])
-    if kind == "contextual":
-        built, unit = _contextual(spoken, name, config, folder)
+        known = found.tolist()
+    elif kind == "contextual":
+        built, unit = _contextual(spoken, embedding, config, folder)
         rejections += built.rejections
         failed = {item.utterance_id for item in built.rejections}
         spoken = [item for item in spoken if item.utterance_id not in failed]
-        info |= {"word_dim": int(shards.Shards(folder).feature_dim), "unit": unit}
-    _write(folder, spoken, vocabulary, counts, known)
-    tokens = sum(counts.values())
+        info |= {"word_dim": shards.Shards(folder).feature_dim, "unit": unit}
+    _write_table(folder / "table.npy", table)
+    if table is not None:
+        info["word_dim"] = int(table.shape[1])
+    _write_words(folder, spoken, vocabulary, counts, known)
+    num_words = sum(counts.values())
     unknown = sum(
         counts[word] for word, found in zip(vocabulary, known, strict=True) if found is False
     )
@@ -84,46 +79,96 @@ def embed_corpus(
         "used": len(spoken),
         "rejected": len(rejections),
         "vocabulary": len(vocabulary),
-        "words": tokens,
+        "words": num_words,
         "unknown_words": unknown,
-        "unknown_share": unknown / tokens if tokens else 0.0,
+        "unknown_share": unknown / num_words if num_words else 0.0,
     }
-    (folder / "info.json").write_text(
-        json.dumps(info | summary, indent=2, sort_keys=True, default=str) + "\n"
-    )
+    text = json.dumps(info | summary, indent=2, sort_keys=True, default=str)
+    tables.write_text(folder / "info.json", text + "\n")
     return summary, rejections
 
 
+def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:
+    """Vectors of one utterance, (num_words or num_tokens, word_dim) float32, or None where
+    each fold fits its own vectors.
+
+    Raises ConfigurationError for vectors that were fitted on a whole corpus, which know no
+    other words.
+    """
+    module = lookup.component("text", embedding)
+    if _fitted_on_corpus(module, config):
+        raise ConfigurationError(
+            f"the vectors of {embedding} were fitted on the whole corpus and know no new words: "
+            "set `fit: fold` and train again"
+        )
+    kind = module.kind(config)
+    if kind == "contextual":
+        ((_, rows),) = module.embed([utterance], config)
+        return np.asarray(rows)
+    if kind == "static":
+        vocabulary = sorted(set(utterance.words))
+        table, _ = module.look_up(vocabulary, config)
+        return np.asarray(table)[[vocabulary.index(word) for word in utterance.words]]
+    return None
+
+
+def _fitted_on_corpus(module: Any, config: Any) -> bool:
+    return module.kind(config) == "fitted" and getattr(config, "fit", "fold") == "corpus"
+
+
+def _fit(
+    sentences: Sequence[Sequence[str]], vocabulary: Sequence[str], module: Any, config: Any
+) -> tuple[Table, list[bool]]:
+    """Vectors fitted on all sentences, in the vocabulary's order, and which words have
+    one.
+    """
+    fitted, made = module.fit(sentences, config)
+    place = {word: row for row, word in enumerate(fitted)}
+    known = [word in place for word in vocabulary]
+    table = np.zeros((len(vocabulary), made.shape[1]), np.float32)
+    table[known] = made[[place[word] for word in vocabulary if word in place]]
+    return table, known
+
+
 def _contextual(
-    spoken: Sequence[Utterance], name: str, config: Any, folder: Path
+    spoken: Sequence[Utterance], embedding: str, config: Any, folder: Path
 ) -> tuple[shards.Built, str]:
-    module = lookup.component("text", name)
-    code = lookup.fingerprint(module.__name__)
-    model = module.identity(config)
-    keys = {
-        item.utterance_id: key_of(item.words, item.transcript, name, asdict(config), model, code)
-        for item in spoken
-    }
+    """Vectors of every utterance into shards, and what a row of them stands for."""
+    module = lookup.component("text", embedding)
+    settings = asdict(config)
+    made_by = embedding, settings, module.identity(config), lookup.fingerprint(module.__name__)
+    keys = {item.utterance_id: key_of(item.words, item.transcript, *made_by) for item in spoken}
     unit = getattr(config, "pooling", "word")
     attributes = {
-        "embedding": name,
-        "config": asdict(config),
+        "embedding": embedding,
+        "config": settings,
         "feature_dim": module.word_dim(config),
         "unit": unit,
     }
     by_id = {item.utterance_id: item for item in spoken}
-    produce = partial(_produce, name, config)
-    return shards.build(folder, keys, by_id, produce, attributes, f"text {name}"), unit
+    produce = partial(_produce, embedding, config)
+    return shards.build(folder, keys, by_id, produce, attributes, f"text {embedding}"), unit
 
 
-def _produce(name: str, config: Any, utterances: Sequence[Utterance]) -> Iterator[Rows | Rejection]:
-    module = lookup.component("text", name)
+def _produce(
+    embedding: str, config: Any, utterances: Sequence[Utterance]
+) -> Iterator[Rows | Rejection]:
+    module = lookup.component("text", embedding)
     if utterances:
-        for utterance_id, vectors in module.embed(utterances, config):
-            yield Rows(utterance_id, vectors)
+        for utterance_id, rows in module.embed(utterances, config):
+            yield Rows(utterance_id, rows)
 
 
-def _write(
+def _write_table(path: Path, table: Table | None) -> None:
+    """Writes the table, or takes away one that other settings had made."""
+    if table is None:
+        path.unlink(missing_ok=True)
+        return
+    with tables.replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, table.astype(np.float32))
+
+
+def _write_words(
     folder: Path,
     spoken: Sequence[Utterance],
     vocabulary: Sequence[str],
@@ -142,5 +187,6 @@ def _write(
         "count": pa.array([counts[word] for word in vocabulary], pa.int64()),
         "known": pa.array(list(known), pa.bool_()),
     }
-    pq.write_table(pa.table(words), folder / "words.parquet")
-    pq.write_table(pa.table(listing), folder / "vocabulary.parquet")
+    for name, columns in (("words.parquet", words), ("vocabulary.parquet", listing)):
+        with tables.replacing(folder / name) as temporary:
+            pq.write_table(pa.table(columns), temporary)

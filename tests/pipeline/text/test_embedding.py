@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import lookup
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Shards
 from pipeline.text import _embedding as embedding
@@ -24,6 +25,13 @@ def utterances() -> list[Utterance]:
     return [Utterance(name, "tiny", "sad", words=words) for name, words in SAID.items()]
 
 
+def embed(
+    folder: Path, name: str, said: list[Utterance] | None = None, **settings: Any
+) -> tuple[dict[str, Any], list[Rejection]]:
+    config = lookup.component_config("text", name, settings)
+    return embedding.embed_corpus(utterances() if said is None else said, name, config, folder)
+
+
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[int]], list[dict[str, Any]]]:
     info = json.loads((folder / "info.json").read_text())
     words = {
@@ -34,7 +42,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, list[int]], list[dict[
 
 
 def test_words_become_ids_of_the_sorted_vocabulary(tmp_path: Path) -> None:
-    summary, rejections = embedding.embed_corpus(utterances(), "one_hot", {}, tmp_path)
+    summary, rejections = embed(tmp_path, "one_hot")
     assert rejections == [Rejection("silent", "text", "no words", "empty transcript")]
     assert (summary["used"], summary["rejected"], summary["words"], summary["vocabulary"]) == (
         3,
@@ -58,9 +66,7 @@ def test_words_become_ids_of_the_sorted_vocabulary(tmp_path: Path) -> None:
 def test_pretrained_vectors_lie_in_a_table_and_unknown_words_are_counted(tmp_path: Path) -> None:
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("no 1 2\nyes 3 4\n")
-    summary, _ = embedding.embed_corpus(
-        utterances(), "glove", {"path": str(vectors)}, tmp_path / "out"
-    )
+    summary, _ = embed(tmp_path / "out", "glove", path=vectors)
     info, _, vocabulary = read(tmp_path / "out")
     np.testing.assert_array_equal(
         np.load(tmp_path / "out" / "table.npy"), [[0, 0], [1, 2], [0, 0], [3, 4]]
@@ -71,7 +77,7 @@ def test_pretrained_vectors_lie_in_a_table_and_unknown_words_are_counted(tmp_pat
 
 def test_vectors_fitted_on_the_corpus_say_that_they_are(tmp_path: Path) -> None:
     settings = {"fit": "corpus", "vector_size": 3, "epochs": 2, "min_count": 2}
-    summary, _ = embedding.embed_corpus(utterances(), "word2vec", settings, tmp_path)
+    summary, _ = embed(tmp_path, "word2vec", **settings)
     info, _, vocabulary = read(tmp_path)
     assert (info["kind"], info["transductive"], info["word_dim"]) == ("static", True, 3)
     table = np.load(tmp_path / "table.npy")
@@ -82,11 +88,10 @@ def test_vectors_fitted_on_the_corpus_say_that_they_are(tmp_path: Path) -> None:
 
 def test_files_of_another_kind_do_not_stay(tmp_path: Path) -> None:
     settings = {"vector_size": 3, "epochs": 2}
-    embedding.embed_corpus(
-        utterances(), "word2vec", settings | {"fit": "corpus"}, tmp_path / "changed"
-    )
-    embedding.embed_corpus(utterances(), "word2vec", settings, tmp_path / "changed")
-    embedding.embed_corpus(utterances(), "word2vec", settings, tmp_path / "clean")
+    embed(tmp_path / "changed", "word2vec", fit="corpus", **settings)
+    (tmp_path / "changed" / ".info.json.1.2.tmp").write_text("of a killed run")
+    embed(tmp_path / "changed", "word2vec", **settings)
+    embed(tmp_path / "clean", "word2vec", **settings)
     assert fabricated.files(tmp_path / "changed") == fabricated.files(tmp_path / "clean")
 
 
@@ -94,12 +99,12 @@ def test_links_into_a_cache_are_replaced_never_written(tmp_path: Path) -> None:
     import os
 
     settings = {"fit": "corpus", "vector_size": 3, "epochs": 2}
-    embedding.embed_corpus(utterances(), "word2vec", settings, tmp_path / "data")
+    embed(tmp_path / "data", "word2vec", **settings)
     (tmp_path / "cache").mkdir()
     for path in (tmp_path / "data").iterdir():
         os.link(path, tmp_path / "cache" / path.name)
     before = fabricated.files(tmp_path / "cache")
-    embedding.embed_corpus(utterances()[:2], "word2vec", settings, tmp_path / "data")
+    embed(tmp_path / "data", "word2vec", utterances()[:2], **settings)
     assert fabricated.files(tmp_path / "cache") == before
     assert fabricated.files(tmp_path / "data") != before
 
@@ -130,7 +135,7 @@ def test_contextual_vectors_lie_in_shards(tmp_path: Path, monkeypatch: pytest.Mo
     fabricated.run_serially(monkeypatch)
     asked: list[str] = []
     contextual(monkeypatch, asked)
-    summary, rejections = embedding.embed_corpus(utterances(), "made", {}, tmp_path)
+    summary, rejections = embed(tmp_path, "made")
     info, words, _ = read(tmp_path)
     assert (summary["used"], len(rejections), info["word_dim"], info["unit"]) == (3, 1, 2, "word")
     shards = Shards(tmp_path)
@@ -141,17 +146,57 @@ def test_contextual_vectors_lie_in_shards(tmp_path: Path, monkeypatch: pytest.Mo
         item if item.utterance_id != "b" else Utterance("b", "tiny", "sad", words=("go", "home"))
         for item in utterances()
     ]
-    embedding.embed_corpus(changed, "made", {}, tmp_path)
+    embed(tmp_path, "made", changed)
     assert asked == ["b"], "only changed words are embedded again"
 
 
 def test_a_corpus_without_words_is_rejected_whole(tmp_path: Path) -> None:
-    summary, rejections = embedding.embed_corpus(
-        [Utterance("a", "tiny", "sad")], "one_hot", {}, tmp_path
-    )
-    assert (summary["used"], summary["rejected"], summary["unknown_share"], len(rejections)) == (
-        0,
-        1,
-        0.0,
-        1,
-    )
+    summary, rejections = embed(tmp_path, "one_hot", [Utterance("a", "tiny", "sad")])
+    assert (summary["used"], summary["rejected"], len(rejections)) == (0, 1, 1)
+    assert summary["unknown_share"] == 0.0
+
+
+def test_a_run_that_fails_leaves_the_old_files_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"fit": "corpus", "vector_size": 3, "epochs": 2}
+    embed(tmp_path, "word2vec", **settings)
+    before = fabricated.files(tmp_path)
+
+    def full(file: Any, table: np.ndarray) -> None:
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="no space"):
+        embed(tmp_path, "word2vec", utterances()[:2], **settings)
+    assert fabricated.files(tmp_path) == before
+
+
+def test_one_utterance_has_the_vectors_that_the_corpus_gives_it(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("no 1 2\nyes 3 4\n")
+    config = lookup.component_config("text", "glove", {"path": path})
+    said = Utterance("x", "", "", words=("yes", "rain", "no", "yes"))
+    embedding.embed_corpus([said], "glove", config, tmp_path / "out")
+    _, words, _ = read(tmp_path / "out")
+    expected = np.load(tmp_path / "out" / "table.npy")[words["x"]]
+    found = embedding.vectors(said, "glove", config)
+    assert found is not None
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found, [[3, 4], [0, 0], [1, 2], [3, 4]])
+
+
+def test_contextual_vectors_of_one_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+    contextual(monkeypatch, [])
+    found = embedding.vectors(utterances()[0], "made", Config())
+    np.testing.assert_array_equal(found, np.full((3, 2), 3))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["one_hot", "word2vec"])
+def test_vectors_that_are_fitted_stand_in_the_fold_or_nowhere(name: str) -> None:
+    fold = lookup.component_config("text", name, {})
+    assert embedding.vectors(utterances()[0], name, fold) is None
+    corpus = lookup.component_config("text", name, {"fit": "corpus"})
+    with pytest.raises(ConfigurationError, match="know no new words: set `fit: fold`"):
+        embedding.vectors(utterances()[0], name, corpus)
