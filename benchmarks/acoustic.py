@@ -19,12 +19,10 @@ import gc
 import json
 import os
 import sys
-import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if __name__ == "__main__":
     # Before NumPy is loaded: afterwards its linear algebra has its threads already.
@@ -34,92 +32,65 @@ if __name__ == "__main__":
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import audio, frames
-from pipeline.acoustic import egemaps, fbank, mfcc, short_term, spectrogram, ssl
-from pipeline.acoustic import waveform as waveform_feature
+from benchmarks import acoustic_references as references
+from benchmarks.acoustic_references import NUM_MEL_BINS, Extractor
+from pipeline import audio
+from pipeline.acoustic import egemaps, fbank, mfcc, short_term, spectrogram
 
-Extractor = Callable[[np.ndarray, int], np.ndarray]
 TURNS, SLOW_TURNS = 9, 3
 SLOW = ("ssl",)  # seconds a turn
-LENGTH, SHIFT, NUM_MEL_BINS = 0.025, 0.010, 40
+
+
+class Pair(NamedTuple):
+    """A component, a reference (None where nothing else computes the same), their
+    extractors, and the unit of their difference.
+    """
+
+    component: str
+    ours: Extractor
+    reference: str | None
+    theirs: Extractor | None
+    difference_in: str
 
 
 def measure(waveform: np.ndarray, sampling_rate: int, turns: int = TURNS) -> list[dict[str, Any]]:
-    """One row per component and reference, on a waveform (num_samples,) float32 in [-1,
-    1].
-    """
+    """One row per pair, on a waveform (num_samples,) float32 in [-1, 1]."""
     with threadpool_limits(1):
-        return [
-            compare(
-                waveform, sampling_rate, name, ours, reference_name, reference, difference_in, turns
-            )
-            for name, ours, reference_name, reference, difference_in in pairs()
-        ]
+        return [compare(waveform, sampling_rate, pair, turns) for pair in pairs()]
 
 
-def pairs() -> list[tuple[str, Extractor, str | None, Extractor | None, str]]:
-    """Component, its extractor, reference, its extractor, and what their difference is
-    measured in.
-    """
+def pairs() -> list[Pair]:
+    """What is compared with what."""
     slow = {"frame_length": 0.2, "frame_shift": 0.1}
-    kaldi = fbank.Config(num_mel_bins=NUM_MEL_BINS)
-    centred = fbank.Config(num_mel_bins=NUM_MEL_BINS, convention="librosa")
-    share = "share of the feature's largest value"
+    kaldi = _ours(fbank, num_mel_bins=NUM_MEL_BINS)
+    centred = _ours(fbank, num_mel_bins=NUM_MEL_BINS, convention="librosa")
+    coefficients = _ours(mfcc, num_mel_bins=NUM_MEL_BINS)
+    magnitudes = _ours(spectrogram, scale="magnitude")
+    package, slow_package = _short_term(backend="package"), _short_term(backend="package", **slow)
+    share, log = "share of the feature's largest value", "natural log"
     return [
-        (
-            "short_term 25/10 ms",
-            _short_term(),
-            "pyAudioAnalysis",
-            _short_term(backend="package"),
-            share,
-        ),
-        (
-            "short_term 200/100 ms",
-            _short_term(**slow),
-            "pyAudioAnalysis",
-            _short_term(backend="package", **slow),
-            share,
-        ),
-        (
-            "fbank kaldi",
-            _ours(fbank, kaldi),
-            "kaldi-native-fbank",
-            kaldi_native_fbank,
-            "natural log",
-        ),
-        ("fbank kaldi", _ours(fbank, kaldi), "lhotse", lhotse_fbank(), "natural log"),
-        ("fbank librosa", _ours(fbank, centred), "librosa", librosa_fbank, "natural log"),
-        (
-            "mfcc",
-            _ours(mfcc, mfcc.Config(num_mel_bins=NUM_MEL_BINS)),
+        Pair("short_term 25/10 ms", _short_term(), "pyAudioAnalysis", package, share),
+        Pair("short_term 200/100 ms", _short_term(**slow), "pyAudioAnalysis", slow_package, share),
+        Pair("fbank kaldi", kaldi, "kaldi-native-fbank", references.kaldi_native_fbank, log),
+        Pair("fbank kaldi", kaldi, "lhotse", references.lhotse_fbank(), log),
+        Pair("fbank librosa", centred, "librosa", references.librosa_fbank, log),
+        Pair("mfcc", coefficients, "librosa", references.librosa_mfcc, "decibels"),
+        Pair("spectrogram", magnitudes, "librosa", references.librosa_spectrogram, "magnitude"),
+        Pair("egemaps", _ours(egemaps), None, None, ""),
+        Pair(
+            "waveform, halved rate",
+            references.halved,
             "librosa",
-            librosa_mfcc,
-            "decibels",
+            references.librosa_halved,
+            "sample",
         ),
-        (
-            "spectrogram",
-            _ours(spectrogram, spectrogram.Config(scale="magnitude")),
-            "librosa",
-            librosa_spectrogram,
-            "magnitude",
-        ),
-        ("egemaps", _ours(egemaps, egemaps.Config()), None, None, ""),
-        ("waveform, halved rate", halved, "librosa", librosa_halved, "sample"),
-        ("ssl", *speech_encoder(), "hidden state"),
+        Pair("ssl", *references.speech_encoder(), "hidden state"),
     ]
 
 
-def compare(
-    waveform: np.ndarray,
-    sampling_rate: int,
-    name: str,
-    ours: Extractor,
-    reference_name: str | None,
-    reference: Extractor | None,
-    difference_in: str,
-    turns: int,
-) -> dict[str, Any]:
+def compare(waveform: np.ndarray, sampling_rate: int, pair: Pair, turns: int) -> dict[str, Any]:
     """Both results compared, then both timed in turns."""
+    name, ours, reference_name, reference, difference_in = pair
     result = ours(waveform, sampling_rate)
     row: dict[str, Any] = {
         "component": name,
@@ -132,7 +103,7 @@ def compare(
         expected = reference(waveform, sampling_rate)
         if result.shape != expected.shape:
             raise ValueError(
-                f"{name}: shape {result.shape}, {reference_name} {expected.shape}, expected the same"
+                f"{name}: our result is {result.shape}, that of {reference_name} {expected.shape}"
             )
         difference = np.abs(result.astype(np.float64) - expected)
         if difference_in.startswith("share"):
@@ -189,130 +160,14 @@ def _status(name: str) -> float:
     return int(lines[name].split()[0]) / 1024
 
 
-def _ours(module: Any, config: Any) -> Extractor:
+def _ours(module: Any, **values: Any) -> Extractor:
+    config = module.Config(**values)
     return lambda waveform, sampling_rate: module.extract(waveform, sampling_rate, config)
 
 
 def _short_term(**values: Any) -> Extractor:
     config = short_term.Config(**values)
     return lambda waveform, sampling_rate: short_term.features(waveform, sampling_rate, config)
-
-
-def kaldi_native_fbank(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """Kaldi's filterbank in C++, without dither."""
-    import kaldi_native_fbank as knf
-
-    options = knf.FbankOptions()
-    options.frame_opts.samp_freq = sampling_rate
-    options.frame_opts.dither = 0
-    options.frame_opts.window_type = "hamming"
-    options.mel_opts.num_bins = NUM_MEL_BINS
-    computer = knf.OnlineFbank(options)
-    computer.accept_waveform(sampling_rate, waveform * 32768)
-    computer.input_finished()
-    return np.stack([computer.get_frame(i) for i in range(computer.num_frames_ready)])
-
-
-def lhotse_fbank() -> Extractor:
-    """lhotse's filterbank in PyTorch, set up as Kaldi's."""
-    import torch
-    from lhotse import Fbank, FbankConfig
-
-    torch.set_num_threads(1)
-    extractor = Fbank(
-        FbankConfig(num_filters=NUM_MEL_BINS, window_type="hamming", snip_edges=True, high_freq=0.0)
-    )
-    return lambda waveform, sampling_rate: np.asarray(
-        extractor.extract(waveform * 32768, sampling_rate)
-    )
-
-
-def _librosa_frames(sampling_rate: int) -> dict[str, int]:
-    length, shift = frames.samples(LENGTH, sampling_rate), frames.samples(SHIFT, sampling_rate)
-    return {"n_fft": 1 << (length - 1).bit_length(), "win_length": length, "hop_length": shift}
-
-
-def librosa_fbank(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """librosa's mel spectrogram and its natural log."""
-    import librosa
-
-    energies = librosa.feature.melspectrogram(
-        y=waveform,
-        sr=sampling_rate,
-        window="hamming",
-        n_mels=NUM_MEL_BINS,
-        **_librosa_frames(sampling_rate),
-    )
-    return np.log(np.maximum(energies, 1e-10)).T
-
-
-def librosa_mfcc(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """librosa's MFCCs."""
-    import librosa
-
-    return librosa.feature.mfcc(
-        y=waveform,
-        sr=sampling_rate,
-        n_mfcc=20,
-        window="hamming",
-        n_mels=NUM_MEL_BINS,
-        **_librosa_frames(sampling_rate),
-    ).T
-
-
-def librosa_spectrogram(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """librosa's transform with frames from 0 on: the window's centring inside the
-    transform undone by zeros before.
-    """
-    import librosa
-
-    settings = _librosa_frames(sampling_rate)
-    length, num_fft = settings["win_length"], settings["n_fft"]
-    before = (num_fft - length) // 2
-    padded = np.pad(waveform, (before, num_fft - length - before))
-    return np.abs(
-        librosa.stft(padded, window=frames.window("hamming", length), center=False, **settings)
-    ).T
-
-
-def halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """The samples at half their rate, as the stage makes them."""
-    config = waveform_feature.Config(sampling_rate=sampling_rate // 2)
-    return waveform_feature.extract(
-        audio.resample(waveform, sampling_rate, config.sampling_rate), config.sampling_rate, config
-    )
-
-
-def librosa_halved(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-    """librosa's resampling."""
-    import librosa
-
-    return librosa.resample(waveform, orig_sr=sampling_rate, target_sr=sampling_rate // 2)[:, None]
-
-
-def speech_encoder() -> tuple[Extractor, str, Extractor]:
-    """ssl and transformers by hand, on a model of wav2vec2-base's sizes: its weights
-    are random, nothing is fetched.
-    """
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Wav2Vec2Model(Wav2Vec2Config()).eval()
-        whole.save_pretrained(folder)
-        Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
-        config = ssl.Config(model=folder)
-        # Loads the model while the folder is there.
-        ssl.extract(np.ones(16000, np.float32), config.sampling_rate, config)
-
-    def reference(waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
-        normalised = (waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)
-        with torch.inference_mode():
-            return whole(torch.from_numpy(normalised)[None]).last_hidden_state[0].numpy()
-
-    return _ours(ssl, config), "transformers, all at once", reference
 
 
 def synthetic(sampling_rate: int = 16000, seconds: float = 28.0) -> np.ndarray:

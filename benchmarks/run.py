@@ -30,21 +30,24 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 PACKAGES = (
-    "numpy", "scipy", "torch", "transformers", "pyAudioAnalysis", "librosa", "lhotse", "kaldi-native-fbank",
-    "opensmile", "pocketsphinx", "gensim",
+    "numpy", "scipy", "torch", "transformers", "pyAudioAnalysis", "librosa", "lhotse",
+    "kaldi-native-fbank", "opensmile", "pocketsphinx", "gensim",
 )  # fmt: skip
 COLUMNS = (
-    "component", "reference", "audio s", "seconds", "reference s", "ratio", "noise of the ratio", "real-time factor",
-    "largest difference", "in", "peak MiB", "reference peak MiB",
+    "component", "reference", "audio s", "seconds", "reference s", "ratio", "noise of the ratio",
+    "real-time factor", "largest difference", "in", "peak MiB", "reference peak MiB",
 )  # fmt: skip
 NOTES = """\
-- `ratio` = reference / ours: above 1, ours is faster (in the rows of peak memory: smaller). All in one thread.
-- acoustic: processor time, median of turns; `noise` is the quartiles of the turns. Peak memory is what extraction
-  allocates beside the waveform. ssl: a model of wav2vec2-base's sizes with random weights.
+- `ratio` = reference / ours: above 1, ours is faster (in the rows of peak memory: smaller). All in
+  one thread.
+- acoustic: processor time, median of turns; `noise` is the quartiles of the turns. Peak memory is
+  what extraction allocates beside the waveform. ssl: a model of wav2vec2-base's sizes with random
+  weights.
 - alignment: processor time, one run over all utterances; a process's whole peak memory.
 - text: wall time, the better of two runs; a process's whole peak memory.
-- FG_CME: processor time, median of turns; `noise` is the lowest and the highest turn. The reference pools over a tensor
-  (batch, words, frames, channels). Differences are of loss and gradients; peak memory is above the loaded data.
+- FG_CME: processor time, median of turns; `noise` is the lowest and the highest turn. The
+  reference pools over a tensor (batch, words, frames, channels). Differences are of loss and
+  gradients; peak memory is above the loaded data.
 """
 
 
@@ -60,7 +63,8 @@ def recordings() -> list[Path]:
         )
         if not found:
             raise SystemExit(
-                f"SERFLOW_RAVDESS={folder}: no 03-*.wav or .flac, expected its folder of Actor_01 …"
+                f"SERFLOW_RAVDESS={folder} holds no 03-*.wav or .flac, expected its folder of "
+                "Actor_01 …"
             )
     else:
         found = sorted((DEMO / "wav").glob("*.wav"))
@@ -113,9 +117,7 @@ def measure_apart(part: str, quick: bool) -> list[dict[str, Any]]:
         ]
         environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-            raise SystemExit(
-                f"the benchmark {part} failed, expected it to end: see its message above"
-            )
+            raise SystemExit(f"the benchmark {part} failed: its message stands above")
         rows: list[dict[str, Any]] = json.loads(made.read_text(encoding="utf-8"))
         return rows
 
@@ -173,7 +175,8 @@ def markdown(results: dict[str, Any]) -> str:
         "",
         "Made by `make bench`; do not edit.",
         "",
-        f"- {results['date']}, {host['cpu']}, {host['cores']} cores, load average {host['load_average']} at the start",
+        f"- {results['date']}, {host['cpu']}, {host['cores']} cores, "
+        f"load average {host['load_average']} at the start",
         f"- {host['system']}, Python {host['python']}, {versions}",
         f"- acoustic features of {results['audio']}",
         *(["- **a quick run: these figures mean nothing**"] * results["quick"]),
@@ -186,7 +189,8 @@ def markdown(results: dict[str, Any]) -> str:
     truths = [row for row in results["rows"] if row.get("median_ms") is not None]
     lines += [
         f"- {row['component']} against the true word starts: median error {row['median_ms']} ms, "
-        f"{row['within_50ms']:.1%} within 50 ms; {row['share_placed']:.1%} of {row['utterances']} utterances placed"
+        f"{row['within_50ms']:.1%} within 50 ms; "
+        f"{row['share_placed']:.1%} of {row['utterances']} utterances placed"
         for row in truths
     ]
     return "\n".join([*lines, NOTES])

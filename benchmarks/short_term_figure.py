@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.acoustic import _short_term_kernel as short_term_kernel
+from pipeline.acoustic import _short_term_tables as short_term_tables
 from pipeline.acoustic import short_term
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,22 +55,22 @@ def main() -> None:
     print(target)
 
 
-def draw_filters(peaks: Axes, total: Axes, variant: short_term_kernel.Variant) -> None:
+def draw_filters(peaks: Axes, total: Axes, variant: short_term_tables.Variant) -> None:
     """The frequency of each filter's largest weight, from 0.2 s frames, and the summed
     weights of 25 ms frames.
     """
-    drawn = short_term_kernel.mel_filters(RATE, 1600, "corrected").argmax(axis=0) * RATE / 3200
-    heard = short_term_kernel.mel_filters(RATE, 1600, variant).argmax(axis=0) * RATE / 3200
+    drawn = short_term_tables.mel_filters(RATE, 1600, "corrected").argmax(axis=0) * RATE / 3200
+    heard = short_term_tables.mel_filters(RATE, 1600, variant).argmax(axis=0) * RATE / 3200
     peaks.plot(
         drawn, heard, "o-", markersize=3.5, linewidth=1, color=COLOURS[variant], label=variant
     )
-    weights = short_term_kernel.mel_filters(RATE, 200, variant).sum(axis=1)
+    weights = short_term_tables.mel_filters(RATE, 200, variant).sum(axis=1)
     total.plot(
         np.arange(200) * RATE / 400, weights, color=COLOURS[variant], linewidth=1.2, label=variant
     )
 
 
-def draw_scale(axis: Axes, variant: short_term_kernel.Variant) -> None:
+def draw_scale(axis: Axes, variant: short_term_tables.Variant) -> None:
     """Chroma of the scale, each frame divided by its largest class; the notes that
     sound as white dots.
     """

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 WORDS = """
-i you we they was were is am are feel felt think know want happy sad angry calm wonderful terrible yesterday today
-tomorrow morning nobody everybody really never always maybe unbelievable disappointed grateful door window letter
+i you we they was were is am are feel felt think know want happy sad angry calm wonderful terrible
+yesterday today tomorrow morning nobody everybody really never always maybe unbelievable
+disappointed grateful door window letter
 """.split()  # noqa: SIM905
 NUM_UTTERANCES = 400
 NUM_VECTORS, DIMENSIONS = 60_000, 100
@@ -126,9 +127,8 @@ def write_files(folder: Path) -> None:
     with (folder / "vectors.txt").open("w", encoding="utf-8") as file:
         file.write(f"{NUM_VECTORS} {DIMENSIONS}\n")
         for number in range(NUM_VECTORS):
-            file.write(
-                f"word{number} {' '.join(f'{value:.5f}' for value in generator.standard_normal(DIMENSIONS))}\n"
-            )
+            values = " ".join(f"{value:.5f}" for value in generator.standard_normal(DIMENSIONS))
+            file.write(f"word{number} {values}\n")
     model = FastText(vector_size=DIMENSIONS, min_count=1, bucket=200_000, workers=1)
     model.build_vocab([[f"word{number}" for number in range(NUM_VECTORS)]])
     save_facebook_model(model, str(folder / "model.bin"))

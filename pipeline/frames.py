@@ -89,12 +89,16 @@ def window(name: Window, length: int, periodic: bool = False) -> NDArray[np.floa
     window of length + 1 without its last sample. `povey` is Kaldi's: a Hann window to
     the power 0.85.
     """
-    from scipy.signal import get_window
-
-    if name == "povey":
-        return np.asarray(get_window("hann", length, fftbins=periodic) ** 0.85)
-    known = "boxcar" if name == "rectangular" else name
-    return np.asarray(get_window(known, length, fftbins=periodic))
+    if name == "rectangular" or length == 1:
+        return np.ones(length)
+    # scipy.signal.get_window differs in the last bits, and with it a feature's bytes.
+    phase = 2 * np.pi * np.arange(length) / (length if periodic else length - 1)
+    if name == "hamming":
+        return np.asarray(0.54 - 0.46 * np.cos(phase))
+    hann = 0.5 - 0.5 * np.cos(phase)
+    # The cosine of 2 pi may fall short of one by a rounding error, and a negative base
+    # has no power of 0.85.
+    return np.asarray(np.maximum(hann, 0) ** 0.85 if name == "povey" else hann)
 
 
 def deltas(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,8 +119,8 @@ def deltas(features: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def with_deltas(features: NDArray[np.float64], orders: int) -> NDArray[np.float64]:
-    """Appends `orders` successive deltas, (num_frames, feature_dim) -> (num_frames, (1 +
-    orders) * feature_dim).
+    """Appends `orders` successive deltas, (num_frames, feature_dim) -> (num_frames,
+    (1 + orders) * feature_dim).
     """
     parts = [features]
     for _ in range(orders):

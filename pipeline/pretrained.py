@@ -23,11 +23,11 @@ NEVER_USED = ("masked_spec_embed", "pooler.")
 
 
 def folder(model: str, revision: str | None = None) -> Path:
-    """The folder with a model's files, for a bundled name, a path, or a name in the local
-    Hugging Face cache (at `revision`).
+    """The folder with a model's files, of a bundled name, a path, or a name in the
+    local Hugging Face cache (at `revision`).
 
-    Raises ConfigurationError when there is none, or when config.json or the .safetensors
-    files are missing from it.
+    Raises ConfigurationError when there is none, or when it lacks config.json or the
+    .safetensors files.
     """
     found = _bundled(model) if model in BUNDLED else _given(model)
     if found is None:
@@ -55,8 +55,7 @@ def identity(model: str, revision: str | None = None) -> str:
 
 
 def load(kind: Any, model: str, revision: str | None = None, **options: Any) -> Any:
-    """What a class of transformers, such as AutoConfig or AutoTokenizer, makes of a model's
-    files.
+    """What a class of transformers, such as AutoTokenizer, makes of a model's files.
 
     Raises ConfigurationError when it cannot read them.
     """
@@ -74,8 +73,8 @@ def load(kind: Any, model: str, revision: str | None = None, **options: Any) -> 
 
 
 def load_network(kind: Any, model: str, revision: str | None = None, device: str = "cpu") -> Any:
-    """The network that a class of transformers, such as AutoModel, makes of a model's files:
-    float32, ready for inference on `device`.
+    """The network that a class of transformers, such as AutoModel, makes of a model's
+    files: in float32, ready for inference on `device`.
 
     Raises ConfigurationError when the files lack weights, which transformers would fill
     with random numbers.
@@ -94,8 +93,8 @@ def load_network(kind: Any, model: str, revision: str | None = None, device: str
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread while a network runs: its sums do not depend on the number of cores, and
-    workers do not compete for them.
+    """One thread while a network runs: its sums then do not depend on the number of
+    cores, and workers do not compete for them.
     """
     import torch
 

@@ -19,8 +19,8 @@ from pipeline.shards import Built, Rows, key_of
 def extract_corpus(
     utterances: Sequence[Utterance], feature: str, config: Any, folder: Path
 ) -> Built:
-    """Brings `folder` to hold the feature of every utterance, `config` being the feature
-    module's Config. Rows of unchanged audio, settings and code are kept.
+    """Brings `folder` to hold the feature of every utterance, as the feature module's
+    `config` says. Rows of unchanged audio, settings and code are kept.
     """
     module = lookup.component("acoustic", feature)
     settings = asdict(config)

@@ -66,8 +66,8 @@ def filters(
     empty = np.flatnonzero(weights.max(axis=0) <= 0)
     if len(empty):
         raise ValueError(
-            f"{len(empty)} of {num_mel_bins} mel filters contain none of the {num_fft // 2 + 1} FFT bins at "
-            f"{sampling_rate} Hz, expected fewer filters or longer frames"
+            f"{len(empty)} of {num_mel_bins} mel filters contain none of the {num_fft // 2 + 1} "
+            f"FFT bins at {sampling_rate} Hz, expected fewer filters or longer frames"
         )
     weights.flags.writeable = False
     return weights

@@ -11,55 +11,30 @@ library for audio signal analysis", PLoS ONE 10(12), 2015, and the package's ver
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from math import gcd
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import frames
-
-Float = NDArray[np.float64]
-Variant = Literal["compatible", "corrected"]
+from pipeline.acoustic._short_term_tables import (
+    NUM_MFCC,
+    NUM_PARTS,
+    Float,
+    Tables,
+    Variant,
+    tables,
+)
 
 EPS = float(np.finfo(np.float64).eps)
-NUM_PARTS = 10  # a frame, and its spectrum, are cut into ten parts for the entropies
-NUM_MFCC = 13
 ROLLOFF = 0.9
-LOWEST_NOTE = 27.5  # A0 in Hz
-# Mel filters of Slaney's auditory toolbox: 13 linear ones from 133.33 Hz, then 27
-# logarithmic ones.
-LINEAR_FILTERS, LOGARITHMIC_FILTERS = 13, 27
-LOWEST_EDGE, LINEAR_STEP, LOGARITHMIC_STEP = 133.33, 200 / 3, 1.0711703
 # A difference of near equals loses digits: below these shares of its terms it is
 # computed again from the spectrum.
 LEAST_VARIANCE, LEAST_FLUX = 1e-4, 1e-4
 # Measured: smaller blocks pay more for calls than they save in the cache, larger ones
 # leave it.
 BLOCK_SAMPLES = 1 << 17
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What turns the spectra |DFT| (num_frames, num_bins + 1) of one frame length into
-    features by matrix products.
-
-    On magnitudes: `moments` (num_bins + 1, 3), sum, first and second, and `filters`
-    (num_heard, num_filters) of the bins up to the highest that a mel filter hears. On
-    powers: `on_power` (num_bins + 1, 1 + num_parts + 12), sum, parts of equal width
-    (the first ten for the entropy), chroma. The last bin, half the sampling rate, has
-    weight 0, and the package's division of the spectrum by num_bins is in the weights.
-    """
-
-    num_bins: int
-    part_width: int
-    positions: Float
-    moments: Float
-    filters: Float
-    on_power: Float
-    cosines: Float
 
 
 def features(
@@ -220,113 +195,3 @@ def _rolloff(power: Float, parts: Float, total: Float, table: Tables) -> Float:
     )
     passed = (np.cumsum(inside, axis=1) + start[:, None] <= threshold).sum(axis=1)
     return np.asarray((part * table.part_width + passed) / table.num_bins)
-
-
-@lru_cache(maxsize=16)
-def tables(sampling_rate: int, length: int, variant: Variant) -> Tables:
-    """The weights for frames of `length` samples."""
-    num_bins = length // 2
-    if num_bins < NUM_PARTS:
-        raise ValueError(f"frames of {length} samples, expected at least {2 * NUM_PARTS}")
-    width = num_bins // NUM_PARTS
-    positions = np.arange(1, num_bins + 2) / num_bins
-    filters = mel_filters(sampling_rate, num_bins, variant)
-    bins = np.arange(num_bins)
-    parts = np.equal.outer(bins // width, np.arange(-(-num_bins // width)))
-    num_heard = int(np.flatnonzero(filters.any(axis=1)).max()) + 1
-    moments = np.zeros((num_bins + 1, 3))
-    moments[:-1] = np.vander(positions[:-1], 3, increasing=True) / num_bins
-    on_power = np.zeros((num_bins + 1, 1 + parts.shape[1] + 12))
-    chroma = chroma_weights(sampling_rate, num_bins, variant)
-    on_power[:-1] = np.column_stack([np.ones(num_bins), parts, chroma]) / num_bins**2
-    # The orthonormal cosine transform of type II, first 13 coefficients.
-    num_filters = filters.shape[1]
-    angle = np.pi / num_filters * np.outer(np.arange(num_filters) + 0.5, np.arange(NUM_MFCC))
-    cosines = np.cos(angle) * np.sqrt(2 / num_filters)
-    cosines[:, 0] /= np.sqrt(2)
-    return Tables(
-        num_bins, width, positions, moments, filters[:num_heard] / num_bins, on_power, cosines
-    )
-
-
-def mel_filters(sampling_rate: int, num_bins: int, variant: Variant) -> Float:
-    """Weights of the triangular filters on the magnitudes, (num_bins, num_filters).
-
-    `compatible`: 40 filters on an axis on which bin k lies at k / num_bins of the
-    sampling rate, twice its true frequency; so the filter drawn at 6398 Hz listens at
-    3199 Hz, and nothing above 3428 Hz is heard. `corrected`: bin k lies at k / num_bins
-    of half the sampling rate, and filters beyond that half are left out.
-    """
-    top = LOWEST_EDGE + (LINEAR_FILTERS - 1) * LINEAR_STEP
-    edges = np.concatenate(
-        [
-            LOWEST_EDGE + np.arange(LINEAR_FILTERS) * LINEAR_STEP,
-            top * LOGARITHMIC_STEP ** np.arange(1, LOGARITHMIC_FILTERS + 3),
-        ]
-    )
-    axis = sampling_rate if variant == "compatible" else sampling_rate / 2
-    if variant == "corrected":
-        edges = edges[edges <= axis]
-    elif edges[-1] >= axis:
-        raise ValueError(
-            f"sampling rate {sampling_rate} Hz, expected more than {edges[-1]:.0f} Hz for variant 'compatible': "
-            "the package fails here"
-        )
-    if len(edges) < NUM_MFCC + 2:
-        raise ValueError(
-            f"{max(len(edges) - 2, 0)} mel filters at {sampling_rate} Hz, expected at least {NUM_MFCC}"
-        )
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    frequency = (np.arange(num_bins) / num_bins * axis)[:, None]
-    # Which side a bin belongs to follows from its whole number, as in the package, not
-    # from comparing frequencies.
-    bin_number = np.arange(num_bins)[:, None]
-    low_bin, centre_bin, high_bin = (
-        np.floor(edge * num_bins / axis) for edge in (low, centre, high)
-    )
-    rising = (bin_number > low_bin) & (bin_number <= centre_bin)
-    falling = (bin_number > centre_bin) & (bin_number <= high_bin)
-    height = 2 / (high - low)
-    weights = np.where(rising, height / (centre - low) * (frequency - low), 0.0)
-    weights = np.where(falling, height / (high - centre) * (high - frequency), weights)
-    empty = int((weights.max(axis=0) <= 0).sum())
-    if variant == "corrected" and empty:
-        raise ValueError(
-            f"{empty} of {weights.shape[1]} mel filters contain none of {num_bins} bins at {sampling_rate} Hz, "
-            "expected longer frames"
-        )
-    return np.asarray(weights)
-
-
-def chroma_weights(sampling_rate: int, num_bins: int, variant: Variant) -> Float:
-    """Weights of the powers in the twelve pitch classes from A upwards, (num_bins, 12).
-
-    `corrected`: the mean power of each semitone from 27.5 Hz upwards, summed over the
-    octaves. `compatible`: the package stores bin after bin at its semitone's number, so
-    that the last bin of a semitone replaces the others; bins below 27.5 Hz land at the
-    far end; each is divided by the size of an unrelated semitone; and bin k is taken to
-    lie where bin k + 1 lies.
-    """
-    bins = np.arange(num_bins)
-    weights = np.zeros((num_bins, 12))
-    if variant == "corrected":
-        heard = bins[bins * sampling_rate / (2 * num_bins) >= LOWEST_NOTE]
-        semitone = np.round(
-            12 * np.log2(heard * sampling_rate / (2 * num_bins) / LOWEST_NOTE)
-        ).astype(int)
-        weights[heard, semitone % 12] = 1 / np.bincount(semitone)[semitone]
-        return weights
-    semitone = np.round(
-        12 * np.log2((bins + 1) * sampling_rate / (2 * num_bins) / LOWEST_NOTE)
-    ).astype(int)
-    if semitone.max() >= num_bins or semitone.min() < -num_bins:
-        raise ValueError(
-            f"frames of {2 * num_bins} samples at {sampling_rate} Hz have fewer spectral bins than semitones, expected "
-            f"at least {semitone.max() + 1} bins for variant 'compatible': the package fails here"
-        )
-    _, members, sizes = np.unique(semitone, return_inverse=True, return_counts=True)
-    stored = np.full(num_bins, -1)
-    stored[semitone] = bins
-    slot = np.flatnonzero(stored >= 0)
-    weights[stored[slot], slot % 12] = 1 / sizes[members][semitone[slot]]
-    return weights

@@ -47,7 +47,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.num_coefficients > self.num_mel_bins:
             raise ValueError(
-                f"num_coefficients = {self.num_coefficients}, expected at most num_mel_bins = {self.num_mel_bins}"
+                f"num_coefficients = {self.num_coefficients}, expected at most num_mel_bins = "
+                f"{self.num_mel_bins}"
             )
 
 

@@ -24,6 +24,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline import audio, frames
 from pipeline.acoustic import _short_term_kernel as short_term_kernel
+from pipeline.acoustic import _short_term_tables as short_term_tables
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -39,14 +40,14 @@ class Config:
     frame_length: float = Field(default=0.025, gt=0)
     frame_shift: float = Field(default=0.010, gt=0)
     deltas: bool = False
-    variant: short_term_kernel.Variant = "compatible"
+    variant: short_term_tables.Variant = "compatible"
     backend: Literal["serflow", "package"] = "serflow"
     max_frames: int | None = Field(default=None, ge=1)
 
     def __post_init__(self) -> None:
         if self.backend == "package" and self.variant == "corrected":
             raise ValueError(
-                "backend 'package' computes variant 'compatible' only, expected backend 'serflow'"
+                "backend 'package' computes variant 'compatible' only: set backend: serflow"
             )
 
 
@@ -85,7 +86,7 @@ def _package(
     except ImportError as error:
         raise ImportError(
             f"backend 'package' needs pyAudioAnalysis and what it imports ({error}), "
-            "expected `pip install pyAudioAnalysis matplotlib tqdm scipy`"
+            "run `pip install pyAudioAnalysis matplotlib tqdm scipy`"
         ) from error
 
     # The package expects 16-bit integers and divides by 32768; the product is exact.
@@ -96,19 +97,11 @@ def _package(
 
 
 def feature_names(config: Config) -> list[str]:
-    """The package's names in the package's order, then `delta ` of each as configured."""
-    names = [
-        "zcr",
-        "energy",
-        "energy_entropy",
-        "spectral_centroid",
-        "spectral_spread",
-        "spectral_entropy",
-    ]
-    names += ["spectral_flux", "spectral_rolloff"]
-    names += (
-        [f"mfcc_{i}" for i in range(1, 14)] + [f"chroma_{i}" for i in range(1, 13)] + ["chroma_std"]
-    )
+    """The package's names in its order, then `delta ` of each where `deltas` is set."""
+    names = ["zcr", "energy", "energy_entropy"]
+    names += [f"spectral_{part}" for part in ("centroid", "spread", "entropy", "flux", "rolloff")]
+    names += [f"mfcc_{i}" for i in range(1, 14)]
+    names += [*(f"chroma_{i}" for i in range(1, 13)), "chroma_std"]
     return names + [f"delta {name}" for name in names] if config.deltas else names
 
 

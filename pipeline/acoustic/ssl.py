@@ -55,7 +55,7 @@ def extract(
     waveform: NDArray[np.float32], sampling_rate: int, config: Config
 ) -> NDArray[np.float32]:
     """Hidden states of a waveform (num_samples,) in [-1, 1]: (num_frames, hidden_size),
-    one frame in 20 ms as a rule.
+    as a rule one frame every 20 ms.
 
     Raises AudioError when the waveform is shorter than one frame, ConfigurationError
     when the model cannot be found or has no such layer.
@@ -79,9 +79,7 @@ def extract(
 
 
 def _combine(states: Sequence[Any], config: Config) -> NDArray[np.float32]:
-    """One hidden state (num_frames, hidden_size), or the weighted mean of all num_layers +
-    1 of them.
-    """
+    """One hidden state (num_frames, hidden_size), or the weighted mean of all."""
     number, weights = len(states), config.layer_weights
     if weights is not None and len(weights) != number:
         raise ConfigurationError(
@@ -112,11 +110,10 @@ def _load(name: str, revision: str | None, device: str) -> tuple[Any, Any]:
 
 
 def _convolve_in_pieces(model: Any) -> None:
-    """Lets the model run its convolutions over a piece of the waveform at a time, where
-    they are of the known form.
+    """Runs the model's convolutions over one piece of the waveform after the other,
+    where they are of a form that allows it.
 
-    All at once, the first of them alone holds 12 MB for each second of a long
-    recording.
+    Over the whole, the first of them alone holds 12 MB for each second of a recording.
     """
     import torch
 
@@ -161,7 +158,7 @@ def _convolve(
 
 
 def _statistics(layer: Any, x: Any) -> tuple[Any, Any]:
-    """What a channel's group norm takes away and multiplies by, each (B, channels, 1)."""
+    """Mean and scale of each channel's group norm, both (B, channels, 1)."""
     import torch
 
     (field,), (shift,) = layer.conv.kernel_size, layer.conv.stride
@@ -209,15 +206,13 @@ def feature_names(config: Config) -> list[str]:
 
 
 def identity(config: Config) -> str:
-    """Hash of the model's files, so that features of another model under the same name are
-    never taken for these.
-    """
+    """Hash of the model's files: another model of the same name has other features."""
     return pretrained.identity(config.model, config.revision)
 
 
 def timing(config: Config) -> frames.FrameTiming:
-    """A frame lies at the samples that its convolutions see, before the transformer
-    looks around.
+    """A frame lies at the samples that its convolutions see; what the transformer adds
+    from other frames does not count.
     """
     field, shift = _field(_model_config(config.model, config.revision))
     rate = config.sampling_rate

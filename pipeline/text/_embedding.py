@@ -89,11 +89,11 @@ def embed_corpus(
 
 
 def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:
-    """Vectors of one utterance, (num_words or num_tokens, word_dim) float32, or None where
-    each fold fits its own vectors.
+    """Vectors of one utterance, (num_words or num_tokens, word_dim) float32, or None
+    where each fold fits its own vectors.
 
-    Raises ConfigurationError for vectors that were fitted on a whole corpus, which know no
-    other words.
+    Raises ConfigurationError for vectors that were fitted on a whole corpus: they know
+    no other words.
     """
     module = lookup.component("text", embedding)
     if _fitted_on_corpus(module, config):

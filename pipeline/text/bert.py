@@ -75,9 +75,7 @@ def word_dim(config: Config) -> int:
 
 
 def identity(config: Config) -> str:
-    """Hash of the model's files, so that vectors of another model under the same name are
-    never taken for these.
-    """
+    """Hash of the model's files: another model of the same name has other vectors."""
     return pretrained.identity(config.model)
 
 
@@ -119,7 +117,7 @@ def _encode(
     model: Any,
     config: Config,
 ) -> Iterator[tuple[str, Vectors]]:
-    """The rows of some utterances, from their pieces, similar lengths encoded together."""
+    """The rows of some utterances from their pieces, similar lengths together."""
     dimensions = int(model.config.hidden_size)
     sums = [np.zeros((size, dimensions), dtype=np.float32) for _, size in held]
     counts = [np.zeros((size, 1), dtype=np.float32) for _, size in held]

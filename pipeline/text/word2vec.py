@@ -58,7 +58,7 @@ def look_up(
     """
     if config.path is None:
         raise ConfigurationError(
-            "word2vec: nothing to look up in, expected `path` of a word2vec .bin or text file"
+            "word2vec: set `path` to a word2vec .bin or text file to look words up in"
         )
     return word_vectors.look_up(vocabulary, config.path, config.unknown)
 
@@ -77,7 +77,8 @@ def fit(
     words = vocabularies.build(sentences, min_count=config.min_count)
     if not words:
         raise ConfigurationError(
-            f"word2vec: no words in {len(sentences)} sentences, expected one that occurs {config.min_count} times"
+            f"word2vec: {len(sentences)} sentences have no word that occurs {config.min_count} "
+            "times: lower min_count"
         )
     model = Word2Vec(
         [list(sentence) for sentence in sentences if sentence],

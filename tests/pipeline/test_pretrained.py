@@ -138,7 +138,7 @@ def test_the_identity_is_of_the_files(model: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_names_the_class_and_the_folder(model: Path) -> None:
-    with pytest.raises(ConfigurationError, match="AutoTokenizer cannot read the files in .*model"):
+    with pytest.raises(ConfigurationError, match=r"AutoTokenizer cannot read the files in .*model"):
         pretrained.load(AutoTokenizer, str(model))
 
 

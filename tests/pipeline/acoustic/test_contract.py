@@ -36,7 +36,7 @@ CASES = [
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small speech encoder with random weights, so that `ssl` has something to load."""
+    """A small speech encoder with random weights for `ssl`."""
     folder = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
     Wav2Vec2Model(

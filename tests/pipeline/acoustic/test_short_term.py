@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
 from pipeline.acoustic import _short_term_kernel as short_term_kernel
+from pipeline.acoustic import _short_term_tables as short_term_tables
 from pipeline.acoustic import short_term
 from pipeline.audio import AudioError
 
@@ -114,11 +115,11 @@ def test_blocks_do_not_show() -> None:
     assert_equal_to_package(waveform, 16000, 0.025, 0.010)
 
 
-def filter_peaks(variant: short_term_kernel.Variant) -> np.ndarray:
+def filter_peaks(variant: short_term_tables.Variant) -> np.ndarray:
     """The frequency in Hz, by the definition of the DFT, at which each filter is
     largest for 0.2 s at 16 kHz.
     """
-    weights = short_term_kernel.mel_filters(16000, 1600, variant)
+    weights = short_term_tables.mel_filters(16000, 1600, variant)
     return weights.argmax(axis=0) * 16000 / 3200
 
 
@@ -131,7 +132,7 @@ def test_corrected_filters_lie_where_they_are_drawn() -> None:
 
 
 def test_corrected_filters_stop_at_half_the_sampling_rate() -> None:
-    weights = short_term_kernel.mel_filters(8000, 800, "corrected")
+    weights = short_term_tables.mel_filters(8000, 800, "corrected")
     assert weights.shape[1] < 40
     assert np.all(weights.max(axis=0) > 0)
     assert (
@@ -154,9 +155,9 @@ def test_corrected_chroma_finds_the_note(hertz: float, pitch_class: int) -> None
 
 
 def test_corrected_chroma_hears_every_bin_from_the_lowest_note() -> None:
-    heard = short_term_kernel.chroma_weights(16000, 1600, "corrected").any(axis=1)
+    heard = short_term_tables.chroma_weights(16000, 1600, "corrected").any(axis=1)
     np.testing.assert_array_equal(np.flatnonzero(~heard), np.arange(6))  # 0, 5, .. 25 Hz
-    assert short_term_kernel.chroma_weights(16000, 200, "compatible").any(axis=1).sum() < 72
+    assert short_term_tables.chroma_weights(16000, 200, "compatible").any(axis=1).sum() < 72
 
 
 def test_corrected_changes_nothing_else() -> None:

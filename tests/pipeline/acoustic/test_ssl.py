@@ -1,4 +1,4 @@
-"""Speech encoders, on small randomly initialised models that the tests write to disk."""
+"""Speech encoders, on small models with random weights that the tests write."""
 
 from __future__ import annotations
 

@@ -171,7 +171,8 @@ def test_a_fresh_process_prints_nothing_else_and_gives_the_same_numbers() -> Non
         "import hashlib\n"
         "from pipeline.schema import Utterance; from pipeline.text import bert\n"
         "u = [Utterance(str(i), 'c', 'e', words=('happy',) * (i + 1)) for i in range(9)]\n"
-        "print(hashlib.sha256(b''.join(v.tobytes() for _, v in bert.embed(u, bert.Config(batch_size=4)))).hexdigest())"
+        "rows = [v.tobytes() for _, v in bert.embed(u, bert.Config(batch_size=4))]\n"
+        "print(hashlib.sha256(b''.join(rows)).hexdigest())"
     )
     result = subprocess.run(
         [sys.executable, "-c", script],

@@ -77,7 +77,7 @@ def test_rare_words_can_be_left_out() -> None:
 
 
 def test_no_words_at_all_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="no words in 2 sentences"):
+    with pytest.raises(ConfigurationError, match="2 sentences have no word that occurs 1 times"):
         word2vec.fit([[], []], word2vec.Config())
 
 
