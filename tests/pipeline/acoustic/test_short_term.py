@@ -182,7 +182,7 @@ def test_frames_too_short_for_the_features_are_refused() -> None:
     waveform = signals(16000, 0.1)["random"]
     with pytest.raises(ValueError, match="fewer spectral bins than semitones"):
         short_term.extract(waveform, 16000, short_term.Config(frame_length=0.01))
-    with pytest.raises(ValueError, match=r"mel filters contain none .* expected longer frames"):
+    with pytest.raises(ValueError, match=r"mel filters contain none .* take longer frames"):
         short_term.extract(
             waveform, 16000, short_term.Config(frame_length=0.004, variant="corrected")
         )
@@ -195,5 +195,5 @@ def test_frames_too_short_for_the_features_are_refused() -> None:
 
 
 def test_the_package_has_no_corrected_variant() -> None:
-    with pytest.raises(ValidationError, match="expected backend 'serflow'"):
+    with pytest.raises(ValidationError, match="set backend: serflow"):
         short_term.Config(variant="corrected", backend="package")

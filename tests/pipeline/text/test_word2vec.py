@@ -84,7 +84,7 @@ def test_no_words_at_all_is_an_error() -> None:
 def test_a_path_makes_it_static(tmp_path: Path) -> None:
     assert word2vec.kind(word2vec.Config()) == "fitted"
     assert word2vec.kind(word2vec.Config(path=tmp_path / "x.bin")) == "static"
-    with pytest.raises(ConfigurationError, match="expected `path`"):
+    with pytest.raises(ConfigurationError, match="set `path` to a word2vec"):
         word2vec.look_up(["a"], word2vec.Config())
 
 
