@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Example:
-    """One utterance as tensors; a modality that the network does not read is None.
+    """One utterance as tensors; an input that the network does not read is None.
 
-    frames: (num_frames, feature_dim). words: (num_words, word_dim). word_ids:
-    (num_words,). segments: (num_words, 2) first frame and one past the last of each
-    word. label: class index.
+    frames: (num_frames, feature_dim). words: (num_words, word_dim), None where the
+    vectors are one-hot: then `one_hot_dim` is their width. word_ids: (num_words,).
+    segments: (num_words, 2), first frame and one past the last of each word. label:
+    class index.
     """
 
     utterance_id: str
@@ -36,6 +38,7 @@ class Example:
     word_ids: Tensor | None = None
     segments: Tensor | None = None
     label: int | None = None
+    one_hot_dim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Batch:
     frames: Tensor[B, T, F]; frame_lengths: Tensor[B]. words: Tensor[B, W, D]; word_ids:
     Tensor[B, W]; word_lengths: Tensor[B]. segments: Tensor[B, W, 2], frames [start,
     end) of each word, (0, 0) in padding. labels: Tensor[B], None where they are not to
-    be seen (test rows).
+    be seen (test utterances).
     """
 
     frames: Tensor | None = None
@@ -62,23 +65,45 @@ class Batch:
         lengths = self.frame_lengths if self.frame_lengths is not None else self.word_lengths
         return 0 if lengths is None else len(lengths)
 
+    def voice(self) -> tuple[Tensor, Tensor]:
+        """Frames Tensor[B, T, F] and their lengths Tensor[B]; ValueError without them."""
+        if self.frames is None or self.frame_lengths is None:
+            raise ValueError("the batch has no frames: this system needs a corpus with audio")
+        return self.frames, self.frame_lengths
+
+    def text(self) -> tuple[Tensor, Tensor]:
+        """Word vectors Tensor[B, W, D] and their lengths Tensor[B]; ValueError without
+        them.
+        """
+        if self.words is None or self.word_lengths is None:
+            raise ValueError("the batch has no words: this system needs a corpus with transcripts")
+        return self.words, self.word_lengths
+
+    def ids(self) -> Tensor:
+        """Word ids Tensor[B, W]; ValueError without them."""
+        if self.word_ids is None:
+            raise ValueError(
+                "the batch has no word ids: this system needs an embedding with a vocabulary"
+            )
+        return self.word_ids
+
+    def placed_words(self) -> Tensor:
+        """Frames [start, end) of each word, Tensor[B, W, 2]; ValueError without them."""
+        if self.segments is None:
+            raise ValueError("the batch has no word times: this system needs a word alignment")
+        return self.segments
+
     @property
     def frame_mask(self) -> Tensor:
         """Tensor[B, T], True where a frame is valid."""
-        if self.frames is None or self.frame_lengths is None:
-            raise ValueError(
-                "the batch has no frames, expected a corpus with audio for this network row"
-            )
-        return length_mask(self.frame_lengths, self.frames.shape[1])
+        frames, lengths = self.voice()
+        return length_mask(lengths, frames.shape[1])
 
     @property
     def word_mask(self) -> Tensor:
         """Tensor[B, W], True where a word is valid."""
-        if self.words is None or self.word_lengths is None:
-            raise ValueError(
-                "the batch has no words, expected a corpus with transcripts for this network row"
-            )
-        return length_mask(self.word_lengths, self.words.shape[1])
+        words, lengths = self.text()
+        return length_mask(lengths, words.shape[1])
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -94,11 +119,18 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Pads examples to one Batch."""
+    """Pads examples to one Batch.
+
+    One-hot vectors are made here, for one batch at a time: word id i has its one at i
+    - 1; an unknown word (id 0) and padding are zero.
+    """
     frames, frame_lengths = _pad([example.frames for example in examples])
     words, word_lengths = _pad([example.words for example in examples])
-    word_ids, _ = _pad([example.word_ids for example in examples])
+    word_ids, id_lengths = _pad([example.word_ids for example in examples])
     segments, _ = _pad([example.segments for example in examples])
+    width = examples[0].one_hot_dim
+    if words is None and word_ids is not None and width is not None:
+        words, word_lengths = F.one_hot(word_ids, width + 1)[..., 1:].float(), id_lengths
     labels = [example.label for example in examples]
     return Batch(
         frames,
@@ -117,7 +149,7 @@ def _pad(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None
         return None, None
     if len(present) != len(tensors):
         raise ValueError(
-            f"{len(present)} of {len(tensors)} examples have this input, expected all or none"
+            f"{len(present)} of {len(tensors)} examples have this input: all must have it, or none"
         )
     padded = torch.nn.utils.rnn.pad_sequence(list(present), batch_first=True)
     return padded, torch.tensor([tensor.shape[0] for tensor in present])

@@ -8,18 +8,14 @@ from torch.nn import functional as F
 from pipeline.batch import length_mask
 
 
-def crop(x: Tensor | None, lengths: Tensor | None, limit: int) -> tuple[Tensor, Tensor]:
+def crop(x: Tensor, lengths: Tensor, limit: int) -> tuple[Tensor, Tensor]:
     """The first `limit` steps of Tensor[B, T, C] and its lengths Tensor[B]; shorter
     sequences stay as they are.
     """
-    if x is None or lengths is None:
-        raise ValueError(
-            "the batch lacks an input that this network reads, expected frames or words with lengths"
-        )
     return x[:, :limit], lengths.clamp(max=limit)
 
 
-def fit(x: Tensor | None, lengths: Tensor | None, size: int) -> Tensor:
+def fit(x: Tensor, lengths: Tensor, size: int) -> Tensor:
     """Tensor[B, T, C] cut or padded with zeros to Tensor[B, size, C]."""
     cropped, kept = crop(x, lengths, size)
     cropped = cropped * length_mask(kept, cropped.shape[1])[..., None]

@@ -42,7 +42,8 @@ class System:
 
     needs: the inputs it reads. unit: what a row of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
-    defined on; empty where any serves. recipe: the published training.
+    defined on; empty where any serves. recipe: the published training. `__signature__`
+    has its hyperparameters as keyword arguments with the published values as defaults.
     """
 
     build: Callable[..., Any]
@@ -50,35 +51,66 @@ class System:
     unit: Unit
     embeddings: tuple[str, ...]
     recipe: Recipe
+    __signature__: inspect.Signature
 
     def __post_init__(self) -> None:
         functools.update_wrapper(self, self.build)
 
-    def __call__(self, *args: Any, **hyperparameters: Any) -> Any:
+    def __call__(self, sizes: Any, **hyperparameters: Any) -> Any:
         """The network for given sizes; `hyperparameters` replace published ones."""
-        return self.build(*args, **hyperparameters)
+        bound = self.__signature__.bind(sizes, **hyperparameters)
+        bound.apply_defaults()
+        return self.build(sizes, **bound.kwargs)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Type annotation of each hyperparameter, by name."""
-        hints = get_type_hints(self.build)
-        parameters = inspect.signature(self.build).parameters.values()
-        keywords = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
-        return {name: hints[name] for name in keywords}
+        parameters = self.__signature__.parameters.values()
+        return {item.name: item.annotation for item in parameters if _is_hyperparameter(item)}
 
 
 def system(
-    *needs: Input, unit: Unit = "frame", embeddings: tuple[str, ...] = (), **recipe: Any
+    *needs: Input,
+    unit: Unit = "frame",
+    embeddings: tuple[str, ...] = (),
+    like: Callable[..., Any] | None = None,
+    without: tuple[str, ...] = (),
+    **recipe: Any,
 ) -> Callable[[Callable[..., Any]], System]:
     """Declares a function as a system that reads `needs` and trains with `recipe`.
 
-    Raises ValueError for an input that does not exist or a system that reads nothing.
+    Hyperparameters are the function's keyword arguments. With `like` come those of
+    another system or builder, but for the ones that `without` names; the function takes
+    them as `**hyperparameters`, each with its published or its given value. Raises
+    ValueError for an input that does not exist or a system that reads nothing.
     """
     unknown = sorted(set(needs) - set(get_args(Input)))
     if unknown or not needs:
         raise ValueError(f"inputs {list(needs)}, expected some of {list(get_args(Input))}")
 
     def declare(build: Callable[..., Any]) -> System:
-        return System(build, frozenset(needs), unit, embeddings, Recipe(**recipe))
+        own = _hyperparameters(build)
+        inherited = {} if like is None else _hyperparameters(like)
+        missing = sorted(set(without) - set(inherited))
+        if missing:
+            raise ValueError(f"{build.__name__} is without {missing}, which it would not have")
+        kept = {name: item for name, item in inherited.items() if name not in without}
+        sizes = inspect.Parameter("sizes", inspect.Parameter.POSITIONAL_ONLY)
+        signature = inspect.Signature([sizes, *(kept | own).values()])
+        return System(build, frozenset(needs), unit, embeddings, Recipe(**recipe), signature)
 
     return declare
+
+
+def _hyperparameters(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    # A system has its annotations evaluated already.
+    hints = get_type_hints(build) if inspect.isfunction(build) else {}
+    return {
+        item.name: item.replace(annotation=hints.get(item.name, item.annotation))
+        for item in inspect.signature(build).parameters.values()
+        if _is_hyperparameter(item)
+    }
+
+
+def _is_hyperparameter(item: inspect.Parameter) -> bool:
+    return item.kind is item.KEYWORD_ONLY

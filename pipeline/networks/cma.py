@@ -67,61 +67,45 @@ def CMA_raw(
     """Waveform and words attend to each other (figure 1, eq. 1-8); batch.frames holds
     one sample per frame.
     """
-    voice = _Voice(
-        sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
+    return _cross_modal(
+        sizes,
+        max_frames=max_samples,
+        max_words=max_words,
+        channels=channels,
+        kernel_sizes=kernel_sizes,
+        strides=strides,
+        pool_sizes=pool_sizes,
+        hidden_size=hidden_size,
+        size=size,
+        num_heads=num_heads,
+        num_blocks=num_blocks,
+        feed_forward_size=feed_forward_size,
+        dropout=dropout,
     )
-    text = _Text(sizes, max_words, hidden_size, size, dropout)
-    return _CrossModal(sizes, voice, text, size, num_heads, num_blocks, feed_forward_size, dropout)
 
 
-@system("audio", "text", **RECIPE)
+@system("audio", "text", like=CMA_raw, without=("max_samples",), **RECIPE)
 def CMA_spec(
     sizes: Sizes,
     *,
     max_frames: int = 1000,
-    max_words: int = 50,
-    channels: Sequence[int] = (64, 100, 100),
-    kernel_sizes: Sequence[int] = (3, 5, 7),
     strides: Sequence[int] = (1, 1, 1),
     pool_sizes: Sequence[int] = (2, 2, 2),
-    hidden_size: int = 100,
-    size: int = 100,
-    num_heads: int = 10,
-    num_blocks: int = 2,
-    feed_forward_size: int = 100,
-    dropout: float = 0.2,
+    **hyperparameters: Any,
 ) -> nn.Module:
     """CMA_raw on 10 s of a 257-dimensional spectrum, 25 ms window, 10 ms shift (section
     5).
     """
-    voice = _Voice(
-        sizes, max_frames, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
+    return _cross_modal(
+        sizes, max_frames=max_frames, strides=strides, pool_sizes=pool_sizes, **hyperparameters
     )
-    text = _Text(sizes, max_words, hidden_size, size, dropout)
-    return _CrossModal(sizes, voice, text, size, num_heads, num_blocks, feed_forward_size, dropout)
 
 
-@system("audio", unit="sample", **RECIPE)
-def SelfAttn_a(
-    sizes: Sizes,
-    *,
-    max_samples: int = 160000,
-    channels: Sequence[int] = (64, 100, 100),
-    kernel_sizes: Sequence[int] = (3, 5, 7),
-    strides: Sequence[int] = (3, 3, 2),
-    pool_sizes: Sequence[int] = (4, 3, 2),
-    hidden_size: int = 100,
-    size: int = 100,
-    num_heads: int = 10,
-    num_blocks: int = 2,
-    feed_forward_size: int = 100,
-    dropout: float = 0.2,
-) -> nn.Module:
+@system("audio", unit="sample", like=CMA_raw, without=("max_words",), **RECIPE)
+def SelfAttn_a(sizes: Sizes, *, max_samples: int = 160000, **hyperparameters: Any) -> nn.Module:
     """Waveform alone, attending to itself (section 5, table 2)."""
-    voice = _Voice(
-        sizes, max_samples, channels, kernel_sizes, strides, pool_sizes, hidden_size, size, dropout
-    )
-    return _SelfAttentive(sizes, voice, size, num_heads, num_blocks, feed_forward_size, dropout)
+    voice, attention = _voice(sizes, max_frames=max_samples, **hyperparameters)
+    return _SelfAttentive(voice, _Attention(**attention), attention["size"], sizes.num_classes)
 
 
 @system("text", **RECIPE)
@@ -137,8 +121,40 @@ def SelfAttn_t(
     dropout: float = 0.2,
 ) -> nn.Module:
     """Words alone, attending to themselves (section 5, table 2)."""
-    text = _Text(sizes, max_words, hidden_size, size, dropout)
-    return _SelfAttentive(sizes, text, size, num_heads, num_blocks, feed_forward_size, dropout)
+    text = _Text(sizes.word_dim, max_words, hidden_size, size, dropout)
+    attention = _Attention(size, num_heads, num_blocks, feed_forward_size, dropout)
+    return _SelfAttentive(text, attention, size, sizes.num_classes)
+
+
+def _cross_modal(sizes: Sizes, *, max_words: int, **hyperparameters: Any) -> nn.Module:
+    voice, attention = _voice(sizes, **hyperparameters)
+    size, dropout = attention["size"], attention["dropout"]
+    text = _Text(sizes.word_dim, max_words, hyperparameters["hidden_size"], size, dropout)
+    return _CrossModal(
+        voice, text, _Attention(**attention), _Attention(**attention), size, sizes.num_classes
+    )
+
+
+def _voice(
+    sizes: Sizes,
+    *,
+    max_frames: int,
+    channels: Sequence[int],
+    kernel_sizes: Sequence[int],
+    strides: Sequence[int],
+    pool_sizes: Sequence[int],
+    hidden_size: int,
+    **attention: Any,
+) -> tuple[_Voice, dict[str, Any]]:
+    """The encoder of the voice, and what is left to say of the attention over it."""
+    widths = pairwise([sizes.feature_dim, *channels])
+    layers = zip(widths, kernel_sizes, strides, pool_sizes, strict=True)
+    blocks = [
+        NormalizedConvolution(before, after, kernel, stride, pool)
+        for (before, after), kernel, stride, pool in layers
+    ]
+    recurrent = BiLSTM(channels[-1], hidden_size, dropout=attention["dropout"])
+    return _Voice(blocks, max_frames, recurrent, attention["size"]), attention
 
 
 class _Voice(nn.Module):
@@ -148,31 +164,20 @@ class _Voice(nn.Module):
 
     def __init__(
         self,
-        sizes: Sizes,
+        blocks: Sequence[NormalizedConvolution],
         max_frames: int,
-        channels: Sequence[int],
-        kernel_sizes: Sequence[int],
-        strides: Sequence[int],
-        pool_sizes: Sequence[int],
-        hidden_size: int,
+        recurrent: BiLSTM,
         size: int,
-        dropout: float,
     ) -> None:
         super().__init__()
         self.max_frames = max_frames
-        widths = pairwise([sizes.feature_dim, *channels])
-        self.convolutions = nn.ModuleList(
-            NormalizedConvolution(before, after, kernel, stride, pool)
-            for (before, after), kernel, stride, pool in zip(
-                widths, kernel_sizes, strides, pool_sizes, strict=True
-            )
-        )
-        self.recurrent = BiLSTM(channels[-1], hidden_size, dropout=dropout)
-        self.projection = nn.Linear(2 * hidden_size, size)
+        self.convolutions = nn.ModuleList(blocks)
+        self.recurrent = recurrent
+        self.projection = nn.Linear(recurrent.output_size, size)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """H^A: Tensor[B, T, size] (eq. 1 and 2) and its lengths Tensor[B]."""
-        x, lengths = crop(batch.frames, batch.frame_lengths, self.max_frames)
+        x, lengths = crop(*batch.voice(), self.max_frames)
         for block in self.convolutions:
             x, lengths = block(x, lengths), block.output_lengths(lengths)  # type: ignore[operator]
         return self.projection(self.recurrent(x, lengths)), lengths
@@ -182,18 +187,18 @@ class _Text(nn.Module):
     """Section 2.2: convolution with kernel 1, then a bidirectional LSTM."""
 
     def __init__(
-        self, sizes: Sizes, max_words: int, hidden_size: int, size: int, dropout: float
+        self, word_dim: int, max_words: int, hidden_size: int, size: int, dropout: float
     ) -> None:
         super().__init__()
         self.max_words = max_words
         # A convolution with kernel 1 is a linear layer on each word.
-        self.convolution = nn.Linear(sizes.word_dim, size)
+        self.convolution = nn.Linear(word_dim, size)
         self.recurrent = BiLSTM(size, hidden_size, dropout=dropout)
         self.projection = nn.Linear(2 * hidden_size, size)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """H^T: Tensor[B, W, size] (eq. 3 and 4) and its lengths Tensor[B]."""
-        words, lengths = crop(batch.words, batch.word_lengths, self.max_words)
+        words, lengths = crop(*batch.text(), self.max_words)
         return self.projection(self.recurrent(self.convolution(words), lengths)), lengths
 
 
@@ -224,20 +229,17 @@ class _CrossModal(nn.Module):
 
     def __init__(
         self,
-        sizes: Sizes,
         voice: _Voice,
         text: _Text,
+        voice_to_text: _Attention,
+        text_to_voice: _Attention,
         size: int,
-        num_heads: int,
-        num_blocks: int,
-        feed_forward_size: int,
-        dropout: float,
+        num_classes: int,
     ) -> None:
         super().__init__()
         self.voice, self.text = voice, text
-        self.voice_to_text = _Attention(size, num_heads, num_blocks, feed_forward_size, dropout)
-        self.text_to_voice = _Attention(size, num_heads, num_blocks, feed_forward_size, dropout)
-        self.classifier = nn.Linear(4 * size, sizes.num_classes)
+        self.voice_to_text, self.text_to_voice = voice_to_text, text_to_voice
+        self.classifier = nn.Linear(4 * size, num_classes)
 
     def embed(self, batch: Batch) -> Tensor:
         """[P^A, P^T], mean and standard deviation of each: Tensor[B, 4 * size]."""
@@ -259,19 +261,11 @@ class _SelfAttentive(nn.Module):
     """One encoder whose output attends to itself, statistics pooling."""
 
     def __init__(
-        self,
-        sizes: Sizes,
-        encoder: _Voice | _Text,
-        size: int,
-        num_heads: int,
-        num_blocks: int,
-        feed_forward_size: int,
-        dropout: float,
+        self, encoder: _Voice | _Text, attention: _Attention, size: int, num_classes: int
     ) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.attention = _Attention(size, num_heads, num_blocks, feed_forward_size, dropout)
-        self.classifier = nn.Linear(2 * size, sizes.num_classes)
+        self.encoder, self.attention = encoder, attention
+        self.classifier = nn.Linear(2 * size, num_classes)
 
     def embed(self, batch: Batch) -> Tensor:
         """Mean and standard deviation over time: Tensor[B, 2 * size]."""

@@ -15,21 +15,25 @@ layers of 256 units per direction, as in the released code.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.batch import Batch, Sizes
-from pipeline.blocks.attention import MultiHeadAttention, attend
-from pipeline.blocks.convolution import MaxPool1d
 from pipeline.blocks.convolution_stack import ConvolutionStack
 from pipeline.blocks.ctc_alignment import CTCAlignment
 from pipeline.blocks.excitation import CrossModalityExcitation, Form
-from pipeline.blocks.fine_grained import CTCAligned, FineGrained
-from pipeline.blocks.pooling import AttentionPooling, masked_max
-from pipeline.blocks.recurrent import LSTM, BiLSTM
+from pipeline.networks._fg_cme_baselines import (
+    AttentionFusion,
+    AttentiveEncoder,
+    ConvolutionLSTM,
+    MultiHop,
+    Unimodal,
+    UtteranceConcatenation,
+)
+from pipeline.networks._fine_grained import CTCAligned, FineGrained
 from pipeline.networks._system import system
 
 __all__ = [
@@ -72,95 +76,47 @@ def FG_CME(
     `excitation`: "paper" (section 3.3) or "residual" (the released code's gates).
     `dropout` acts on the words before the recurrent layer and on the utterance vector.
     """
-    stack = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-    gates = CrossModalityExcitation(
-        2 * stack.out_channels,
-        semantic_size,
-        form=excitation,
-        vocabulary_size=sizes.vocabulary_size,
+    return _fine_grained(
+        sizes,
+        ("acoustic", "semantic"),
+        channels=channels,
+        kernel_sizes=kernel_sizes,
+        semantic_size=semantic_size,
+        excitation=excitation,
+        hidden_size=hidden_size,
+        classifier_size=classifier_size,
+        dropout=dropout,
     )
-    return FineGrained(sizes, stack, gates, semantic_size, hidden_size, classifier_size, dropout)
 
 
-@system("audio", "text", "alignment", **RECIPE)
-def wo_excite_a(
-    sizes: Sizes,
-    *,
-    channels: Sequence[int] = (64, 128, 128),
-    kernel_sizes: Sequence[int] = (5, 2, 2),
-    semantic_size: int = 256,
-    hidden_size: int = 256,
-    classifier_size: int = 128,
-    dropout: float = 0.0,
-    excitation: Form = "paper",
-) -> nn.Module:
+@system("audio", "text", "alignment", like=FG_CME, **RECIPE)
+def wo_excite_a(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """FG_CME without acoustic excitation (section 4.5): text does not scale voice."""
-    stack = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-    gates = CrossModalityExcitation(
-        2 * stack.out_channels, semantic_size, acoustic=False, form=excitation
-    )
-    return FineGrained(sizes, stack, gates, semantic_size, hidden_size, classifier_size, dropout)
+    return _fine_grained(sizes, ("semantic",), **hyperparameters)
 
 
-@system("audio", "text", "alignment", **RECIPE)
-def wo_excite_s(
-    sizes: Sizes,
-    *,
-    channels: Sequence[int] = (64, 128, 128),
-    kernel_sizes: Sequence[int] = (5, 2, 2),
-    semantic_size: int = 256,
-    hidden_size: int = 256,
-    classifier_size: int = 128,
-    dropout: float = 0.0,
-    excitation: Form = "paper",
-) -> nn.Module:
+@system("audio", "text", "alignment", like=FG_CME, **RECIPE)
+def wo_excite_s(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """FG_CME without semantic excitation (section 4.5): voice does not scale text."""
-    stack = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-    gates = CrossModalityExcitation(
-        2 * stack.out_channels,
-        semantic_size,
-        semantic=False,
-        form=excitation,
-        vocabulary_size=sizes.vocabulary_size,
-    )
-    return FineGrained(sizes, stack, gates, semantic_size, hidden_size, classifier_size, dropout)
+    return _fine_grained(sizes, ("acoustic",), **hyperparameters)
 
 
-@system("audio", "text", "alignment", **RECIPE)
-def wo_excite_m(
-    sizes: Sizes,
-    *,
-    channels: Sequence[int] = (64, 128, 128),
-    kernel_sizes: Sequence[int] = (5, 2, 2),
-    semantic_size: int = 256,
-    hidden_size: int = 256,
-    classifier_size: int = 128,
-    dropout: float = 0.0,
-) -> nn.Module:
+@system("audio", "text", "alignment", like=FG_CME, without=("excitation",), **RECIPE)
+def wo_excite_m(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """FG_CME without any excitation (section 4.5): aligned words of both modalities,
     concatenated.
     """
-    stack = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-    gates = CrossModalityExcitation(
-        2 * stack.out_channels, semantic_size, acoustic=False, semantic=False
-    )
-    return FineGrained(sizes, stack, gates, semantic_size, hidden_size, classifier_size, dropout)
+    return _fine_grained(sizes, (), **hyperparameters)
 
 
-@system("audio", "text", **RECIPE)
+@system("audio", "text", like=FG_CME, **RECIPE)
 def ctc_align(
     sizes: Sizes,
     *,
-    channels: Sequence[int] = (64, 128, 128),
-    kernel_sizes: Sequence[int] = (5, 2, 2),
-    semantic_size: int = 256,
-    hidden_size: int = 256,
-    classifier_size: int = 128,
-    dropout: float = 0.0,
-    excitation: Form = "paper",
     alignment_size: int = 64,
     max_words: int = 128,
     ctc_weight: float = 0.1,
+    **hyperparameters: Any,
 ) -> nn.Module:
     """FG_CME whose alignment matrix A is predicted by a CTC module trained with it
     (section 4.5, "w/ CTC Align").
@@ -170,16 +126,14 @@ def ctc_align(
     from `max_words` on get no voice. The soft A enters the mean-max pooling of section
     3.2 as printed: a normalised weighted mean, and the maximum of a_ij x_i.
     """
-    stack = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-    gates = CrossModalityExcitation(
-        2 * stack.out_channels,
-        semantic_size,
-        form=excitation,
-        vocabulary_size=sizes.vocabulary_size,
+    predictor = partial(CTCAlignment, hidden_size=alignment_size, max_words=max_words)
+    return _fine_grained(
+        sizes,
+        ("acoustic", "semantic"),
+        predictor=predictor,
+        ctc_weight=ctc_weight,
+        **hyperparameters,
     )
-    alignment = CTCAlignment(stack.out_channels, alignment_size, max_words)
-    network = FineGrained(sizes, stack, gates, semantic_size, hidden_size, classifier_size, dropout)
-    return CTCAligned(network, alignment, ctc_weight)
 
 
 @system("audio", **RECIPE)
@@ -198,7 +152,7 @@ def CNN_LSTM_a(
     Decisions: the convolutions of FG_CME; then, as Satt et al. (2017) pool between
     convolution and recurrence, a maximum over `pool_size` frames.
     """
-    return _ConvolutionLSTM(sizes, channels, kernel_sizes, pool_size, hidden_size, dropout)
+    return ConvolutionLSTM(sizes, channels, kernel_sizes, pool_size, hidden_size, dropout)
 
 
 @system("audio", **RECIPE)
@@ -206,7 +160,8 @@ def LSTM_Attn_a(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -
     """Voice only: bidirectional LSTM over frames, attention pooling (section 4.2,
     baseline 2).
     """
-    return _Unimodal(sizes, "frames", hidden_size, dropout)
+    encoder = AttentiveEncoder(sizes.feature_dim, hidden_size)
+    return Unimodal(Batch.voice, encoder, sizes.num_classes, dropout)
 
 
 @system("text", **RECIPE)
@@ -214,7 +169,8 @@ def LSTM_Attn_s(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -
     """Text only: bidirectional LSTM over words, attention pooling (section 4.2,
     baseline 4).
     """
-    return _Unimodal(sizes, "words", hidden_size, dropout)
+    encoder = AttentiveEncoder(sizes.word_dim, hidden_size)
+    return Unimodal(Batch.text, encoder, sizes.num_classes, dropout)
 
 
 @system("audio", "text", **RECIPE)
@@ -225,7 +181,7 @@ def UttConcat_m(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -
     Decision: attention pooling makes the utterance vectors, so that fusion alone tells
     it from the unimodal baselines.
     """
-    return _UtteranceConcatenation(sizes, hidden_size, dropout)
+    return UtteranceConcatenation(sizes, hidden_size, dropout)
 
 
 @system("audio", "text", **RECIPE)
@@ -238,7 +194,7 @@ def AttnFusion_m(
     Decision: 4 heads. A bidirectional LSTM over [word, attended voice] and a maximum
     over words follow, as in FG_CME.
     """
-    return _AttentionFusion(sizes, hidden_size, num_heads, dropout)
+    return AttentionFusion(sizes, hidden_size, num_heads, dropout)
 
 
 @system("audio", "text", **RECIPE)
@@ -249,151 +205,34 @@ def MHA_m(sizes: Sizes, *, hidden_size: int = 256, dropout: float = 0.0) -> nn.M
     The last state of the voice attends to the words, what it finds there attends to the
     frames; the classifier reads all three vectors.
     """
-    return _MultiHop(sizes, hidden_size, dropout)
+    return MultiHop(sizes, hidden_size, dropout)
 
 
-class _ConvolutionLSTM(nn.Module):
-    """Convolutions, maximum over a few frames, LSTM, last state."""
-
-    def __init__(
-        self,
-        sizes: Sizes,
-        channels: Sequence[int],
-        kernel_sizes: Sequence[int],
-        pool_size: int,
-        hidden_size: int,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.convolutions = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
-        self.pool = MaxPool1d(pool_size)
-        self.recurrent = LSTM(self.convolutions.out_channels, hidden_size)
-        self.classifier = _classifier(hidden_size, sizes.num_classes, dropout)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """The LSTM's last state: Tensor[B, hidden_size]."""
-        assert batch.frames is not None and batch.frame_lengths is not None
-        x = self.pool(self.convolutions(batch.frames, batch.frame_lengths), batch.frame_lengths)
-        lengths = self.pool.output_lengths(batch.frame_lengths)
-        return self.recurrent.final_state(self.recurrent(x, lengths), lengths)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-class _AttentiveEncoder(nn.Module):
-    """Bidirectional LSTM and attention pooling."""
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.recurrent = BiLSTM(input_size, hidden_size)
-        self.pool = AttentionPooling(self.recurrent.output_size)
-
-    def forward(self, x: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """Tensor[B, T, input_size] and Tensor[B] to Tensor[B, 2 * hidden_size]."""
-        assert x is not None and lengths is not None
-        return self.pool(self.recurrent(x, lengths), lengths)  # type: ignore[no-any-return]
-
-
-class _Unimodal(nn.Module):
-    """One modality's attentive encoder and a linear classifier."""
-
-    def __init__(self, sizes: Sizes, modality: str, hidden_size: int, dropout: float) -> None:
-        super().__init__()
-        self.modality = modality
-        self.encoder = _AttentiveEncoder(
-            sizes.feature_dim if modality == "frames" else sizes.word_dim, hidden_size
-        )
-        self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """The pooled states: Tensor[B, 2 * hidden_size]."""
-        if self.modality == "frames":
-            return self.encoder(batch.frames, batch.frame_lengths)  # type: ignore[no-any-return]
-        return self.encoder(batch.words, batch.word_lengths)  # type: ignore[no-any-return]
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-class _UtteranceConcatenation(nn.Module):
-    """Both modalities' attentive encoders side by side."""
-
-    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
-        super().__init__()
-        self.voice = _AttentiveEncoder(sizes.feature_dim, hidden_size)
-        self.text = _AttentiveEncoder(sizes.word_dim, hidden_size)
-        self.classifier = _classifier(4 * hidden_size, sizes.num_classes, dropout)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """[voice, text]: Tensor[B, 4 * hidden_size]."""
-        voice = self.voice(batch.frames, batch.frame_lengths)
-        return torch.cat([voice, self.text(batch.words, batch.word_lengths)], dim=1)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-class _AttentionFusion(nn.Module):
-    """Words with the voice they attend to, through a bidirectional LSTM."""
-
-    def __init__(self, sizes: Sizes, hidden_size: int, num_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.voice = BiLSTM(sizes.feature_dim, hidden_size)
-        self.text = BiLSTM(sizes.word_dim, hidden_size)
-        self.attention = MultiHeadAttention(2 * hidden_size, num_heads)
-        self.recurrent = BiLSTM(4 * hidden_size, hidden_size)
-        self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Maximum over words: Tensor[B, 2 * hidden_size]."""
-        assert batch.frames is not None and batch.frame_lengths is not None
-        assert batch.words is not None and batch.word_lengths is not None
-        words = self.text(batch.words, batch.word_lengths)
-        heard = self.attention(
-            words, self.voice(batch.frames, batch.frame_lengths), batch.frame_lengths
-        )
-        fused = self.recurrent(
-            torch.cat([words, heard.to(words.dtype)], dim=-1), batch.word_lengths
-        )
-        return masked_max(fused, batch.word_lengths)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-class _MultiHop(nn.Module):
-    """Two hops of attention: voice to words, words to frames."""
-
-    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
-        super().__init__()
-        self.voice = BiLSTM(sizes.feature_dim, hidden_size)
-        self.text = BiLSTM(sizes.word_dim, hidden_size)
-        self.classifier = _classifier(6 * hidden_size, sizes.num_classes, dropout)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """[last voice state, words it found, frames those found]: Tensor[B, 6 *
-        hidden_size].
-        """
-        assert batch.frames is not None and batch.frame_lengths is not None
-        assert batch.words is not None and batch.word_lengths is not None
-        frames, words = (
-            self.voice(batch.frames, batch.frame_lengths),
-            self.text(batch.words, batch.word_lengths),
-        )
-        last = self.voice.final_state(frames, batch.frame_lengths)
-        found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
-        found_frames = attend(found_words, frames, frames, batch.frame_mask[:, None])
-        return torch.cat([last, found_words[:, 0], found_frames[:, 0]], dim=1)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-def _classifier(size: int, num_classes: int, dropout: float) -> nn.Module:
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(size, num_classes))
+def _fine_grained(
+    sizes: Sizes,
+    excited: tuple[Literal["acoustic", "semantic"], ...],
+    *,
+    channels: Sequence[int],
+    kernel_sizes: Sequence[int],
+    semantic_size: int,
+    excitation: Form = "paper",
+    predictor: Callable[[int], CTCAlignment] | None = None,
+    ctc_weight: float = 0.0,
+    **widths: Any,
+) -> nn.Module:
+    """FG_CME with gates on the `excited` modalities only; a `predictor` makes the
+    alignment matrix from the acoustic embedding of given width.
+    """
+    convolutions = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
+    gates = CrossModalityExcitation(
+        2 * convolutions.out_channels,
+        semantic_size,
+        acoustic="acoustic" in excited,
+        semantic="semantic" in excited,
+        form=excitation,
+        vocabulary_size=sizes.vocabulary_size,
+    )
+    # Before the layers above, so that a seed gives the weights that it always gave.
+    alignment = None if predictor is None else predictor(convolutions.out_channels)
+    network = FineGrained(sizes, convolutions, gates, semantic_size, **widths)
+    return network if alignment is None else CTCAligned(network, alignment, ctc_weight)

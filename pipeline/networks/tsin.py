@@ -6,7 +6,7 @@ Speech is frames -> LSTM -> S (eq. 1), text is word vectors -> multi-kernel bloc
 weights both (eq. 6-9), an LSTM reads them side by side (eq. 10), a second multi-kernel
 block and a dense layer classify (eq. 11, 12). Training as in section IV.B.2.
 
-What the paper leaves open, decided for all rows:
+What the paper leaves open, decided for all systems:
 - The LSTMs run in one direction: eq. 1 and 10 name no second.
 - Word vectors that are not d wide need no layer of their own: the convolutions of eq. 2
   bring them to d filters.
@@ -60,7 +60,7 @@ RECIPE: dict[str, Any] = {
 
 
 class SpeechEncoder(nn.Module):
-    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; rows in padding
+    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; steps in padding
     hold no meaning.
 
     The frames are read in blocks of `block` steps, each without the utterances that
@@ -73,7 +73,7 @@ class SpeechEncoder(nn.Module):
         self.lstm, self.block = nn.LSTM(feature_dim, dim, batch_first=True), block
 
     def forward(self, batch: Batch) -> Tensor:
-        frames, lengths = _given(batch.frames, "frames"), _given(batch.frame_lengths, "frames")
+        frames, lengths = batch.voice()
         longest_first = torch.argsort(lengths, descending=True)
         sorted_frames, state, blocks = frames[longest_first], None, []
         for first in range(0, frames.shape[1], self.block):
@@ -103,13 +103,10 @@ class TextEncoder(nn.Module):
         self.block = MultiKernelMax(word_dim if vocabulary_size is None else dim, dim, kernels)
 
     def forward(self, batch: Batch) -> Tensor:
-        words = (
-            _given(batch.words, "words")
-            if self.table is None
-            else self.table(_given(batch.word_ids, "word ids"))
-        )
-        encoded: Tensor = self.block(words, batch.word_lengths)
-        return encoded
+        words, lengths = batch.text()
+        if self.table is not None:
+            words = self.table(batch.ids())
+        return self.block(words, lengths)  # type: ignore[no-any-return]
 
 
 class SpeechAndText(nn.Module):
@@ -129,12 +126,8 @@ class SpeechAndText(nn.Module):
         interaction: SemanticInteraction | None = None,
     ) -> None:
         super().__init__()
-        self.speech, self.text, self.alignment, self.interaction = (
-            speech,
-            text,
-            alignment,
-            interaction,
-        )
+        self.speech, self.text = speech, text
+        self.alignment, self.interaction = alignment, interaction
         self.fusion = nn.LSTM(2 * dim, fusion_dim, batch_first=True)
         self.block = MultiKernelMean(fusion_dim, fusion_dim, kernels)
         self.classifier = nn.Linear(fusion_dim, num_classes)
@@ -144,13 +137,11 @@ class SpeechAndText(nn.Module):
         fusion_dim].
         """
         frames, words = self.speech(batch), self.text(batch)
-        lengths = _given(batch.word_lengths, "words")
+        _, lengths = batch.text()
         if self.alignment:
             speech = temporal_alignment(words, frames, batch.frame_mask)
         else:
-            speech = equal_parts(
-                frames, _given(batch.frame_lengths, "frames"), lengths, words.shape[1]
-            )
+            speech = equal_parts(frames, batch.voice()[1], lengths, words.shape[1])
         if self.interaction is not None:
             speech, words = self.interaction(words, speech, batch.word_mask)
         fused = self.fusion(torch.cat((speech, words), dim=-1))[0]
@@ -180,9 +171,7 @@ class OneModality(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """The mean over kernels and steps before the dense layer, Tensor[B, dim]."""
-        lengths = (
-            batch.frame_lengths if isinstance(self.encoder, SpeechEncoder) else batch.word_lengths
-        )
+        _, lengths = batch.voice() if isinstance(self.encoder, SpeechEncoder) else batch.text()
         vector: Tensor = self.block(self.encoder(batch), lengths)
         return vector
 
@@ -207,24 +196,13 @@ def TSIN(
     `dim` is d (eq. 1), `fusion_dim` is d' (eq. 10). `attention_dim`, the width of eq.
     7, is not given: chosen equal to d. `crossed` follows eq. 9 as printed.
     """
-    return _speech_and_text(
-        sizes,
-        dim,
-        fusion_dim,
-        kernels,
-        interaction=SemanticInteraction(dim, attention_dim, crossed),
-    )
+    interaction = SemanticInteraction(dim, attention_dim, crossed)
+    return _speech_and_text(sizes, dim, fusion_dim, kernels, interaction)
 
 
-@system("audio", "text", embeddings=("bert",), **RECIPE)
+@system("audio", "text", embeddings=("bert",), like=TSIN, **RECIPE)
 def TSI_wo_TA(
-    sizes: Sizes,
-    *,
-    dim: int = 768,
-    fusion_dim: int = 512,
-    attention_dim: int = 768,
-    kernels: Sequence[int] = (1, 3, 5),
-    crossed: bool = True,
+    sizes: Sizes, *, dim: int = 768, attention_dim: int = 768, crossed: bool = True, **widths: Any
 ) -> nn.Module:
     """TSIN without temporal alignment (section IV.D.3, table V): eq. 3-5 are left out.
 
@@ -233,19 +211,17 @@ def TSI_wo_TA(
     each part is averaged.
     """
     interaction = SemanticInteraction(dim, attention_dim, crossed)
-    return _speech_and_text(
-        sizes, dim, fusion_dim, kernels, alignment=False, interaction=interaction
-    )
+    return _speech_and_text(sizes, dim, interaction=interaction, alignment=False, **widths)
 
 
-@system("audio", "text", embeddings=("bert",), **RECIPE)
-def TSI_wo_SI(
-    sizes: Sizes, *, dim: int = 768, fusion_dim: int = 512, kernels: Sequence[int] = (1, 3, 5)
-) -> nn.Module:
+@system(
+    "audio", "text", embeddings=("bert",), like=TSIN, without=("attention_dim", "crossed"), **RECIPE
+)
+def TSI_wo_SI(sizes: Sizes, **widths: Any) -> nn.Module:
     """TSIN without semantic interaction (section IV.D.3, table V): eq. 6-9 are left
     out, eq. 10 reads U and T.
     """
-    return _speech_and_text(sizes, dim, fusion_dim, kernels)
+    return _speech_and_text(sizes, interaction=None, **widths)
 
 
 @system("text", embeddings=("bert",), **RECIPE)
@@ -264,81 +240,33 @@ def Speech(sizes: Sizes, *, dim: int = 768, kernels: Sequence[int] = (1, 3, 5)) 
     return OneModality(SpeechEncoder(sizes.feature_dim, dim), dim, kernels, sizes.num_classes)
 
 
-@system("audio", "text", embeddings=("glove",), **RECIPE)
-def TSIN_glove(
-    sizes: Sizes,
-    *,
-    dim: int = 768,
-    fusion_dim: int = 512,
-    attention_dim: int = 768,
-    kernels: Sequence[int] = (1, 3, 5),
-    crossed: bool = True,
-) -> nn.Module:
+@system("audio", "text", embeddings=("glove",), like=TSIN, **RECIPE)
+def TSIN_glove(sizes: Sizes, **hyperparameters: Any) -> Any:
     """TSIN on GloVe vectors (section IV.D.1, figure 4): the experiment's `text` is
     `glove`, 300 wide.
     """
-    return _speech_and_text(
-        sizes,
-        dim,
-        fusion_dim,
-        kernels,
-        interaction=SemanticInteraction(dim, attention_dim, crossed),
-    )
+    return TSIN(sizes, **hyperparameters)
 
 
-@system("audio", "text", embeddings=("word2vec",), **RECIPE)
-def TSIN_googlenews(
-    sizes: Sizes,
-    *,
-    dim: int = 768,
-    fusion_dim: int = 512,
-    attention_dim: int = 768,
-    kernels: Sequence[int] = (1, 3, 5),
-    crossed: bool = True,
-) -> nn.Module:
+@system("audio", "text", embeddings=("word2vec",), like=TSIN, **RECIPE)
+def TSIN_googlenews(sizes: Sizes, **hyperparameters: Any) -> Any:
     """TSIN on GoogleNews vectors (section IV.D.1, figure 4): the experiment's `text` is
     `word2vec` with a path.
     """
-    return _speech_and_text(
-        sizes,
-        dim,
-        fusion_dim,
-        kernels,
-        interaction=SemanticInteraction(dim, attention_dim, crossed),
-    )
+    return TSIN(sizes, **hyperparameters)
 
 
-@system("audio", "text", embeddings=("fasttext",), **RECIPE)
-def TSIN_fasttext(
-    sizes: Sizes,
-    *,
-    dim: int = 768,
-    fusion_dim: int = 512,
-    attention_dim: int = 768,
-    kernels: Sequence[int] = (1, 3, 5),
-    crossed: bool = True,
-) -> nn.Module:
+@system("audio", "text", embeddings=("fasttext",), like=TSIN, **RECIPE)
+def TSIN_fasttext(sizes: Sizes, **hyperparameters: Any) -> Any:
     """TSIN on fastText vectors (section IV.D.1, figure 4): the experiment's `text` is
     `fasttext`.
     """
-    return _speech_and_text(
-        sizes,
-        dim,
-        fusion_dim,
-        kernels,
-        interaction=SemanticInteraction(dim, attention_dim, crossed),
-    )
+    return TSIN(sizes, **hyperparameters)
 
 
-@system("audio", "text", embeddings=("one_hot",), **RECIPE)
+@system("audio", "text", embeddings=("one_hot",), like=TSIN, **RECIPE)
 def TSIN_onehot(
-    sizes: Sizes,
-    *,
-    dim: int = 768,
-    fusion_dim: int = 512,
-    attention_dim: int = 768,
-    kernels: Sequence[int] = (1, 3, 5),
-    crossed: bool = True,
+    sizes: Sizes, *, dim: int = 768, attention_dim: int = 768, crossed: bool = True, **widths: Any
 ) -> nn.Module:
     """TSIN on one-hot vectors (section IV.D.1, figure 4): the experiment's `text` is
     `one_hot`.
@@ -347,13 +275,9 @@ def TSIN_onehot(
     dense vectors are not read.
     """
     interaction = SemanticInteraction(dim, attention_dim, crossed)
+    vocabulary = sizes.vocabulary_size
     return _speech_and_text(
-        sizes,
-        dim,
-        fusion_dim,
-        kernels,
-        interaction=interaction,
-        vocabulary_size=sizes.vocabulary_size,
+        sizes, dim, interaction=interaction, vocabulary_size=vocabulary, **widths
     )
 
 
@@ -362,8 +286,8 @@ def _speech_and_text(
     dim: int,
     fusion_dim: int,
     kernels: Sequence[int],
+    interaction: SemanticInteraction | None,
     alignment: bool = True,
-    interaction: SemanticInteraction | None = None,
     vocabulary_size: int | None = None,
 ) -> SpeechAndText:
     speech = SpeechEncoder(sizes.feature_dim, dim)
@@ -371,11 +295,3 @@ def _speech_and_text(
     return SpeechAndText(
         speech, text, dim, fusion_dim, kernels, sizes.num_classes, alignment, interaction
     )
-
-
-def _given(value: Tensor | None, what: str) -> Tensor:
-    if value is None:
-        raise ValueError(
-            f"the batch has no {what}, expected a corpus and features that give them to this network row"
-        )
-    return value

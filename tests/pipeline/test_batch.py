@@ -61,17 +61,17 @@ def test_one_unlabelled_example_hides_all_labels() -> None:
 def test_a_modality_that_nobody_reads_is_none() -> None:
     voice = collate([Example("a", frames=torch.ones(4, 1), label=1)])
     assert (voice.words, voice.word_lengths, voice.segments, voice.size) == (None, None, None, 1)
-    with pytest.raises(ValueError, match="no words, expected a corpus with transcripts"):
+    with pytest.raises(ValueError, match="no words: this system needs a corpus with transcripts"):
         _ = voice.word_mask
     text = collate([Example("a", words=torch.ones(4, 1), label=1)])
     assert (text.frames, text.frame_lengths, text.size) == (None, None, 1)
-    with pytest.raises(ValueError, match="no frames, expected a corpus with audio"):
+    with pytest.raises(ValueError, match="no frames: this system needs a corpus with audio"):
         _ = text.frame_mask
     assert Batch().size == 0
 
 
 def test_all_examples_have_an_input_or_none() -> None:
-    with pytest.raises(ValueError, match="1 of 2 examples have this input, expected all or none"):
+    with pytest.raises(ValueError, match="1 of 2 examples have this input: all must have it, or none"):
         collate([Example("a", frames=torch.ones(4, 1)), Example("b", words=torch.ones(2, 1))])
 
 
@@ -79,3 +79,18 @@ def test_a_batch_moves_as_a_whole() -> None:
     moved = collate([example(3, 2)]).to("meta")
     assert all(getattr(moved, field.name).device.type == "meta" for field in fields(Batch))
     assert Batch(frames=torch.ones(1, 1, 1)).to("cpu").words is None
+
+
+def test_one_hot_vectors_are_made_for_the_batch() -> None:
+    ids = ([2, 0, 3], [1])
+    batch = collate([Example(str(i), word_ids=torch.tensor(i), one_hot_dim=3) for i in ids])
+    words, lengths = batch.text()
+    assert words.dtype == torch.float32 and lengths.tolist() == [3, 1]
+    assert words.tolist() == [[[0, 1, 0], [0, 0, 0], [0, 0, 1]], [[1, 0, 0], [0] * 3, [0] * 3]]
+
+
+def test_a_missing_input_is_named() -> None:
+    with pytest.raises(ValueError, match="no word ids: this system needs an embedding"):
+        Batch().ids()
+    with pytest.raises(ValueError, match="no word times: this system needs a word alignment"):
+        Batch().placed_words()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from pipeline.blocks.cropping import crop, fit
@@ -16,8 +15,3 @@ def test_crop_cuts_and_fit_pads() -> None:
     assert fitted.shape == (2, 8, 3)
     assert fitted.sum((1, 2)).tolist() == [15.0, 6.0]
     assert fit(x, lengths, 3).sum((1, 2)).tolist() == [9.0, 6.0]
-
-
-def test_missing_input_is_named() -> None:
-    with pytest.raises(ValueError, match="expected frames or words with lengths"):
-        crop(None, None, 4)

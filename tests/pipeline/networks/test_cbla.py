@@ -1,4 +1,4 @@
-"""What is particular to the CBLA rows."""
+"""What is particular to the CBLA systems."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_words_beyond_the_limit_are_not_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["M_CL_BL", "M_CBLA_BL"])
-def test_l2_rows_differ_by_the_penalty_alone(name: str) -> None:
+def test_l2_systems_differ_by_the_penalty_alone(name: str) -> None:
     plain, penalised = getattr(cbla, name), getattr(cbla, name + "R")
     before, after = asdict(plain.recipe), asdict(penalised.recipe)
     assert (
@@ -71,7 +71,7 @@ def test_l2_rows_differ_by_the_penalty_alone(name: str) -> None:
         and after["weight_decay"] == 0
     )
     networks = []
-    for row in (plain, penalised):
+    for system in (plain, penalised):
         torch.manual_seed(0)
-        networks.append(row(SIZES).eval())
+        networks.append(system(SIZES).eval())
     assert torch.equal(networks[0](batch()), networks[1](batch()))

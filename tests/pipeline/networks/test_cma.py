@@ -1,4 +1,4 @@
-"""What is particular to the CMA rows."""
+"""What is particular to the CMA systems."""
 
 from __future__ import annotations
 

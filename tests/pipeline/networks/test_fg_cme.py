@@ -1,4 +1,4 @@
-"""What is particular to the FG-CME rows."""
+"""What is particular to the FG-CME systems."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_published_sizes() -> None:
 
 @pytest.mark.parametrize("name", ["FG_CME", "wo_excite_a", "wo_excite_s", "ctc_align"])
 def test_residual_excitation_is_another_network_that_trains(name: str) -> None:
-    row = getattr(fg_cme, name)
+    system = getattr(fg_cme, name)
     networks = []
     for form in ("paper", "residual"):
         torch.manual_seed(0)
-        networks.append(row(SIZES, excitation=form, **SMALL))
+        networks.append(system(SIZES, excitation=form, **SMALL))
     paper, residual = networks
     assert not torch.allclose(paper(batch()), residual(batch()))
     F.cross_entropy(residual(batch()), batch().labels).backward()
@@ -68,12 +68,12 @@ def test_residual_excitation_is_another_network_that_trains(name: str) -> None:
 
 def test_ablations_remove_their_gate_only() -> None:
     full = {name for name, _ in fg_cme.FG_CME(SIZES, **SMALL).named_parameters()}
-    for row, gone in (
+    for system, gone in (
         (fg_cme.wo_excite_a, {"acoustic"}),
         (fg_cme.wo_excite_s, {"semantic"}),
         (fg_cme.wo_excite_m, {"acoustic", "semantic"}),
     ):
-        kept = {name for name, _ in row(SIZES, **SMALL).named_parameters()}
+        kept = {name for name, _ in system(SIZES, **SMALL).named_parameters()}
         assert full - kept == {f"excitation.{modality}_gate.weight" for modality in gone}
 
 
@@ -102,7 +102,7 @@ def test_ctc_loss_is_added_with_its_weight() -> None:
         predicted, batch().frame_lengths, batch().word_lengths
     )
     torch.testing.assert_close(network.training_loss(batch(), logits), expected)
-    with pytest.raises(ValueError, match="expected logits of this batch"):
+    with pytest.raises(ValueError, match="call the network on this batch first"):
         network.training_loss(batch(), logits)
 
 
@@ -111,7 +111,7 @@ def test_ctc_align_reads_no_segments() -> None:
     assert torch.equal(network(replace(batch(), segments=None)), network(batch()))
 
 
-def test_every_row_trains_as_published() -> None:
+def test_every_system_trains_as_published() -> None:
     for name in fg_cme.__all__:
         recipe = getattr(fg_cme, name).recipe
         assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size, recipe.epochs) == (

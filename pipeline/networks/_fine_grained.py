@@ -46,28 +46,26 @@ class FineGrained(nn.Module):
         """Acoustic embedding of each frame, or of those in span: Tensor[B, 2] (section
         3.1.1): Tensor[B, T, C].
         """
-        assert batch.frames is not None and batch.frame_lengths is not None
-        frames: Tensor = self.acoustic(batch.frames, batch.frame_lengths, span)
+        frames: Tensor = self.acoustic(*batch.voice(), span)
         return frames
 
     def fuse(self, voice: Tensor, batch: Batch) -> Tensor:
         """Utterance vector of word-level voice Z^a: Tensor[B, W, 2C] and the batch's
         words (sections 3.3 and 3.4).
         """
-        assert batch.words is not None and batch.word_lengths is not None
-        voice, text = self.excitation(voice, self.semantic(batch.words), batch.word_ids)
-        words = self.dropout(torch.cat([voice, text.to(voice.dtype)], dim=-1))
-        return self.dropout(
-            masked_max(self.recurrent(words, batch.word_lengths), batch.word_lengths)
-        )  # type: ignore[no-any-return]
+        words, lengths = batch.text()
+        voice, text = self.excitation(voice, self.semantic(words), batch.word_ids)
+        fused = self.dropout(torch.cat([voice, text.to(voice.dtype)], dim=-1))
+        vector: Tensor = self.dropout(masked_max(self.recurrent(fused, lengths), lengths))
+        return vector
 
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
-        assert batch.segments is not None
+        segments = batch.placed_words()
         # Silence before the first and after the last word is read by no word: it is not
         # computed.
-        frames = self.frames(batch, covered_span(batch.segments))
-        return self.fuse(segment_mean_max(frames, batch.segments), batch)
+        frames = self.frames(batch, covered_span(segments))
+        return self.fuse(segment_mean_max(frames, segments), batch)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes] (eq. 1)."""
@@ -86,17 +84,14 @@ class CTCAligned(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
-        assert (
-            batch.frame_lengths is not None
-            and batch.words is not None
-            and batch.word_lengths is not None
-        )
+        words, word_lengths = batch.text()
+        _, frame_lengths = batch.voice()
         frames = self.network.frames(batch)
-        predicted = self.alignment(frames, batch.frame_lengths, batch.word_lengths)
+        predicted = self.alignment(frames, frame_lengths, word_lengths)
         # Kept for the loss of the same step, so that the alignment is not computed
         # twice.
         self._predicted = predicted if self.training else None
-        weights = self.alignment.weights(predicted, batch.frame_lengths, batch.words.shape[1])
+        weights = self.alignment.weights(predicted, frame_lengths, words.shape[1])
         return self.network.fuse(soft_mean_max(frames, weights), batch)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -109,9 +104,8 @@ class CTCAligned(nn.Module):
         """
         if self._predicted is None or batch.labels is None:
             raise ValueError(
-                "no forward pass in training mode came before, expected logits of this batch"
+                "no forward pass in training mode came before: call the network on this batch first"
             )
-        assert batch.frame_lengths is not None and batch.word_lengths is not None
         predicted, self._predicted = self._predicted, None
-        ctc = self.alignment.loss(predicted, batch.frame_lengths, batch.word_lengths)
+        ctc = self.alignment.loss(predicted, batch.voice()[1], batch.text()[1])
         return F.cross_entropy(logits.float(), batch.labels) + self.ctc_weight * ctc

@@ -1,0 +1,154 @@
+"""The baselines of FG-CME (section 4.2): one modality alone, or fusion without word times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.batch import Batch, Sizes
+from pipeline.blocks.attention import MultiHeadAttention, attend
+from pipeline.blocks.convolution import MaxPool1d
+from pipeline.blocks.convolution_stack import ConvolutionStack
+from pipeline.blocks.pooling import AttentionPooling, masked_max
+from pipeline.blocks.recurrent import LSTM, BiLSTM
+
+
+class ConvolutionLSTM(nn.Module):
+    """Convolutions, maximum over a few frames, LSTM, last state."""
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        channels: Sequence[int],
+        kernel_sizes: Sequence[int],
+        pool_size: int,
+        hidden_size: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.convolutions = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
+        self.pool = MaxPool1d(pool_size)
+        self.recurrent = LSTM(self.convolutions.out_channels, hidden_size)
+        self.classifier = _classifier(hidden_size, sizes.num_classes, dropout)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The LSTM's last state: Tensor[B, hidden_size]."""
+        frames, lengths = batch.voice()
+        x = self.pool(self.convolutions(frames, lengths), lengths)
+        lengths = self.pool.output_lengths(lengths)
+        return self.recurrent.final_state(self.recurrent(x, lengths), lengths)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+class AttentiveEncoder(nn.Module):
+    """Bidirectional LSTM and attention pooling."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.recurrent = BiLSTM(input_size, hidden_size)
+        self.pool = AttentionPooling(self.recurrent.output_size)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Tensor[B, T, input_size] and Tensor[B] to Tensor[B, 2 * hidden_size]."""
+        return self.pool(self.recurrent(x, lengths), lengths)  # type: ignore[no-any-return]
+
+
+class Unimodal(nn.Module):
+    """One modality's attentive encoder and a linear classifier."""
+
+    def __init__(
+        self,
+        read: Callable[[Batch], tuple[Tensor, Tensor]],
+        encoder: AttentiveEncoder,
+        num_classes: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.read = read
+        self.encoder = encoder
+        self.classifier = _classifier(encoder.recurrent.output_size, num_classes, dropout)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The pooled states: Tensor[B, 2 * hidden_size]."""
+        return self.encoder(*self.read(batch))  # type: ignore[no-any-return]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+class UtteranceConcatenation(nn.Module):
+    """Both modalities' attentive encoders side by side."""
+
+    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.voice = AttentiveEncoder(sizes.feature_dim, hidden_size)
+        self.text = AttentiveEncoder(sizes.word_dim, hidden_size)
+        self.classifier = _classifier(4 * hidden_size, sizes.num_classes, dropout)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """[voice, text]: Tensor[B, 4 * hidden_size]."""
+        return torch.cat([self.voice(*batch.voice()), self.text(*batch.text())], dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+class AttentionFusion(nn.Module):
+    """Words with the voice they attend to, through a bidirectional LSTM."""
+
+    def __init__(self, sizes: Sizes, hidden_size: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.voice = BiLSTM(sizes.feature_dim, hidden_size)
+        self.text = BiLSTM(sizes.word_dim, hidden_size)
+        self.attention = MultiHeadAttention(2 * hidden_size, num_heads)
+        self.recurrent = BiLSTM(4 * hidden_size, hidden_size)
+        self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Maximum over words: Tensor[B, 2 * hidden_size]."""
+        frames, frame_lengths = batch.voice()
+        words, word_lengths = batch.text()
+        read = self.text(words, word_lengths)
+        heard = self.attention(read, self.voice(frames, frame_lengths), frame_lengths)
+        fused = self.recurrent(torch.cat([read, heard.to(read.dtype)], dim=-1), word_lengths)
+        return masked_max(fused, word_lengths)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+class MultiHop(nn.Module):
+    """Two hops of attention: voice to words, words to frames."""
+
+    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.voice = BiLSTM(sizes.feature_dim, hidden_size)
+        self.text = BiLSTM(sizes.word_dim, hidden_size)
+        self.classifier = _classifier(6 * hidden_size, sizes.num_classes, dropout)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """[last voice state, words it found, frames those found]: Tensor[B, 6 *
+        hidden_size].
+        """
+        frames, lengths = batch.voice()
+        frames, words = self.voice(frames, lengths), self.text(*batch.text())
+        last = self.voice.final_state(frames, lengths)
+        found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
+        found_frames = attend(found_words, frames, frames, batch.frame_mask[:, None])
+        return torch.cat([last, found_words[:, 0], found_frames[:, 0]], dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+
+
+def _classifier(size: int, num_classes: int, dropout: float) -> nn.Module:
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(size, num_classes))
