@@ -478,12 +478,4 @@ def _width(sizes: Sizes, modality: Modality) -> int:
 
 
 def _sequence(batch: Batch, modality: Modality) -> tuple[Tensor, Tensor]:
-    audio = modality == "audio"
-    values, lengths = (
-        (batch.frames, batch.frame_lengths) if audio else (batch.words, batch.word_lengths)
-    )
-    if values is None or lengths is None:
-        raise ValueError(
-            f"the batch has no {modality}, expected a corpus that gives it to this network row"
-        )
-    return values, lengths
+    return batch.voice() if modality == "audio" else batch.text()
