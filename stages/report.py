@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from pipeline.report import figures, page
+from pipeline import report
 from stages.entry import DATA, MODELS, DataFolder, ModelsFolder, console, run
 
 
@@ -19,9 +20,9 @@ def main(
     """Draws the figures of every experiment under MODELS and writes one page that holds
     them all.
     """
-    for complaint in figures.draw_all(models, data, out / "plots"):
-        console.print(f"[yellow]not drawn:[/] {complaint}", highlight=False)
-    written = page.write(models, data, out)
+    written, undrawn = report.build(models, data, out)
+    for line in undrawn:
+        console.print(f"[yellow]not drawn:[/] {escape(line)}", highlight=False)
     console.print(f"report: {', '.join(map(str, written))}", highlight=False)
 
 

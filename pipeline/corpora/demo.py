@@ -25,6 +25,7 @@ from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
+SYNTHETIC = True  # no human being speaks: reports say so beside every score
 SPEAKERS = tuple(f"Ses{session:02d}_{part}" for session in range(1, 6) for part in "FM")
 TOTALS = Totals(
     part="speaker",

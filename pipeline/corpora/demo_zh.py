@@ -22,6 +22,7 @@ from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.corpora.demo import synthetic
 from pipeline.schema import Rejection, Utterance
 
+SYNTHETIC = True  # no human being speaks: reports say so beside every score
 VIDEOS = tuple(f"video{number:02d}" for number in range(1, 15))
 TOTALS = Totals(
     part="dialogue",

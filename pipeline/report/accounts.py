@@ -1,23 +1,20 @@
-"""Where every utterance of an experiment went: used, or rejected by which stage and
-why.
-"""
+"""What the stages say of an experiment: metrics, and where every utterance went."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.report.experiments import Experiment
+from pipeline import folders
+from pipeline.report.experiments import Experiment, read_json
+from pipeline.tables import read_rejections
 
 
 @dataclass(frozen=True)
 class Account:
-    """One stage: utterances used, and how many were rejected for each reason; `used`
-    None where nothing says so.
-    """
+    """One stage: utterances used (None where nothing says so), rejections by reason."""
 
     stage: str
     used: int | None
@@ -30,73 +27,58 @@ class Account:
 
 
 def accounts(experiment: Experiment, data_root: Path) -> list[Account]:
-    """The stages in the order of the data; those whose files are not here are left out."""
-    settings = experiment.settings
-    places = {
-        "prepare": data_root / "utterances" / experiment.corpus,
-        f"acoustic {settings.get('acoustic')}": data_root
-        / "acoustic"
-        / experiment.corpus
-        / str(settings.get("acoustic")),
-        f"align {settings.get('alignment')}": data_root
-        / "spans"
-        / experiment.corpus
-        / str(settings.get("alignment")),
-        f"text {settings.get('text')}": data_root
-        / "text"
-        / experiment.corpus
-        / str(settings.get("text")),
-        f"split {experiment.split}": split_folder(experiment, data_root),
-    }
+    """The stages that the experiment uses, in the order of the data; those whose files
+    are not here are left out.
+    """
+    corpus, settings = experiment.corpus, experiment.settings
+    places = {"prepare": folders.utterances(data_root, corpus)}
+    for stage, key, folder in (
+        ("acoustic", "acoustic", folders.acoustic),
+        ("align", "alignment", folders.spans),
+        ("text", "text", folders.text),
+        ("split", "split", folders.split),
+    ):
+        if name := settings.get(key):
+            places[f"{stage} {name}"] = folder(data_root, corpus, name)
     found = []
-    for stage, folder in places.items():
-        used = read_json(folder / "metrics.json").get("used")
-        if used is not None or (folder / "rejects.parquet").is_file():
-            found.append(Account(stage, used, _reasons(folder / "rejects.parquet")))
-    found.append(
-        Account(
-            "tested",
-            experiment.metrics.get("n"),
-            _reasons(experiment.folder / "folds" / "rejects.parquet"),
-        )
-    )
-    return found
+    for stage, place in places.items():
+        used = read_json(folders.metrics(place)).get("used")
+        rejects = place / folders.REJECTS
+        if used is not None or rejects.is_file():
+            found.append(Account(stage, used, _reasons(rejects)))
+    trained = folders.trained(experiment.folder.parent, experiment.name)
+    tested = Account("tested", experiment.metrics.get("n"), _reasons(trained / folders.REJECTS))
+    return [*found, tested]
 
 
-def split_folder(experiment: Experiment, data_root: Path) -> Path:
-    """Where the split stage wrote."""
-    return data_root / "splits" / experiment.corpus / experiment.split
+def split_metrics(experiment: Experiment, data_root: Path) -> dict[str, Any]:
+    """metrics.json of the split stage: the leakage audit."""
+    place = folders.split(data_root, experiment.corpus, experiment.split)
+    return read_json(folders.metrics(place))
 
 
-def spans_folder(experiment: Experiment, data_root: Path) -> Path:
-    """Where the align stage wrote."""
-    return data_root / "spans" / experiment.corpus / str(experiment.settings.get("alignment"))
+def align_metrics(experiment: Experiment, data_root: Path) -> dict[str, Any]:
+    """metrics.json of the align stage, {} for a system that reads no word times."""
+    alignment = experiment.settings.get("alignment")
+    if alignment is None:
+        return {}
+    return read_json(folders.metrics(folders.spans(data_root, experiment.corpus, alignment)))
 
 
 def speakers(experiment: Experiment, data_root: Path) -> dict[str, str | None]:
     """Speaker by utterance, {} where the corpus's utterances are not here."""
     import pyarrow.parquet as pq
 
-    path = data_root / "utterances" / experiment.corpus / "utterances.parquet"
+    path = folders.utterances(data_root, experiment.corpus) / folders.UTTERANCES
     if not path.is_file():
         return {}
     table = pq.read_table(path, columns=["utterance_id", "speaker"])
     return dict(zip(table["utterance_id"].to_pylist(), table["speaker"].to_pylist(), strict=True))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, {} where there is no file."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
 def _reasons(path: Path) -> dict[str, int]:
-    import pyarrow.parquet as pq
-
+    """Number of utterances by reason; one that several folds reject counts once."""
     if not path.is_file():
         return {}
-    rows = pq.read_table(path).to_pylist()
-    return dict(
-        Counter(
-            reason for _, reason in sorted({(row["utterance_id"], row["reason"]) for row in rows})
-        )
-    )
+    once = sorted({(row.utterance_id, row.reason) for row in read_rejections(path)})
+    return dict(Counter(reason for _, reason in once))

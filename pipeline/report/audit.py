@@ -1,4 +1,4 @@
-"""The leakage audit of a split as sentences a reader can act on."""
+"""What the split and align stages measured, as sentences that a reader can act on."""
 
 from __future__ import annotations
 
@@ -11,88 +11,77 @@ State = Literal["good", "warn", "bad", "unknown"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the verdict."""
+    """One sentence, and whether it is good news."""
 
     state: State
     text: str
 
 
 def findings(audit: Mapping[str, Any]) -> list[Finding]:
-    """What the split stage's metrics.json says of speakers, sound, sentences and
+    """What the split stage's metrics.json says of speakers, recordings, sentences and
     validation; the worst fold counts.
     """
     if "verdict" not in audit:
-        return [Finding("unknown", "no audit here, expected the split stage's metrics.json")]
+        text = "The metrics.json of the split is not here: `dvc repro` or `dvc pull` brings it."
+        return [Finding("unknown", text)]
     verdict, folds = audit["verdict"], audit["folds"]
     found = [_speakers(verdict)]
     copies = verdict["duplicate_audio_train_test"] + verdict["duplicate_audio_valid_test"]
     if copies:
-        found.append(
-            Finding(
-                "bad",
-                f"{copies} test recordings are also in training or validation, sample for sample",
-            )
-        )
+        text = f"{copies} test recordings are also in training or validation, sample for sample."
+        found.append(Finding("bad", text))
     else:
-        found.append(Finding("good", "No recording stands on both sides."))
+        found.append(Finding("good", "No test recording is in training or validation too."))
     share = max(fold["transcripts_shared"]["train_test"]["share"] for fold in folds.values())
     if share:
-        text = f"Up to {100 * share:.0f} % of a test fold's sentences are spoken in training too: words alone can tell."
+        text = (
+            f"Up to {100 * share:.0f} % of a test fold's sentences are spoken in training too: "
+            "a system that reads words can know them."
+        )
         found.append(Finding("warn", text))
     else:
         found.append(Finding("good", "No test sentence is spoken in training."))
     ways = list(dict.fromkeys(fold["validation"] for fold in folds.values()))
     sizes = [fold["valid"]["utterances"] for fold in folds.values()]
     size = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    text = f"The epoch is chosen on {size} utterances: {'; '.join(ways)}."
     whole = all(way.startswith("whole") for way in ways)
-    found.append(
-        Finding(
-            "good" if whole else "warn",
-            f"The epoch is chosen on {size} utterances: {'; '.join(ways)}.",
-        )
-    )
-    absent = {
-        subset: sorted(
-            {
-                name
-                for fold in folds.values()
-                for name, n in fold[subset]["classes"].items()
-                if n == 0
-            }
-        )
-        for subset in ("valid", "test")
-    }
-    found += [
-        Finding("warn", f"A {subset} part has nobody who is {', '.join(names)}.")
-        for subset, names in absent.items()
-        if names
-    ]
+    found.append(Finding("good" if whole else "warn", text))
+    for subset, part in (("valid", "validation"), ("test", "test")):
+        absent = {
+            name
+            for fold in folds.values()
+            for name, count in fold[subset]["classes"].items()
+            if count == 0
+        }
+        if absent:
+            text = f"A fold has no {part} utterance that is {' or '.join(sorted(absent))}."
+            found.append(Finding("warn", text))
     return found
 
 
 def alignment(metrics: Mapping[str, Any]) -> list[Finding]:
-    """What the align stage's metrics.json says: who placed how much, against sound and
-    truth; [] without it.
+    """What the align stage's metrics.json says: who placed how many utterances, checked
+    against the audio and the true word times; [] without it.
     """
     if "aligners" not in metrics:
         return []
-    share = metrics.get("coverage", 0.0)
     text = f"{metrics['placed']} of {metrics['utterances']} utterances have word times."
-    found = [Finding("good" if share >= 0.98 else "warn", text)]
+    found = [Finding("good" if metrics.get("coverage", 0.0) >= 0.98 else "warn", text)]
     for name, aligner in metrics["aligners"].items():
         failures = "; ".join(
             f"{count} × {reason}" for reason, count in aligner.get("failures", {}).items()
         )
-        text = f"{name} placed {aligner['placed']} of {aligner['tried']}" + (
-            f" ({failures})." if failures else "."
-        )
+        text = f"{name} placed {aligner['placed']} of {aligner['tried']}"
+        text += f" ({failures})." if failures else "."
         found.append(Finding("good" if aligner["placed"] == aligner["tried"] else "warn", text))
         check = aligner.get("check", {})
         if "first_start_median_s" in check:
-            inside = check["first_start_within_100ms"]
             text = (
-                f"Against the sound: first words start {1000 * check['first_start_median_s']:.0f} ms (median) from the "
-                f"voice's onset, {100 * inside:.0f} % within 100 ms; {check['failed']} clips cannot be right."
+                "Against the audio: first words start "
+                f"{1000 * check['first_start_median_s']:.0f} ms (median) from the voice's onset, "
+                f"{100 * check['first_start_within_100ms']:.0f} % within 100 ms; "
+                f"{check['failed']} utterances cannot be right."
             )
             found.append(Finding("good" if check["share_failed"] <= 0.05 else "bad", text))
     truth = metrics.get("against_given", {})
@@ -110,19 +99,16 @@ def badge(audit: Mapping[str, Any]) -> Finding:
     if "verdict" not in audit or not audit["verdict"]["speakers_known"]:
         return Finding("unknown", "speakers unknown")
     if audit["verdict"]["speaker_independent"]:
-        return Finding("good", "other speakers")
-    return Finding("warn", "same speakers")
+        return Finding("good", "speaker-independent")
+    return Finding("warn", "speaker-dependent")
 
 
 def _speakers(verdict: Mapping[str, Any]) -> Finding:
     if not verdict["speakers_known"]:
-        return Finding(
-            "unknown",
-            "The corpus does not name its speakers: whether training heard them is not known.",
-        )
+        text = "The corpus does not name its speakers: training may have heard the test speakers."
+        return Finding("unknown", text)
     if verdict["speaker_independent"]:
         return Finding("good", "No speaker of a test fold is heard in its training.")
     number = verdict["speakers_train_test"]
-    return Finding(
-        "warn", f"Training has heard the test speakers (up to {number} test utterances in a fold)."
-    )
+    text = f"Training has heard the test speakers (up to {number} test utterances in a fold)."
+    return Finding("warn", text)

@@ -9,14 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.demo import CORPORA as SYNTHETIC
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import folders, lookup
+from pipeline.evaluation import metrics as scoring
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluated experiment: its folder, its settings as params.yaml stated them,
-    and its metrics.json.
-    """
+    """One evaluated experiment: folder, section of params.yaml, metrics.json."""
 
     name: str
     folder: Path
@@ -30,7 +32,7 @@ class Experiment:
 
     @property
     def network(self) -> str:
-        """Name of the network row."""
+        """Name of the system, as in params.yaml."""
         return str(self.settings["network"])
 
     @property
@@ -41,54 +43,77 @@ class Experiment:
     @property
     def synthetic(self) -> bool:
         """Whether no human being speaks in the corpus."""
-        return self.corpus.split("-", 1)[0] in SYNTHETIC
+        return is_synthetic(self.corpus)
+
+    @property
+    def classes(self) -> list[str]:
+        """The emotions that it tells apart."""
+        return list(self.metrics["recall"])
+
+    @property
+    def trained(self) -> list[Path]:
+        """Folders of its trained folds, sorted."""
+        return folders.trained_folds(self.folder.parent, self.name)
 
     @cached_property
     def folds(self) -> list[dict[str, float]]:
-        """Rows of per_fold.csv."""
-        with (self.folder / "per_fold.csv").open(encoding="utf-8", newline="") as file:
-            return [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
+        """Rows of per_fold.csv: the scores of each fold and seed."""
+        return _read_numbers(self.folder / "per_fold.csv")
 
     @cached_property
     def predictions(self) -> Any:
-        """The table predictions.parquet."""
+        """The table predictions.parquet; FileNotFoundError where it is not here."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.folder / "predictions.parquet")
+        path = self.folder / folders.PREDICTIONS
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: `dvc pull` fetches it")
+        return pq.read_table(path)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts of folds and seeds, (num_classes, num_classes), true classes down."""
+        place = {name: index for index, name in enumerate(self.classes)}
+        truth = np.array([place[name] for name in self.predictions["label"].to_pylist()])
+        predicted = np.array(
+            [place.get(name, -1) for name in self.predictions["predicted"].to_pylist()]
+        )
+        return scoring.confusion_matrix(truth, predicted, len(place))[:, : len(place)]
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:
         """Rows of each fold's history.csv, by the name of the fold's folder."""
-        found = {}
-        for path in sorted(self.folder.glob("folds/seed-*-fold-*/history.csv")):
-            with path.open(encoding="utf-8", newline="") as file:
-                found[path.parent.name] = [
-                    {key: float(value) for key, value in row.items()}
-                    for row in csv.DictReader(file)
-                ]
-        return found
+        paths = [folder / "history.csv" for folder in self.trained]
+        return {path.parent.name: _read_numbers(path) for path in paths if path.is_file()}
 
     @cached_property
     def checkpoint(self) -> dict[str, Any]:
-        """Description of the first fold's checkpoint: recipe, classes, settings of
-        every component.
-        """
-        paths = sorted(self.folder.glob("folds/seed-*-fold-*/checkpoint.json"))
-        return dict(json.loads(paths[0].read_text(encoding="utf-8"))) if paths else {}
+        """checkpoint.json of the first fold: recipe, versions, component settings."""
+        return read_json(self.trained[0] / "checkpoint.json") if self.trained else {}
 
 
 def experiments(models_root: Path) -> list[Experiment]:
     """Evaluated experiments below models/, sorted by corpus, split and name."""
     found = []
-    for path in sorted(models_root.glob("*/metrics.json")):
-        described = path.parent / "folds" / "experiment.json"
+    for path in sorted(models_root.glob(f"*/{folders.METRICS}")):
+        name = path.parent.name
+        described = folders.trained(models_root, name) / "experiment.json"
         if described.is_file():
-            settings = json.loads(described.read_text(encoding="utf-8"))["experiment"]
-            metrics = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Experiment(path.parent.name, path.parent, settings, metrics))
+            settings = read_json(described)["experiment"]
+            found.append(Experiment(name, path.parent, settings, read_json(path)))
     return sorted(found, key=lambda item: (item.corpus, item.split, item.name))
+
+
+def is_synthetic(corpus: str) -> bool:
+    """Whether the corpus's module says SYNTHETIC; recorded speech has no such line."""
+    if corpus.split("-", 1)[0] not in lookup.names("corpora"):
+        return False
+    return bool(getattr(lookup.component("corpora", corpus), "SYNTHETIC", False))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, {} where there is no file."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -104,3 +129,8 @@ def metric(metrics: dict[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _read_numbers(path: Path) -> list[dict[str, float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

@@ -1,38 +1,34 @@
-"""Every experiment's figures as PNG files, from what the stages wrote; one that cannot
-be drawn says why.
+"""Every experiment's figures from what the stages wrote; one that cannot be drawn says
+why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, lookup, tables
+from pipeline import audio, folders, lookup
 from pipeline.lookup import ConfigurationError
-from pipeline.report import plots
-from pipeline.report.experiments import Experiment, experiments
+from pipeline.report import charts, recording
+from pipeline.report.experiments import Experiment
 from pipeline.report.results import groups
 from pipeline.schema import Utterance, WordSpan
+from pipeline.tables import read_spans, read_utterances
 
 SHOWN_RATE = 16000  # Hz, of the waveform in the pictures of one utterance
-SHORT_TERM = {
-    "frame_length": 0.05,
-    "frame_shift": 0.025,
-}  # s: fine enough to see words, coarse enough to read
+# Seconds: fine enough to see words, coarse enough to read.
+SHORT_TERM = {"frame_length": 0.05, "frame_shift": 0.025}
+BATCH = 32  # utterances that a network reads at a time
 
 
-def draw_all(models_root: Path, data_root: Path, out: Path) -> list[str]:
-    """Figures of every evaluated experiment into out/<experiment>/, comparisons into
-    out/; returns what is missing.
+def draw_all(found: Sequence[Experiment], data_root: Path, out: Path) -> dict[str, list[str]]:
+    """Figures of every experiment into out/<experiment>/, those of a corpus and split
+    into out/; returns by experiment why one is missing.
     """
-    found = experiments(models_root)
-    missing: list[str] = []
-    for item in found:
-        missing += draw(item, data_root, out / item.name)
+    missing = {item.name: draw(item, data_root, out / item.name) for item in found}
     for (corpus, split), group in groups(found).items():
         rows = {
             item.name: {
@@ -42,33 +38,33 @@ def draw_all(models_root: Path, data_root: Path, out: Path) -> list[str]:
             }
             for item in group
         }
-        plots.comparison(out / f"comparison-{corpus}-{split}.png", rows)
-        plots.class_bars(
-            out / f"classes-{corpus}-{split}.png",
-            {item.name: item.metrics["f1"] for item in group[:8]},
-        )
+        charts.comparison(out / f"comparison-{corpus}-{split}.png", rows)
+        scores = {item.name: item.metrics["f1"] for item in group}
+        charts.class_bars(out / f"classes-{corpus}-{split}.png", scores)
     return missing
 
 
 def draw(experiment: Experiment, data_root: Path, out: Path) -> list[str]:
-    """confusion, curves, folds, classes, tsne, alignment and features .png; returns a
-    line for each that is missing.
+    """confusion, curves, folds, classes and tsne; features for systems that read audio,
+    alignment for those that read word times. Returns a line for each that is missing.
     """
     drawings: dict[str, Callable[[Experiment, Path, Path], None]] = {
-        "confusion": _confusion,
+        "confusion": lambda item, _, path: charts.confusion(path, item.confusion, item.classes),
         "curves": _curves,
-        "folds": lambda item, _, path: plots.fold_bars(path, item.folds),
-        "classes": lambda item, _, path: plots.class_bars(path, {item.name: item.metrics["f1"]}),
+        "folds": lambda item, _, path: charts.fold_bars(path, item.folds),
+        "classes": lambda item, _, path: charts.class_bars(path, {item.name: item.metrics["f1"]}),
         "tsne": _tsne,
-        "alignment": _alignment,
-        "features": _features,
     }
+    if experiment.settings.get("alignment") is not None:
+        drawings["alignment"] = _alignment
+    if experiment.settings.get("acoustic") is not None:
+        drawings["features"] = _features
     missing = []
     for name, drawing in drawings.items():
         try:
             drawing(experiment, data_root, out / f"{name}.png")
         except (FileNotFoundError, ConfigurationError, audio.AudioError) as error:
-            missing.append(f"{experiment.name}: no {name}.png, {error}")
+            missing.append(f"no {name}.png: {error}")
     return missing
 
 
@@ -77,6 +73,9 @@ def utterance_vectors(
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Utterance vectors before the classifier of the first fold's test part: ids and
     (num_utterances, dim).
+
+    Raises FileNotFoundError without a checkpoint, ConfigurationError for a network that
+    has no method `embed(batch)`.
     """
     import pyarrow.parquet as pq
     import torch
@@ -86,67 +85,59 @@ def utterance_vectors(
     from pipeline.training import checkpoint, dataset
     from pipeline.training.loop import Folders
 
-    folders = sorted(experiment.folder.glob("folds/seed-*-fold-*"))
-    if not folders or not (folders[0] / checkpoint.WEIGHTS).is_file():
+    if not experiment.trained or not (experiment.trained[0] / checkpoint.WEIGHTS).is_file():
         raise FileNotFoundError(
-            f"no checkpoint in {experiment.folder / 'folds'}, expected after training"
+            f"no checkpoint in {experiment.folder / 'folds'}: `dvc pull` fetches it"
         )
-    network, fitted, described = checkpoint.load(folders[0])
+    network, fitted, described = checkpoint.load(experiment.trained[0])
+    embed = getattr(network, "embed", None)
+    if embed is None:
+        raise ConfigurationError(
+            f"the network of {experiment.network} has no method `embed(batch)` that gives the "
+            "vectors before its classifier, Tensor[B, dim]"
+        )
     places = Folders.of(Trained(**experiment.settings), data_root)
     inputs = dataset.open_inputs(places.acoustic, places.spans, places.text)
-    tested = pq.read_table(folders[0] / "probabilities.parquet", columns=["utterance_id"])
+    path = experiment.trained[0] / folders.PROBABILITIES
+    tested = pq.read_table(path, columns=["utterance_id"])
     names = sorted(set(tested["utterance_id"].to_pylist()))
     examples = dataset.Examples(inputs, fitted, names, None, described["experiment"]["max_words"])
     vectors = []
     with torch.inference_mode():
-        for first in range(0, len(names), 32):
-            batch = collate([examples[i] for i in range(first, min(first + 32, len(names)))])
-            vectors.append(network.embed(batch).float())  # type: ignore[operator]
+        for first in range(0, len(names), BATCH):
+            last = min(first + BATCH, len(names))
+            batch = collate([examples[index] for index in range(first, last)])
+            vectors.append(embed(batch).float())
     return names, np.asarray(torch.cat(vectors).numpy())
-
-
-def _confusion(experiment: Experiment, data_root: Path, path: Path) -> None:
-    classes = list(experiment.metrics["recall"])
-    table = _predictions(experiment)
-    counts = np.zeros((len(classes), len(classes)), dtype=int)
-    for label, predicted in zip(
-        table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True
-    ):
-        if predicted is not None:
-            counts[classes.index(label), classes.index(predicted)] += 1
-    plots.confusion(path, counts, classes)
 
 
 def _curves(experiment: Experiment, data_root: Path, path: Path) -> None:
     histories = experiment.histories
     if not histories:
         raise FileNotFoundError(
-            f"no history.csv in {experiment.folder / 'folds'}, expected after training"
+            f"no history.csv in {experiment.folder / 'folds'}: `dvc pull` fetches them"
         )
+    root, name = experiment.folder.parent, experiment.name
     chosen = {
-        f"seed-{row['seed']:.0f}-fold-{row['fold']:.0f}": int(row["epoch"])
+        folders.fold(root, name, int(row["seed"]), int(row["fold"])).name: int(row["epoch"])
         for row in experiment.folds
     }
-    plots.curves(path, histories, chosen)
+    charts.curves(path, histories, chosen)
 
 
 def _tsne(experiment: Experiment, data_root: Path, path: Path) -> None:
     names, vectors = utterance_vectors(experiment, data_root)
-    table = _predictions(experiment)
+    table = experiment.predictions
     labels = dict(zip(table["utterance_id"].to_pylist(), table["label"].to_pylist(), strict=True))
-    if len(names) < 5:
-        raise ConfigurationError(f"{len(names)} test utterances, expected at least 5 for t-SNE")
-    plots.tsne(path, vectors, [labels[name] for name in names], list(experiment.metrics["recall"]))
+    charts.tsne(path, vectors, [labels[name] for name in names], experiment.classes)
 
 
 def _alignment(experiment: Experiment, data_root: Path, path: Path) -> None:
     utterance = _typical(experiment, data_root)
-    spans = _spans(experiment, data_root).get(utterance.utterance_id, [])
+    spans = _spans(experiment, data_root).get(utterance.utterance_id)
     if not spans:
-        raise FileNotFoundError(
-            f"no word spans of {utterance.utterance_id}, expected after the align stage"
-        )
-    plots.alignment(path, audio.load(utterance, SHOWN_RATE), SHOWN_RATE, spans)
+        raise FileNotFoundError(f"{utterance.utterance_id} has no word spans in {data_root}")
+    recording.alignment(path, audio.load(utterance, SHOWN_RATE), SHOWN_RATE, spans)
 
 
 def _features(experiment: Experiment, data_root: Path, path: Path) -> None:
@@ -154,42 +145,28 @@ def _features(experiment: Experiment, data_root: Path, path: Path) -> None:
     config = module.Config(**SHORT_TERM)
     waveform = audio.load(_typical(experiment, data_root), SHOWN_RATE)
     values = module.extract(waveform, SHOWN_RATE, config)
-    plots.feature_curves(
-        path, waveform, SHOWN_RATE, values, module.feature_names(config), config.frame_shift
-    )
-
-
-def _predictions(experiment: Experiment) -> Any:
-    if not (experiment.folder / "predictions.parquet").is_file():
-        raise FileNotFoundError(
-            f"{experiment.folder / 'predictions.parquet'} is missing, expected after `dvc pull`"
-        )
-    return experiment.predictions
+    names = module.feature_names(config)
+    recording.feature_curves(path, waveform, SHOWN_RATE, values, names, config.frame_shift)
 
 
 def _typical(experiment: Experiment, data_root: Path) -> Utterance:
     """The utterance of median duration: every experiment on a corpus and alignment
     shows the same one.
     """
-    path = data_root / "utterances" / experiment.corpus / "utterances.parquet"
+    path = folders.utterances(data_root, experiment.corpus) / folders.UTTERANCES
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing, expected after the prepare stage")
-    spoken = [
-        item for item in tables.read_utterances(path) if item.audio_path is not None and item.duration
-    ]
+        raise FileNotFoundError(f"{path} is missing: `dvc pull` fetches it")
+    spoken = [item for item in read_utterances(path) if item.audio_path and item.duration]
     aligned = _spans(experiment, data_root)
     known = [item for item in spoken if item.utterance_id in aligned] or spoken
     if not known:
-        raise FileNotFoundError(f"no recording in {path}, expected a corpus with audio")
+        raise FileNotFoundError(f"no utterance of {path} has a recording")
     return sorted(known, key=lambda item: (item.duration, item.utterance_id))[len(known) // 2]
 
 
 def _spans(experiment: Experiment, data_root: Path) -> dict[str, list[WordSpan]]:
-    path = (
-        data_root
-        / "spans"
-        / experiment.corpus
-        / str(experiment.settings["alignment"])
-        / "spans.parquet"
-    )
-    return tables.read_spans(path) if path.is_file() else {}
+    alignment = experiment.settings.get("alignment")
+    if alignment is None:
+        return {}
+    path = folders.spans(data_root, experiment.corpus, alignment) / folders.SPANS
+    return read_spans(path) if path.is_file() else {}

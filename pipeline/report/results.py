@@ -1,4 +1,4 @@
-"""The results over all experiments as rows, Markdown and CSV, and who beats whom on the
+"""The results of all experiments as Markdown and CSV, and which of them differ on the
 same utterances.
 """
 
@@ -10,16 +10,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import folders
 from pipeline.evaluation import significance
 from pipeline.report import accounts
 from pipeline.report.audit import badge
 from pipeline.report.experiments import Experiment, metric, percent
 
-ALL_PAIRS = 5  # with more experiments than this in a group, each is compared with the best alone
+# With more experiments than this in a group, each is compared with the best alone.
+ALL_PAIRS = 5
+COLUMNS = (
+    "ua",
+    "ua_ci95.low",
+    "ua_ci95.high",
+    "wa",
+    "wa_ci95.low",
+    "wa_ci95.high",
+    "macro_f1",
+    "macro_precision",
+    "test_selected.ua",
+    "test_selected.wa",
+    "last_epoch.ua",
+    "last_epoch.wa",
+    "n",
+    "folds",
+    "seeds",
+)
 
 
 def groups(found: Sequence[Experiment]) -> dict[tuple[str, str], list[Experiment]]:
-    """Experiments on one corpus and split, best UA first: only these can be compared."""
+    """Experiments on one corpus and split, which can be compared, best UA first."""
     made: dict[tuple[str, str], list[Experiment]] = {}
     for experiment in found:
         made.setdefault((experiment.corpus, experiment.split), []).append(experiment)
@@ -30,10 +49,10 @@ def groups(found: Sequence[Experiment]) -> dict[tuple[str, str], list[Experiment
 
 
 def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, Any]]:
-    """Pairs of a group as `significance.compare_all` gives them; [] where predictions
-    are missing or alone.
+    """Pairs of a group as `significance.compare_all` gives them; [] with less than
+    two tables of predictions.
     """
-    present = [item for item in group if (item.folder / "predictions.parquet").is_file()]
+    present = [item for item in group if (item.folder / folders.PREDICTIONS).is_file()]
     if len(present) < 2:
         return []
     tables = {item.name: item.predictions for item in reversed(present)}
@@ -42,22 +61,31 @@ def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, 
     # The smallest p that a bootstrap can show, times the number of pairs, must stay far
     # below 0.05.
     resamples = max(2000, 200 * count)
-    return significance.compare_all(
-        tables, accounts.speakers(present[0], data_root), resamples, against
-    )
+    speakers = accounts.speakers(present[0], data_root)
+    return significance.compare_all(tables, speakers, resamples, against)
 
 
 def markdown(found: Sequence[Experiment], data_root: Path) -> str:
     """One table for each corpus and split."""
-    text = "# Results\n\nPercent. UA and WA: the epoch that an inner validation set chose, with 95 % intervals.\n"
-    text += "Test-selected: the best epoch on the test fold, as some papers report; never the headline.\n"
+    text = (
+        "# Results\n\n"
+        "Percent. UA and WA: the epoch that an inner validation set chose, with 95 % intervals.\n"
+        "Test-selected: the best epoch on the test fold, as some papers report; never the "
+        "headline.\n"
+    )
     if any(item.synthetic for item in found):
-        text += "\nThe demo corpora are synthetic: their scores say that the machinery works, and nothing else.\n"
+        text += (
+            "\nThe demo corpora are synthetic: their scores show that the pipeline runs from end "
+            "to end, and nothing else.\n"
+        )
     for (corpus, split), group in groups(found).items():
-        audit = accounts.read_json(accounts.split_folder(group[0], data_root) / "metrics.json")
-        text += f"\n## {corpus}, {split} ({badge(audit).text})\n\n"
-        text += "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA | n | folds x seeds |\n"
-        text += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        verdict = badge(accounts.split_metrics(group[0], data_root))
+        text += f"\n## {corpus}, {split} ({verdict.text})\n\n"
+        text += (
+            "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA "
+            "| n | folds x seeds |\n"
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        )
         for item in group:
             scores = item.metrics
             cells = [
@@ -77,35 +105,16 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
 
 def comma_separated(found: Sequence[Experiment]) -> str:
     """One line per experiment, shares in [0, 1]."""
-    keys = (
-        "ua",
-        "ua_ci95.low",
-        "ua_ci95.high",
-        "wa",
-        "wa_ci95.low",
-        "wa_ci95.high",
-        "macro_f1",
-        "macro_precision",
-    )
-    more = (
-        "test_selected.ua",
-        "test_selected.wa",
-        "last_epoch.ua",
-        "last_epoch.wa",
-        "n",
-        "folds",
-        "seeds",
-    )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["experiment", "corpus", "split", "network", *keys, *more])
+    writer.writerow(["experiment", "corpus", "split", "network", *COLUMNS])
     for item in found:
-        values = [metric(item.metrics, key) for key in (*keys, *more)]
+        values = [metric(item.metrics, key) for key in COLUMNS]
         writer.writerow([item.name, item.corpus, item.split, item.network, *values])
     return out.getvalue()
 
 
 def with_interval(scores: dict[str, Any], key: str) -> str:
     """'61.2 [58.0, 64.1]' in percent."""
-    low, high = metric(scores, f"{key}_ci95.low"), metric(scores, f"{key}_ci95.high")
-    return f"{percent(scores[key])} [{percent(low)}, {percent(high)}]"
+    interval = scores[f"{key}_ci95"]
+    return f"{percent(scores[key])} [{percent(interval['low'])}, {percent(interval['high'])}]"

@@ -1,6 +1,4 @@
-"""The papers' tables: published figures beside ours, under both ways of choosing the
-epoch.
-"""
+"""The papers' tables: published figures beside ours."""
 
 from __future__ import annotations
 
@@ -11,9 +9,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pipeline.demo import CORPORA as SYNTHETIC
 from pipeline.lookup import ConfigurationError
-from pipeline.report.experiments import Experiment, experiments, metric
+from pipeline.report.experiments import Experiment, experiments, is_synthetic, metric
+from pipeline.tables import write_text
 
 PAPERS = ("cbla", "cma", "fg_cme", "pba", "tsin")
 MISSING = "–"
@@ -25,7 +23,7 @@ class Published:
     number, and `source` says why.
     """
 
-    row: str
+    system: str
     corpus: str
     split: str
     metric: str
@@ -35,8 +33,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Figure:
-    """Percent: the paper's figure, ours at validation's epoch with its 95 % interval,
-    ours at the best test epoch.
+    """One score in percent.
+
+    published: the paper's; ours, low, high: at the epoch that validation chose, with
+    the 95 % interval; test_selected: ours at the best epoch on the test fold.
     """
 
     published: float | None
@@ -48,11 +48,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a paper's table, and the experiment that stands for it; None where
-    none was run.
-    """
+    """One system of a paper's table, and the experiment that ran it or None."""
 
-    row: str
+    system: str
     split: str
     experiment: str | None
     figures: dict[str, Figure]
@@ -75,80 +73,70 @@ def published(paper: str) -> list[Published]:
     """Every figure of a paper's tables, in the order of the paper."""
     if paper not in PAPERS:
         raise ConfigurationError(f"unknown paper {paper!r}, expected one of {list(PAPERS)}")
-    text = (resources.files("pipeline.report") / "published" / f"{paper}.csv").read_text(
-        encoding="utf-8"
-    )
+    path = resources.files("pipeline.report") / "published" / f"{paper}.csv"
+    lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
     return [
-        Published(
-            item["row"],
-            item["corpus"],
-            item["split"],
-            item["metric"],
-            float(item["value"]) if item["value"] else None,
-            item["source"],
-        )
-        for item in csv.DictReader(io.StringIO(text))
+        Published(**line | {"value": float(line["value"]) if line["value"] else None})
+        for line in lines
     ]
 
 
 def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
-    """A paper's table on a corpus, from the experiments below models/ that run its rows
-    there.
+    """A paper's table on a corpus, from the experiments below models/ that run its
+    systems there.
 
     A corpus that the paper does not report is put beside the paper's first one. Where
-    the paper has several protocols (TSIN), a row has a line for each; else every split
-    counts as the paper's.
+    the paper has several protocols (TSIN), a system has a line for each; else every
+    split counts as the paper's.
     """
     stated = published(paper)
-    known = list(dict.fromkeys(item.corpus for item in stated))
+    known = [item.corpus for item in stated]
     reference = corpus if corpus in known else known[0]
     stated = [item for item in stated if item.corpus == reference]
-    values = {(item.row, item.split, item.metric): item.value for item in stated}
+    values = {(item.system, item.split, item.metric): item.value for item in stated}
     metrics = tuple(dict.fromkeys(item.metric for item in stated))
-    rows = list(dict.fromkeys(item.row for item in stated))
+    systems = list(dict.fromkeys(item.system for item in stated))
     protocols = list(dict.fromkeys(item.split for item in stated))
+    several = len(protocols) > 1
     ours = [
-        item for item in experiments(models_root) if item.corpus == corpus and item.network in rows
+        item
+        for item in experiments(models_root)
+        if item.corpus == corpus and item.network in systems
     ]
-    run = [
-        protocol
-        for protocol in protocols
-        if any(item.split.split("-", 1)[0] == protocol for item in ours)
-    ]
+    if several:
+        run = {item.split.split("-", 1)[0] for item in ours}
+        protocols = [protocol for protocol in protocols if protocol in run] or protocols
     lines = []
-    for protocol in (run or protocols) if len(protocols) > 1 else protocols:
-        for row in rows:
+    for protocol in protocols:
+        for system in systems:
             mine: list[Experiment | None] = [
                 item
                 for item in ours
-                if item.network == row
-                and (len(protocols) == 1 or item.split.split("-", 1)[0] == protocol)
+                if item.network == system
+                and (not several or item.split.split("-", 1)[0] == protocol)
             ]
             for item in mine or [None]:
                 figures = {
-                    name: _figure(values.get((row, protocol, name)), item, name) for name in metrics
+                    name: _figure(values.get((system, protocol, name)), item, name)
+                    for name in metrics
                 }
                 split = protocol if item is None else item.split
-                lines.append(Line(row, split, None if item is None else item.name, figures))
+                lines.append(Line(system, split, None if item is None else item.name, figures))
     return PaperTable(paper, corpus, reference, metrics, tuple(lines))
 
 
 def markdown(made: PaperTable) -> str:
-    """The table as Markdown with three columns for each figure, and what they mean
-    below it.
-    """
+    """The table as Markdown, three columns for each figure, with a note below."""
     head = [
-        "row",
+        "system",
         "split",
         *(f"{name} {column}" for name in made.metrics for column in _columns(made)),
     ]
     body = [[_label(made, line), line.split, *_cells(line)] for line in made.lines]
     rows = [head, ["---", "---", *["---:"] * (len(head) - 2)], *body]
     text = f"## {made.paper} on {made.corpus}\n\n"
-    if made.corpus.split("-", 1)[0] in SYNTHETIC:
-        text += (
-            "> Synthetic speech: these scores say that the machinery works, and nothing else.\n\n"
-        )
+    if is_synthetic(made.corpus):
+        text += "> Synthetic speech: the scores show that everything runs, and nothing else.\n\n"
     text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     return text + f"\n\n{_note(made)}\n"
 
@@ -159,7 +147,7 @@ def comma_separated(made: PaperTable) -> str:
     writer = csv.writer(out, lineterminator="\n")
     columns = ("published", "ours", "ours_low", "ours_high", "test_selected")
     writer.writerow(
-        ["paper", "corpus", "published_corpus", "row", "split", "experiment", "metric", *columns]
+        ["paper", "corpus", "published_corpus", "system", "split", "experiment", "metric", *columns]
     )
     for line in made.lines:
         for name, figure in line.figures.items():
@@ -169,7 +157,7 @@ def comma_separated(made: PaperTable) -> str:
                 made.paper,
                 made.corpus,
                 made.published_corpus,
-                line.row,
+                line.system,
                 line.split,
                 line.experiment or "",
             ]
@@ -191,7 +179,7 @@ def latex(made: PaperTable) -> str:
         rf"\begin{{tabular}}{{ll{'r' * count}}}",
         r"\toprule",
         rf" & & {groups} \\",
-        rf"row & split & {columns} \\",
+        rf"system & split & {columns} \\",
         r"\midrule",
         *(
             " & ".join(map(escaped, (_label(made, line), line.split, *_cells(line)))) + r" \\"
@@ -212,11 +200,10 @@ FORMATS: dict[str, Callable[[PaperTable], str]] = {
 
 def write(made: PaperTable, folder: Path) -> list[Path]:
     """Writes <paper>-<corpus>.md, .csv and .tex and returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for ending, render in FORMATS.items():
         path = folder / f"{made.paper}-{made.corpus}.{ending}"
-        path.write_text(render(made), encoding="utf-8")
+        write_text(path, render(made))
         paths.append(path)
     return paths
 
@@ -255,8 +242,10 @@ def _cells(line: Line) -> list[str]:
 
 
 def _label(made: PaperTable, line: Line) -> str:
-    same = [other for other in made.lines if (other.row, other.split) == (line.row, line.split)]
-    return line.row if len(same) == 1 else f"{line.row} ({line.experiment})"
+    same = [
+        other for other in made.lines if (other.system, other.split) == (line.system, line.split)
+    ]
+    return line.system if len(same) == 1 else f"{line.system} ({line.experiment})"
 
 
 def _number(value: float | None) -> str:
@@ -265,11 +254,12 @@ def _number(value: float | None) -> str:
 
 def _note(made: PaperTable) -> str:
     note = (
-        "Percent. ours: the epoch that an inner validation set chose, mean over folds and seeds, with its 95 % "
-        "interval; test-selected: the best epoch on the test fold, as some papers report; no system in use reaches it."
+        "Percent. ours: the epoch that an inner validation set chose, mean over folds and seeds, "
+        "with its 95 % interval; test-selected: the best epoch on the test fold, as some papers "
+        "report; it cannot be had without the test labels."
     )
     if made.published_corpus != made.corpus:
-        note += f" The published figures are of {made.published_corpus}, which is another task than {made.corpus}."
+        note += f" The published figures are of {made.published_corpus}, another task."
     silent = {
         item.source
         for item in published(made.paper)

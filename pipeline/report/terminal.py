@@ -20,7 +20,7 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
     found = experiments(models_root)
     if not found:
         raise ConfigurationError(
-            f"no evaluated experiment in {models_root}, expected `dvc repro` to be run first"
+            f"no experiment has been evaluated in {models_root}: run `dvc repro` first"
         )
     for (corpus, split), group in results.groups(found).items():
         title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
@@ -40,7 +40,8 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
             table.add_row(escape(item.name), item.network, *ours, others)
         console.print(table)
     console.print(
-        "95 %: bootstrap interval. Best test epoch (UA, WA): as some papers report, never the headline.",
+        "95 %: bootstrap interval. Best test epoch: UA and WA of the epoch chosen on the test "
+        "fold, as some papers report.",
         style="dim",
     )
     if report.is_file():

@@ -46,6 +46,15 @@ def corpus(
     return name, build(tmp_path_factory.mktemp(name))
 
 
+def test_corpora_without_human_speakers_say_so() -> None:
+    stated = {
+        name
+        for name in lookup.names("corpora")
+        if getattr(lookup.component("corpora", name), "SYNTHETIC", False)
+    }
+    assert stated == set(SYNTHETIC)
+
+
 def test_every_corpus_has_a_miniature_tree() -> None:
     assert set(lookup.names("corpora")) == {name for name, _ in TREES.values()} | set(SYNTHETIC)
 

@@ -2,18 +2,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pipeline import tables
+from pipeline import lookup, tables
+from pipeline.batch import Batch, Sizes
 from pipeline.evaluation import metrics
 from pipeline.report import figures
 from pipeline.report.experiments import experiments
 from pipeline.schema import Utterance, WordSpan
+from pipeline.training import checkpoint
+from pipeline.training.dataset import Fitted
 
 CLASSES = ["angry", "sad"]
 
 
 def workplace(root: Path) -> tuple[Path, Path]:
-    """An evaluated experiment on a corpus of ten clips with word spans, no checkpoint."""
+    """An evaluated experiment on ten utterances with word spans, no checkpoint."""
     import soundfile
 
     models, data = root / "models", root / "data"
@@ -61,14 +65,18 @@ def workplace(root: Path) -> tuple[Path, Path]:
     return models, data
 
 
+def drawn(folder: Path) -> set[str]:
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".svg"}
+    return {path.stem for path in folder.glob("*.png")}
+
+
 def test_what_can_be_drawn_is_drawn_and_the_rest_is_named(tmp_path):
     models, data = workplace(tmp_path)
-    missing = figures.draw_all(models, data, tmp_path / "plots")
-    drawn = {path.stem for path in (tmp_path / "plots" / "one").iterdir()}
-    assert drawn == {"confusion", "curves", "folds", "classes", "alignment", "features"}
-    assert len(missing) == 1
-    assert "no tsne.png" in missing[0]
-    assert "no checkpoint" in missing[0]
+    missing = figures.draw_all(experiments(models), data, tmp_path / "plots")
+    names = {"confusion", "curves", "folds", "classes", "alignment", "features"}
+    assert drawn(tmp_path / "plots" / "one") == names
+    assert len(missing["one"]) == 1
+    assert missing["one"][0].startswith("no tsne.png: no checkpoint")
     assert {path.name for path in (tmp_path / "plots").glob("*.png")} == {
         "comparison-mine-random.png",
         "classes-mine-random.png",
@@ -78,11 +86,48 @@ def test_what_can_be_drawn_is_drawn_and_the_rest_is_named(tmp_path):
 def test_without_data_only_the_scores_are_drawn(tmp_path):
     models, _ = workplace(tmp_path)
     missing = figures.draw(experiments(models)[0], tmp_path / "nowhere", tmp_path / "plots")
-    assert {path.stem for path in (tmp_path / "plots").iterdir()} == {
-        "confusion",
-        "curves",
-        "folds",
-        "classes",
-    }
-    assert len(missing) == 3
-    assert all("expected" in line for line in missing)
+    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes"}
+    assert [line.split(":")[0] for line in missing] == [
+        "no tsne.png",
+        "no alignment.png",
+        "no features.png",
+    ]
+
+
+def test_what_a_system_does_not_read_is_neither_drawn_nor_missed(tmp_path):
+    models, data = workplace(tmp_path)
+    item = experiments(models)[0]
+    item.settings["acoustic"] = item.settings["alignment"] = None
+    missing = figures.draw(item, data, tmp_path / "plots")
+    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes"}
+    assert [line.split(":")[0] for line in missing] == ["no tsne.png"]
+
+
+def test_a_network_without_embed_has_no_tsne_and_a_line_that_says_why(tmp_path, monkeypatch):
+    class MeanPool(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.classifier = torch.nn.Linear(3, 2)
+
+        def forward(self, batch: Batch) -> torch.Tensor:
+            return self.classifier(batch.acoustic.mean(dim=1))
+
+    own = {"MeanPool": lambda sizes: MeanPool()}
+    monkeypatch.setattr(lookup, "system", lambda name: own[name])
+    models, data = workplace(tmp_path)
+    experiment = {"network": "MeanPool", "hyperparameters": {}, "max_words": None}
+    checkpoint.save(
+        models / "one" / "folds" / "seed-0-fold-0",
+        MeanPool(),
+        Fitted(None, None, (), None),
+        Sizes(feature_dim=3, num_classes=2),
+        {"experiment": experiment},
+    )
+    item = experiments(models)[0]
+    item.settings["network"] = "MeanPool"
+    missing = figures.draw(item, data, tmp_path / "plots")
+    assert missing == [
+        "no tsne.png: the network of MeanPool has no method `embed(batch)` that gives the "
+        "vectors before its classifier, Tensor[B, dim]"
+    ]
+    assert "confusion" in drawn(tmp_path / "plots")

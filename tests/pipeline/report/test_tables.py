@@ -32,42 +32,38 @@ def made(models: Path, name: str, network: str, corpus="ravdess", split="random"
 
 
 @pytest.mark.parametrize("paper", tables.PAPERS)
-def test_every_row_of_a_paper_has_its_figures_and_every_figure_its_row(paper):
-    rows = set(lookup.component("networks", paper).__all__)
+def test_every_system_of_a_paper_has_figures_and_every_figure_its_system(paper):
+    systems = set(lookup.component("networks", paper).__all__)
     stated = tables.published(paper)
-    assert {item.row for item in stated} == rows
-    for row in rows:
-        mine = [item for item in stated if item.row == row]
+    assert {item.system for item in stated} == systems
+    for system in systems:
+        mine = [item for item in stated if item.system == system]
         assert any(item.value is not None for item in mine) or all(
             "without numbers" in item.source for item in mine
         )
     assert all(item.source for item in stated)
-    assert len({(i.row, i.corpus, i.split, i.metric) for i in stated}) == len(stated)
+    assert len({(i.system, i.corpus, i.split, i.metric) for i in stated}) == len(stated)
 
 
-def test_fifty_five_rows_in_all():
+def test_published_figures_are_percent():
     stated = [item for paper in tables.PAPERS for item in tables.published(paper)]
-    assert len({item.row for item in stated}) == len(lookup.systems()) == 55
-    assert all(item.value is None or 7 <= item.value <= 100 for item in stated), (
-        "percent, not shares"
-    )
+    assert all(item.value is None or 7 <= item.value <= 100 for item in stated)
 
 
 def test_published_unweighted_accuracy_is_the_mean_of_the_published_recalls():
     # CBLA prints both: the figures were copied right, and its UA is ours.
     found = defaultdict(dict)
     for item in tables.published("cbla"):
-        found[item.row][item.metric] = item.value
-    for row, values in found.items():
+        found[item.system][item.metric] = item.value
+    for system, values in found.items():
         recalls = [value for name, value in values.items() if name.startswith("recall.")]
         assert len(recalls) == 4
-        assert values["ua"] == pytest.approx(sum(recalls) / 4, abs=0.3), (
-            row
-        )  # recalls are in whole percent
+        # Recalls are printed in whole percent.
+        assert values["ua"] == pytest.approx(sum(recalls) / 4, abs=0.3), system
 
 
 def test_published_figures_of_the_paper_stand_in_the_table(tmp_path):
-    lines = {line.row: line for line in tables.table("fg_cme", "ravdess", tmp_path).lines}
+    lines = {line.system: line for line in tables.table("fg_cme", "ravdess", tmp_path).lines}
     assert lines["FG_CME"].figures["wa"].published == 72.0
     assert lines["LSTM_Attn_s"].figures["ua"].published is None
     assert lines["FG_CME"].experiment is None
@@ -77,7 +73,7 @@ def test_ours_stands_beside_the_published_figure(tmp_path):
     made(tmp_path, "one", "FG_CME", wa=0.6)
     made(tmp_path, "other", "FG_CME", corpus="iemocap", wa=0.1)
     table = tables.table("fg_cme", "ravdess", tmp_path)
-    line = next(line for line in table.lines if line.row == "FG_CME")
+    line = next(line for line in table.lines if line.system == "FG_CME")
     assert line.experiment == "one"
     figure = line.figures["wa"]
     values = (figure.ours, figure.low, figure.high, figure.test_selected)
@@ -87,10 +83,10 @@ def test_ours_stands_beside_the_published_figure(tmp_path):
     assert "| wo_excite_a | random | 70.3 | – | – |" in text
     assert "not given" in text, "the reason why the paper has no figure"
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
-    assert len(widths) == 1, "every row has the same number of cells"
+    assert len(widths) == 1, "every line has the same number of cells"
 
 
-def test_two_experiments_of_one_row_are_told_apart(tmp_path):
+def test_two_experiments_of_one_system_are_told_apart(tmp_path):
     made(tmp_path, "paper", "FG_CME")
     made(tmp_path, "residual", "FG_CME")
     text = tables.markdown(tables.table("fg_cme", "ravdess", tmp_path))
@@ -112,7 +108,7 @@ def test_protocols_of_tsin_have_lines_of_their_own(tmp_path):
     made(tmp_path, "by-speaker", "TSIN", corpus="iemocap", split="speaker-ten")
     table = tables.table("tsin", "iemocap", tmp_path)
     assert len(table.lines) == 9
-    line = next(line for line in table.lines if line.row == "TSIN")
+    line = next(line for line in table.lines if line.system == "TSIN")
     assert (line.split, line.figures["ua"].published) == ("speaker-ten", 78.11)
 
 
@@ -121,10 +117,14 @@ def test_files(tmp_path):
     paths = tables.write(tables.table("pba", "demo_zh", tmp_path / "models"), tmp_path / "out")
     assert [path.name for path in paths] == ["pba-demo_zh.md", "pba-demo_zh.csv", "pba-demo_zh.tex"]
     with paths[1].open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["row"] == "PBA_a"]
+        rows = [row for row in csv.DictReader(file) if row["system"] == "PBA_a"]
     assert {row["metric"]: row["published"] for row in rows} == {
-        "wa": "74.7", "macro_precision": "76", "f1.neutral": "75", "f1.positive": "54", "f1.negative": "78"
-    }  # fmt: skip
+        "wa": "74.7",
+        "macro_precision": "76",
+        "f1.neutral": "75",
+        "f1.positive": "54",
+        "f1.negative": "78",
+    }
     assert rows[0]["ours"] == "60"
     latex = paths[2].read_text(encoding="utf-8")
     body = [line for line in latex.splitlines() if line.endswith(r"\\")]

@@ -1,36 +1,17 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>SERflow: $title</title>
-<link rel="icon" href="data:,">
-<style>$style</style>
-</head>
-<body>
-<header><h1>SERflow</h1><p>$title</p><button id="theme" type="button">light / dark</button></header>
-<main>
-$content
-</main>
-<footer>$footer</footer>
-<script>
 "use strict";
 const root = document.documentElement;
 document.getElementById("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 });
-document.querySelectorAll("table.results thead th").forEach((head, column) => {
+document.querySelectorAll("table.results thead th").forEach((head) => {
   head.addEventListener("click", () => {
     const table = head.closest("table"), body = table.tBodies[0], place = head.cellIndex;
     const down = head.dataset.down !== "true";
     table.querySelectorAll("th").forEach((other) => delete other.dataset.down);
     head.dataset.down = down;
-    const key = (row) => row.cells[place].dataset.value ?? row.cells[place].textContent;
+    const key = (row) => row.cells[place].textContent;
     const order = (a, b) => key(a).localeCompare(key(b), undefined, {numeric: true}) * (down ? -1 : 1);
     [...body.rows].sort(order).forEach((row) => body.append(row));
   });
 });
-</script>
-</body>
-</html>
