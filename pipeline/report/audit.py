@@ -105,7 +105,7 @@ def badge(audit: Mapping[str, Any]) -> Finding:
 
 def _speakers(verdict: Mapping[str, Any]) -> Finding:
     if not verdict["speakers_known"]:
-        text = "The corpus does not name its speakers: training may have heard the test speakers."
+        text = "The corpus names no speakers: whether training heard them is not known."
         return Finding("unknown", text)
     if verdict["speaker_independent"]:
         return Finding("good", "No speaker of a test fold is heard in its training.")

@@ -112,7 +112,8 @@ def _group(
         split,
         badge(accounts.split_metrics(group[0], data_root)),
         group,
-        pictures(plots, captions, set()),
+        # What a single experiment scored stands in the table and on its card.
+        pictures(plots, captions, set()) if len(group) > 1 else [],
         pairs,
         not_compared,
     )

@@ -125,7 +125,8 @@ def add_experiment(
         (place / "history.csv").write_text("\n".join(lines) + "\n")
     settings = {
         "corpus": corpus, "network": network, "split": protocol,
-        "acoustic": "fbank", "alignment": "pocketsphinx", "text": "word2vec", "seeds": list(range(seeds)), "select": "ua", "hyperparameters": {},
+        "acoustic": "fbank", "alignment": "pocketsphinx", "text": "word2vec",
+        "seeds": list(range(seeds)), "select": "ua", "hyperparameters": {},
         "training": {"epochs": epochs},
     }  # fmt: skip
     write_json(folder / "folds" / "experiment.json", {"name": name, "experiment": settings})
