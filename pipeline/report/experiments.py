@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import folders, lookup
-from pipeline.evaluation import metrics as scoring
+from pipeline.evaluation import scores
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Experiment:
         predicted = np.array(
             [place.get(name, -1) for name in self.predictions["predicted"].to_pylist()]
         )
-        return scoring.confusion_matrix(truth, predicted, len(place))[:, : len(place)]
+        return scores.confusion_matrix(truth, predicted, len(place))[:, : len(place)]
 
     @cached_property
     def histories(self) -> dict[str, list[dict[str, float]]]:

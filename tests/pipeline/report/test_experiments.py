@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation import metrics
+from pipeline.evaluation import scores
 from pipeline.report.experiments import experiments, is_synthetic
 
 
@@ -16,9 +16,9 @@ def test_the_corpus_says_whether_its_speech_is_synthetic(corpus, expected):
 def test_confusion_counts_what_evaluation_counted(workplace):
     models, _ = workplace
     for item in experiments(models):
-        scores = metrics.scores(item.confusion, item.classes)
+        counted = scores.scores(item.confusion, item.classes)
         for key in ("wa", "ua", "macro_f1"):
-            assert scores[key] == pytest.approx(item.metrics["pooled"][key], abs=1e-6)
+            assert counted[key] == pytest.approx(item.metrics["pooled"][key], abs=1e-6)
         assert item.confusion.sum() == len(item.predictions)
 
 
@@ -29,6 +29,7 @@ def test_an_utterance_without_prediction_is_in_no_cell(workplace):
     predicted = item.predictions["predicted"].to_pylist()
     lost = item.classes.index(predicted[0])
     column = item.predictions.column_names.index("predicted")
-    item.predictions = item.predictions.set_column(column, "predicted", [[None, *predicted[1:]]])
+    changed = item.predictions.set_column(column, "predicted", [[None, *predicted[1:]]])
+    item.__dict__["predictions"] = changed  # as a cached property keeps it
     assert np.argwhere(before != item.confusion)[:, 1].tolist() == [lost]
     assert (before - item.confusion).sum() == 1

@@ -150,8 +150,7 @@ def test_the_best_test_epoch_is_not_said_to_be_always_higher(workplace, tmp_path
     # It is picked by WA, so its UA can be lower: here .70 under .75.
     models, data = workplace
     found = experiments(models)
-    found[0].metrics |= {"ua": 0.75, "test_selected": found[0].metrics["test_selected"]}
-    found[0].metrics["test_selected"]["ua"] = 0.7
+    found[0].metrics["ua"], found[0].metrics["test_selected"]["ua"] = 0.75, 0.7
     text = " ".join(parsed(page.write(found, data, tmp_path / "report")[0]).text)
     assert "always as high or higher" not in text
     assert "its UA is mostly higher too, but can be lower" in text
