@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report import accounts, audit
+from pipeline.report.accounts import Account
+from pipeline.report.audit import Finding
 from pipeline.report.experiments import Experiment
 from pipeline.report.pictures import Picture
 
@@ -18,9 +20,9 @@ class Card:
 
     experiment: Experiment
     facts: dict[str, str]
-    audit: list[audit.Finding]
-    alignment: list[audit.Finding]
-    accounts: list[accounts.Account]
+    audit: list[Finding]
+    alignment: list[Finding]
+    accounts: list[Account]
     figures: list[Picture]
     undrawn: Sequence[str]
 

@@ -27,7 +27,8 @@ def confusion(path: Path, counts: NDArray[Any], classes: Sequence[str]) -> None:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
-            look = {"ha": "center", "va": "center", "color": "white" if share > 0.5 else INK}
+            colour = "white" if share > 0.5 else INK
+            look: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
             axes.text(column, row - 0.08, f"{100 * share:.0f} %", **look)
             axes.text(column, row + 0.24, str(int(counts[row, column])), size=7, **look)
         names = [f"{name}\n({int(n)})" for name, n in zip(classes, total[:, 0], strict=True)]
@@ -123,7 +124,7 @@ def tsne(
         axes = figure.subplots()
         for index, name in enumerate(classes):
             mine = points[np.array([label == name for label in labels])]
-            look = {
+            look: dict[str, Any] = {
                 "color": COLOURS[index % len(COLOURS)],
                 "marker": MARKERS[index % len(MARKERS)],
                 "label": name,

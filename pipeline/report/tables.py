@@ -75,10 +75,11 @@ def published(paper: str) -> list[Published]:
         raise ConfigurationError(f"unknown paper {paper!r}, expected one of {list(PAPERS)}")
     path = resources.files("pipeline.report") / "published" / f"{paper}.csv"
     lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    return [
-        Published(**line | {"value": float(line["value"]) if line["value"] else None})
-        for line in lines
-    ]
+    found = []
+    for line in lines:
+        value = line.pop("value")
+        found.append(Published(**line, value=float(value) if value else None))
+    return found
 
 
 def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
