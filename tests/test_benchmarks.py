@@ -8,17 +8,21 @@ import pytest
 from benchmarks import run
 
 ACOUSTIC = {
-    "component": "fbank kaldi", "reference": "lhotse", "audio_seconds": 28.0, "seconds": 0.0125,
-    "real_time_factor": 4.5e-4, "reference_seconds": 0.025, "ratio": 2.0, "ratio_quartiles": [1.9, 2.1],
+    "component": "fbank kaldi", "reference": "lhotse", "audio_seconds": 28.0,
+    "seconds": 0.0125,
+    "real_time_factor": 4.5e-4, "reference_seconds": 0.025, "ratio": 2.0,
+    "ratio_quartiles": [1.9, 2.1],
     "largest_difference": 1.2e-4, "difference_in": "natural log", "peak_memory_mib": 1.26,
 }  # fmt: skip
 STEP = {
-    "what": "whole step", "case": "back to back", "ours_cpu_s": 0.5, "straightforward_cpu_s": 3.0, "ratio": 6.0,
+    "what": "whole step", "case": "back to back", "ours_cpu_s": 0.5, "straightforward_cpu_s": 3.0,
+    "ratio": 6.0,
     "ratio_lowest": 5.5, "ratio_highest": 6.5,
     "largest_difference": {"float32_absolute": 2e-7, "float64_relative": 3e-14},
 }  # fmt: skip
 MEMORY = {
-    "what": "peak memory", "case": "back to back", "ours_bytes": 2**20, "straightforward_bytes": 8 * 2**20,
+    "what": "peak memory", "case": "back to back", "ours_bytes": 2**20,
+    "straightforward_bytes": 8 * 2**20,
     "ratio": 8.0,
 }  # fmt: skip
 
@@ -42,7 +46,8 @@ def test_the_parts_share_one_table(made: Path) -> None:
     run.run(["acoustic", "training_step"], False, made)
     table = (made / "RESULTS.md").read_text()
     assert line(table, "fbank kaldi")[1:] == [
-        "lhotse", "28", "0.0125", "0.025", "2", "1.9 to 2.1", "0.00045", "1.2e-04", "natural log", "1.26", "–",
+        "lhotse", "28", "0.0125", "0.025", "2", "1.9 to 2.1", "0.00045", "1.2e-04",
+        "natural log", "1.26", "–",
     ]  # fmt: skip
     step = line(table, "FG_CME whole step, words back to back")
     assert step[2:10] == ["–", "0.5", "3", "6", "5.5 to 6.5", "–", "2.0e-07", "absolute, float32"]
