@@ -16,7 +16,8 @@ FILES = sorted(
     for folder in ("pipeline", "stages", "benchmarks", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
 
 
 def test_the_first_look_shows_few_rooms_and_files() -> None:

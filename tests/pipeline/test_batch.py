@@ -71,7 +71,9 @@ def test_a_modality_that_nobody_reads_is_none() -> None:
 
 
 def test_all_examples_have_an_input_or_none() -> None:
-    with pytest.raises(ValueError, match="1 of 2 examples have this input: all must have it, or none"):
+    with pytest.raises(
+        ValueError, match="1 of 2 examples have this input: all must have it, or none"
+    ):
         collate([Example("a", frames=torch.ones(4, 1)), Example("b", words=torch.ones(2, 1))])
 
 

@@ -54,7 +54,10 @@ def _units(words: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 PROGRAM = r'''#!{python}
-"""Behaves as `mfa` 3.4 does: exit codes, silent gaps, output forms. Words are spread evenly over the file."""
+"""Behaves as `mfa` 3.4 does: exit codes, silent gaps, output forms.
+
+Words are spread evenly over the file.
+"""
 import json, sys, wave
 from pathlib import Path
 
@@ -90,20 +93,26 @@ for sound in sorted(Path(corpus).rglob("*.wav")):
         continue
     target = Path(out) / sound.parent.name
     target.mkdir(parents=True, exist_ok=True)
-    tokens = [token for word in words for token in behaviour.get("tokens", {{}}).get(word, [word.lower()])]
+    known = behaviour.get("tokens", {{}})
+    tokens = [token for word in words for token in known.get(word, [word.lower()])]
     step = (duration - 0.2) / len(tokens)
-    rows = [(round(0.1 + i * step, 2), round(0.1 + (i + 1) * step, 2), t) for i, t in enumerate(tokens)]
+    edges = [round(0.1 + i * step, 2) for i in range(len(tokens) + 1)]
+    rows = list(zip(edges, edges[1:], tokens))
     if form == "csv":
-        lines = ["Begin,End,Label,Type,Speaker", *(f"{{a}},{{b}},{{t}},words,{{target.name}}" for a, b, t in rows)]
+        lines = ["Begin,End,Label,Type,Speaker"]
+        lines += [f"{{a}},{{b}},{{t}},words,{{target.name}}" for a, b, t in rows]
         lines.append(f"{{rows[0][0]}},{{rows[0][1]}},AH0,phones,{{target.name}}")
         (target / f"{{sound.stem}}.csv").write_text("\n".join(lines) + "\n")
     elif form == "json":
-        tiers = {{"words": {{"type": "interval", "entries": rows}}, "phones": {{"type": "interval", "entries": []}}}}
-        (target / f"{{sound.stem}}.json").write_text(json.dumps({{"start": 0, "end": duration, "tiers": tiers}}))
+        tiers = {{"words": {{"type": "interval", "entries": rows}}}}
+        tiers["phones"] = {{"type": "interval", "entries": []}}
+        content = {{"start": 0, "end": duration, "tiers": tiers}}
+        (target / f"{{sound.stem}}.json").write_text(json.dumps(content))
     else:
         rows = [(0.0, rows[0][0], ""), *rows, (rows[-1][1], duration, "")]
         body = "".join(f'{{a}}\n{{b}}\n"{{t}}"\n' for a, b, t in rows)
-        head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{{duration}}\n<exists>\n1\n'
+        head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+        head += f'0\n{{duration}}\n<exists>\n1\n'
         tier = f'"IntervalTier"\n"words"\n0\n{{duration}}\n{{len(rows)}}\n'
         (target / f"{{sound.stem}}.TextGrid").write_text(head + tier + body)
 sys.exit(1 if behaviour.get("exit_one") else 0)

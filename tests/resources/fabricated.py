@@ -28,20 +28,35 @@ SHIFT = 0.01  # s between frames
 # Small sizes of one row of every paper, so that an epoch takes a blink.
 SMALL: dict[str, dict[str, Any]] = {
     "FG_CME": {
-        "channels": [4, 4], "kernel_sizes": [3, 2], "semantic_size": 4, "hidden_size": 4, "classifier_size": 4,
+        "channels": [4, 4],
+        "kernel_sizes": [3, 2],
+        "semantic_size": 4,
+        "hidden_size": 4,
+        "classifier_size": 4,
         "dropout": 0.3,
     },
     "M_CBLA_BLR": {
-        "max_frames": 20, "max_words": 6, "channels": [2, 2, 4, 4], "kernel_size": 3, "hidden_size": 4,
-        "dense_size": 4, "fusion_sizes": [8, 4],
+        "max_frames": 20,
+        "max_words": 6,
+        "channels": [2, 2, 4, 4],
+        "kernel_size": 3,
+        "hidden_size": 4,
+        "dense_size": 4,
+        "fusion_sizes": [8, 4],
     },
     "CMA_raw": {
-        "max_samples": 1600, "max_words": 6, "channels": [4, 4, 4], "hidden_size": 4, "size": 4, "num_heads": 2,
-        "num_blocks": 1, "feed_forward_size": 4,
+        "max_samples": 1600,
+        "max_words": 6,
+        "channels": [4, 4, 4],
+        "hidden_size": 4,
+        "size": 4,
+        "num_heads": 2,
+        "num_blocks": 1,
+        "feed_forward_size": 4,
     },
     "PBA_1_Pconv": {"channels": [4, 4, 4], "steps": 4, "units": 4},
     "TSIN": {"dim": 6, "fusion_dim": 4, "attention_dim": 4},
-}  # fmt: skip
+}
 
 
 def run_serially(monkeypatch: pytest.MonkeyPatch) -> None:

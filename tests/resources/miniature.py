@@ -10,6 +10,9 @@ import shutil
 from pathlib import Path
 
 from tests.resources import recordings
+from tests.resources.miniature_iemocap import iemocap, write_text
+
+__all__ = ["chsims", "cremad", "emodb", "esd", "iemocap", "manifest", "meld", "ravdess"]
 
 
 def ravdess(folder: Path) -> Path:
@@ -40,108 +43,6 @@ def ravdess(folder: Path) -> Path:
     recordings.write(root / "speech" / "Actor_07" / "03-01-01-01-01-01-07.wav", seed=16)
     recordings.write_corrupt(root / "Actor_07" / "._03-01-01-01-01-01-07.wav")
     return root
-
-
-def _text(path: Path, text: str, encoding: str = "utf-8") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode(encoding))
-    return path
-
-
-def iemocap(folder: Path, sessions: tuple[int, ...] = (1, 3, 5)) -> Path:
-    """Sessions 1, 3 and 5, with dialogue names that end in a letter, lines that do not
-    parse, and broken recordings.
-    """
-    root = folder / "iemocap"
-    if 1 in sessions:
-        _iemocap_session_1(root / "Session1")
-    if 3 in sessions:
-        _iemocap_session_3(root / "Session3")
-    if 5 in sessions:
-        _iemocap_session_5(root / "Session5")
-    return root
-
-
-def _iemocap_session_1(session: Path) -> None:
-    turns = session / "sentences" / "wav" / "Ses01F_impro01"
-    _text(
-        session / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt",
-        "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
-        "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.0000, 3.5000]\n"
-        "C-E2:\tNeutral;\t()\nC-E3:\tNeutral; Frustration;\t()\nC-F1:\tOther;\t(weary)\n"
-        "A-E3:\tval 3; act 2; dom  2;\t()\n\n"
-        "[10.0100 - 11.3925]\tSes01F_impro01_M000\texc\t[4.0000, 4.0000, 3.0000]\nC-E2:\tExcited;\t()\n\n"
-        "[12.0 - 13.0]\tSes01F_impro01_F001\txxx\t[2.0000, 2.0000, 2.0000]\n\n"
-        "[13.0 - 14.0]\tSes01F_impro01_F002\tzzz\t[2.0000, 2.0000, 2.0000]\n\n"
-        "[14.0 - 15.0] Ses01F_impro01_F003\n\n"
-        "[15.0 - 16.0]\tSes01F_impro02_F000\tneu\t[2.0000, 2.0000, 2.0000]\n\n"
-        "[6.2901 - 8.2357]\tSes01F_impro01_F000\tsad\t[1.0000, 1.0000, 1.0000]\n",
-    )
-    # Other annotators' files and macOS metadata lie beside the evaluations.
-    _text(
-        session / "dialog" / "EmoEvaluation" / "Categorical" / "Ses01F_impro01_e2_cat.txt",
-        "Ses01F_impro01_F000 :Neutral;\n",
-    )
-    _text(session / "dialog" / "EmoEvaluation" / "._Ses01F_impro01.txt", "\x00\x05\x16\x07")
-    _text(
-        session / "dialog" / "transcriptions" / "Ses01F_impro01.txt",
-        "Ses01F_impro01_F000 [006.2901-008.2357]: May I help you?\r\n"
-        "M: [LAUGHTER]\r\n"
-        "Ses01F_impro01_M000: times are missing here\r\n"
-        "Ses01F_impro01_F001 [012.0000-013.0000]: It\x92s mine.\r\n",
-        "latin-1",
-    )
-    for seed, name in enumerate(("F000", "M000", "F001")):
-        recordings.write(turns / f"Ses01F_impro01_{name}.wav", seed=seed)
-    recordings.write_corrupt(turns / "._Ses01F_impro01_F000.wav")
-    _text(
-        session / "sentences" / "ForcedAlignment" / "Ses01F_impro01" / "Ses01F_impro01_F000.wdseg",
-        "\tSFrm\tEFrm\tSegAScr\tWord\n\t0\t4\t-100\t<s>\n\t5\t11\t-200\tMAY\n\t12\t15\t-100\tI\n"
-        "\t16\t21\t-300\tHELP(2)\n\t22\t27\t-100\tYOU\n\t28\t29\t-10\t</s>\n",
-    )
-
-
-def _iemocap_session_3(session: Path) -> None:
-    """A dialogue whose name ends in a letter and whose prefix names the other speaker's
-    markers.
-    """
-    name = "Ses03M_impro05a"
-    _text(
-        session / "dialog" / "EmoEvaluation" / f"{name}.txt",
-        f"[0.5000 - 0.8000]\t{name}_F000\tang\t[1.5000, 4.0000, 4.5000]\n\n"
-        f"[1.5000 - 1.8000]\t{name}_M001\thap\t[4.5000, 3.0000, 3.5000]\n",
-    )
-    _text(
-        session / "dialog" / "transcriptions" / f"{name}.txt",
-        f"{name}_F000 [000.5000-000.8000]: No way.\n{name}_M001 [001.5000-001.8000]: Yes!\n",
-    )
-    recordings.write(session / "sentences" / "wav" / name / f"{name}_F000.wav", seed=20)
-    recordings.write(session / "sentences" / "wav" / name / f"{name}_M001.wav", seed=21, channels=2)
-
-
-def _iemocap_session_5(session: Path) -> None:
-    """A scripted dialogue with a copied, a silent, a truncated and a missing recording."""
-    name = "Ses05F_script03_1"
-    turns = ("F033", "M034", "F035", "M036", "F037")
-    labels = ("fru", "sad", "dis", "oth", "sur")
-    _text(
-        session / "dialog" / "EmoEvaluation" / f"{name}.txt",
-        "\n".join(
-            f"[{number}.0000 - {number}.3000]\t{name}_{turn}\t{label}\t[3.0000, 3.0000, 3.0000]\n"
-            for number, (turn, label) in enumerate(zip(turns, labels, strict=True))
-        ),
-    )
-    _text(
-        session / "dialog" / "transcriptions" / f"{name}.txt",
-        "".join(
-            f"{name}_{turn} [{number}.0000-{number}.3000]: All of it.\n"
-            for number, turn in enumerate(turns)
-        ),
-    )
-    folder = session / "sentences" / "wav" / name
-    shutil.copy(recordings.write(folder / f"{name}_F033.wav", seed=30), folder / f"{name}_M034.wav")
-    recordings.write_silent(folder / f"{name}_F035.wav")
-    recordings.write_truncated(folder / f"{name}_M036.wav")
 
 
 CHSIMS_ROWS = (
@@ -177,20 +78,20 @@ def chsims(folder: Path, layout: str = "mmsa") -> Path:
         rows.append('video_0003,0001,"标签不对",7.0,0,0,0,,train')
         rows.append('../../outside,0001,"外面",0.2,0,0,0,,train')
         recordings.write_clip(root / "Raw" / "video_0003" / "0001.mp4", seed=9)
-        _text(root / "label.csv", "\n".join([header, *rows]) + "\n", "utf-8-sig")
+        write_text(root / "label.csv", "\n".join([header, *rows]) + "\n", "utf-8-sig")
         return root
     names = {"M": 3, "T": 4, "A": 5, "V": 6}
     for modality, column in names.items():
         rows = [f'{row[0]},{int(row[1])},"{row[2]}",{row[column]}' for row in CHSIMS_ROWS]
         rows = rows[::-1] if modality == "V" else rows
-        _text(
+        write_text(
             root / "metadata" / "sentiment" / f"label_{modality}.csv",
             "\n".join(["video_id,clip_id,text,label", *rows]) + "\n",
             "gb18030" if modality == "M" else "utf-8",
         )
     for subset, mode in (("train", "train"), ("val", "valid"), ("test", "test")):
         numbers = [str(number) for number, row in enumerate(CHSIMS_ROWS) if row[-1] == mode]
-        _text(root / "metadata" / f"{subset}_index.csv", "\n".join(["index", *numbers]) + "\n")
+        write_text(root / "metadata" / f"{subset}_index.csv", "\n".join(["index", *numbers]) + "\n")
     return root
 
 
@@ -204,7 +105,7 @@ def cremad(folder: Path) -> Path:
         recordings.write(audio / f"{name}.wav", seed=seed)
     recordings.write_silent(audio / "1076_MTI_SAD_XX.wav")
     # What `git clone` without Git LFS leaves in the place of a recording.
-    _text(
+    write_text(
         audio / "1076_TIE_FEA_XX.wav",
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
     )
@@ -231,7 +132,8 @@ def meld(folder: Path, nested: bool = False) -> Path:
     clips without a row.
     """
     root = folder / "meld"
-    header = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+    header = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,"
+    header += "Season,Episode,StartTime,EndTime"
     tail = '1,1,"00:00:01,000","00:00:02,000"'
     tables = {
         "train": [
@@ -256,7 +158,7 @@ def meld(folder: Path, nested: bool = False) -> Path:
     }
     for part, rows in tables.items():
         base = root / part if nested else root
-        _text(base / f"{part}_sent_emo.csv", "\r\n".join([header, *rows]) + "\r\n")
+        write_text(base / f"{part}_sent_emo.csv", "\r\n".join([header, *rows]) + "\r\n")
         (base / places[part]).mkdir(parents=True)
     clips = {part: (root / part if nested else root) / place for part, place in places.items()}
     for seed, name in enumerate(("dia0_utt0", "dia0_utt1", "dia10_utt0", "dia2_utt0")):
@@ -288,7 +190,7 @@ def esd(folder: Path) -> Path:
             "",
             f"{speaker}_000701\t{line}",
         ]
-        _text(root / speaker / f"{speaker}.txt", "\r\n".join(lines) + "\r\n", encoding)
+        write_text(root / speaker / f"{speaker}.txt", "\r\n".join(lines) + "\r\n", encoding)
         deeper = "evaluation" if speaker == "0016" else ""
         for number, emotion in (("000351", "Angry"), ("000352", "Angry"), ("000701", "Happy")):
             path = root / speaker / emotion / deeper / f"{speaker}_{number}.wav"
@@ -297,7 +199,7 @@ def esd(folder: Path) -> Path:
     recordings.write(root / "0011" / "Fear" / "0011_000354.wav", seed=6)
     recordings.write(root / "0011" / "Angry" / "take.wav", seed=7)
     recordings.write_corrupt(root / "0011" / "Angry" / "._0011_000351.wav")
-    _text(root / "ReadMe.txt", "about\n")
+    write_text(root / "ReadMe.txt", "about\n")
     return root
 
 
@@ -310,7 +212,8 @@ def manifest(folder: Path) -> Path:
     recordings.write(root / "calls" / "a.flac", seed=2)
     recordings.write(folder / "outside.wav", seed=3)
     (root / "link.wav").symlink_to(folder / "outside.wav")
-    header = "utterance_id,emotion,audio_path,start,end,transcript,speaker,language,subset,votes,rating_valence,x_note"
+    header = "utterance_id,emotion,audio_path,start,end,transcript,speaker,language,"
+    header += "subset,votes,rating_valence,x_note"
     rows = (
         "0001,Angry,long.wav,0.0,0.75,Go away,s1,,train,angry;sad;angry,1.5,first",
         '0002,neutral,long.wav,0.75,2.0,"Well, fine",s1,en-gb,dev,,,',
@@ -328,5 +231,5 @@ def manifest(folder: Path) -> Path:
         "rating,sad,long.wav,,,words,,,,,high,",
         "comma,sad,long.wav,,,no, quotes,s1,en,train,,1,x",
     )
-    _text(root / "manifest.csv", "\n".join((header, *rows)) + "\n", "utf-8-sig")
+    write_text(root / "manifest.csv", "\n".join((header, *rows)) + "\n", "utf-8-sig")
     return root

@@ -160,7 +160,8 @@ def _write_corpus(folder: Path, repeats: int) -> Path:
     spoken, truth = aligners.write_speech(folder)
     for name, spans in truth.items():
         rows = "".join(f'{span.start}\n{span.end}\n"{span.word}"\n' for span in spans)
-        head = f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{spans[-1].end}\n<exists>\n1\n'
+        head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+        head += f"0\n{spans[-1].end}\n<exists>\n1\n"
         tier = f'"IntervalTier"\n"words"\n0\n{spans[-1].end}\n{len(spans)}\n'
         (folder / f"{name}.TextGrid").write_text(head + tier + rows)
     columns = ("utterance_id", "emotion", "audio_path", "transcript", "speaker", "alignment_path")
