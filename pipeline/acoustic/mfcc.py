@@ -29,7 +29,7 @@ class Config:
 
     `deltas` appends the first (1) or the first and second (2) derivatives over frames.
     `high_frequency` of None stands for half the sampling rate, `top_decibels` of None
-    for no floor relative to the maximum.
+    for no floor relative to the maximum. `backend: package` runs librosa itself.
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -42,6 +42,7 @@ class Config:
     high_frequency: float | None = Field(default=None, gt=0)
     top_decibels: float | None = Field(default=80.0, ge=0)
     deltas: Literal[0, 1, 2] = 0
+    backend: Literal["serflow", "package"] = "serflow"
     max_frames: int | None = Field(default=None, ge=1)
 
     def __post_init__(self) -> None:
@@ -61,11 +62,13 @@ def extract(
     Computed in float64. Raises AudioError when the waveform is shorter than one frame,
     ValueError when a mel filter would lie between two FFT bins.
     """
-    from scipy.fft import dct
-
     length = frames.samples(config.frame_length, sampling_rate)
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
+    if config.backend == "package":
+        return _package(waveform, sampling_rate, config, length, shift)
+    from scipy.fft import dct
+
     num_fft = mel.fft_length(length)
     high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
     energies = mel.mel_energies(
@@ -82,6 +85,33 @@ def extract(
     static = dct(decibels, type=2, norm="ortho", axis=1)[:, : config.num_coefficients]
     parts = [static, *(savitzky_golay(static, order) for order in range(1, config.deltas + 1))]
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _package(
+    waveform: NDArray[np.float32], sampling_rate: int, config: Config, length: int, shift: int
+) -> NDArray[np.float32]:
+    """The same by librosa, slower: for whom its own numbers are asked for."""
+    import librosa
+
+    energies = librosa.feature.melspectrogram(
+        y=waveform.astype(np.float64),
+        sr=sampling_rate,
+        n_fft=mel.fft_length(length),
+        win_length=length,
+        hop_length=shift,
+        window=config.window,
+        n_mels=config.num_mel_bins,
+        fmin=config.low_frequency,
+        fmax=config.high_frequency,
+        dtype=np.float64,
+    )
+    decibels = librosa.power_to_db(energies, top_db=config.top_decibels)
+    static = librosa.feature.mfcc(S=decibels, n_mfcc=config.num_coefficients)
+    mode = "interp" if static.shape[1] >= DELTA_WIDTH else "nearest"
+    parts = [static]
+    for order in range(1, config.deltas + 1):
+        parts.append(librosa.feature.delta(static, width=DELTA_WIDTH, order=order, mode=mode))
+    return np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float32)
 
 
 def savitzky_golay(features: NDArray[np.float64], order: int) -> NDArray[np.float64]:
