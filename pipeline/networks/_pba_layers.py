@@ -1,0 +1,165 @@
+"""The stages of paper D and the networks made of them (figures 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from pipeline.batch import Batch, Sizes
+from pipeline.blocks.classic_stack import ClassicStack
+from pipeline.blocks.convolution import Conv1d
+from pipeline.blocks.equal_parts import equal_parts
+from pipeline.blocks.pconv import Pconv, Shortcut
+from pipeline.blocks.pooling import AttentionPooling
+from pipeline.blocks.recurrent import BiLSTM, final_state
+
+__all__ = [
+    "Branch",
+    "Classic",
+    "Modality",
+    "Pool",
+    "Stage",
+    "Staged",
+    "input_width",
+    "last_states",
+    "stages",
+]
+
+Modality = Literal["audio", "text"]
+Stage = Literal["bconv1", "bconv2", "pconv1", "pconv2", "blstm", "attention"]
+Pool = Callable[[Tensor, Tensor], Tensor]
+
+
+def stages(
+    order: Sequence[Stage],
+    width: int,
+    *,
+    channels: Sequence[int],
+    slope: float,
+    units: int = 0,
+) -> tuple[list[nn.Module], int]:
+    """The stages named in `order` on an input of `width` channels, and the channels
+    that they give.
+
+    channels: of the stem, filters of the first and of the second block. bconv: the
+    block of BCNN, an ordinary convolution in place of Pconv's separable one. units: of
+    each direction of a BLSTM, 0 where there is none.
+    """
+    made: list[nn.Module] = []
+    for name in order:
+        if name == "attention":
+            made.append(AttentionPooling(width))
+        elif name == "blstm":
+            made.append(BiLSTM(width, units))
+            width = 2 * units
+        else:
+            filters = channels[1] if name in ("bconv1", "pconv1") else channels[2]
+            shortcut: Shortcut = "full" if name in ("bconv1", "bconv2") else "separable"
+            block = Pconv(width, filters, slope=slope, shortcut=shortcut)
+            made.append(block)
+            width = block.out_channels
+    return made, width
+
+
+def last_states(states: Tensor, lengths: Tensor) -> Tensor:
+    """The last state of each direction: Tensor[B, T, 2H] to Tensor[B, 2H]."""
+    return final_state(states, lengths, bidirectional=True)
+
+
+class Branch(nn.Module):
+    """A modality's stem and stages.
+
+    The stem is a convolution, LeakyReLU, and the mean of each of `steps` equal parts:
+    any length to Tensor[B, steps, channels[0]]. Nothing is padded after it.
+    """
+
+    def __init__(
+        self,
+        modality: Modality,
+        sizes: Sizes,
+        order: Sequence[Stage],
+        *,
+        channels: Sequence[int],
+        steps: int,
+        slope: float,
+        units: int = 0,
+    ) -> None:
+        super().__init__()
+        self.modality, self.steps, self.slope = modality, steps, slope
+        # The stages are made first: their weights are drawn before those of the stem.
+        made, self.output_size = stages(
+            order, channels[0], channels=channels, slope=slope, units=units
+        )
+        self.stem = Conv1d(input_width(sizes, modality), channels[0], 3)
+        self.stages = nn.ModuleList(made)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Tensor[B, steps, output_size]; Tensor[B, output_size] after attention."""
+        x, lengths = _sequence(batch, self.modality)
+        steps = torch.full_like(lengths, self.steps)
+        x = equal_parts(leaky_relu(self.stem(x, lengths), self.slope), lengths, steps, self.steps)
+        for stage in self.stages:
+            x = stage(x, steps)
+        return x
+
+
+class Staged(nn.Module):
+    """Branches, the concatenation of their channels, further stages, dense (figures 4
+    and 6).
+    """
+
+    def __init__(
+        self,
+        branches: Sequence[Branch],
+        trunk: Sequence[nn.Module],
+        pool: Pool | None,
+        classifier: nn.Linear,
+    ) -> None:
+        super().__init__()
+        self.branches, self.trunk = nn.ModuleList(branches), nn.ModuleList(trunk)
+        self.pool, self.classifier = pool, classifier
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The vector before the dense layer, Tensor[B, E]."""
+        x = torch.cat([branch(batch) for branch in self.branches], dim=-1)
+        steps = torch.full((x.shape[0],), x.shape[1], device=x.device)
+        for stage in self.trunk:
+            x = stage(x, steps)
+        return x if self.pool is None else self.pool(x, steps)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        logits: Tensor = self.classifier(self.embed(batch))
+        return logits
+
+
+class Classic(nn.Module):
+    """A stack of convolutions on one modality, and the last dense layer (table 4)."""
+
+    def __init__(self, modality: Modality, stack: ClassicStack, num_classes: int) -> None:
+        super().__init__()
+        self.modality, self.stack = modality, stack
+        self.classifier = nn.Linear(stack.output_size, num_classes)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The vector before the last dense layer, Tensor[B, E]."""
+        vector: Tensor = self.stack(*_sequence(batch, self.modality))
+        return vector
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits Tensor[B, num_classes]."""
+        logits: Tensor = self.classifier(self.embed(batch))
+        return logits
+
+
+def input_width(sizes: Sizes, modality: Modality) -> int:
+    """Width of the frames or of the word vectors."""
+    return sizes.feature_dim if modality == "audio" else sizes.word_dim
+
+
+def _sequence(batch: Batch, modality: Modality) -> tuple[Tensor, Tensor]:
+    return batch.voice() if modality == "audio" else batch.text()
