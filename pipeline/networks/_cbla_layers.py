@@ -1,4 +1,6 @@
-"""The encoders of Cai et al. (2019) and the dense layers over them (sections 3.2 to 3.4)."""
+"""The encoders of Cai et al. (2019) and the dense layers over them (sections 3.2 to
+3.4).
+"""
 
 from __future__ import annotations
 
@@ -45,14 +47,18 @@ class Dense(nn.Module):
 
 
 class Convolutions(nn.Module):
-    """Convolutions with LeakyReLU, in pairs; a maximum after each pair shortens the
-    sequence to 1 / pool_size.
+    """Pairs of convolutions with LeakyReLU, each pair followed by a maximum that
+    shortens the sequence to 1 / pool_size (figure 4).
+
+    channels: filters of each convolution; ValueError for an odd number of them.
     """
 
     def __init__(
         self, in_channels: int, channels: Sequence[int], kernel_size: int, pool_size: int
     ) -> None:
         super().__init__()
+        if len(channels) % 2:
+            raise ValueError(f"channels {list(channels)}: convolutions come in pairs, add one")
         self.output_size = channels[-1]
         widths = pairwise([in_channels, *channels])
         self.layers = nn.ModuleList(Conv1d(before, after, kernel_size) for before, after in widths)
@@ -62,11 +68,11 @@ class Convolutions(nn.Module):
         """Tensor[B, T, in_channels] and Tensor[B] to pooled frames Tensor[B, T',
         output_size] and their lengths.
         """
-        for number, layer in enumerate(self.layers, start=1):
-            x = F.leaky_relu(layer(x, lengths))
-            ends_a_pair = number % 2 == 0
-            if ends_a_pair:
-                x, lengths = self.pool(x, lengths), self.pool.output_lengths(lengths)
+        layers = list(self.layers)
+        for first, second in zip(layers[::2], layers[1::2], strict=True):
+            x = F.leaky_relu(first(x, lengths))
+            x = F.leaky_relu(second(x, lengths))
+            x, lengths = self.pool(x, lengths), self.pool.output_lengths(lengths)
         return x, lengths
 
 

@@ -121,17 +121,35 @@ def SelfAttn_t(
     dropout: float = 0.2,
 ) -> nn.Module:
     """Words alone, attending to themselves (section 5, table 2)."""
-    text = _Text(sizes.word_dim, max_words, hidden_size, size, dropout)
-    attention = _Attention(size, num_heads, num_blocks, feed_forward_size, dropout)
+    text = _Text(
+        sizes.word_dim, max_words=max_words, hidden_size=hidden_size, size=size, dropout=dropout
+    )
+    attention = _Attention(
+        size=size,
+        num_heads=num_heads,
+        num_blocks=num_blocks,
+        feed_forward_size=feed_forward_size,
+        dropout=dropout,
+    )
     return _SelfAttentive(text, attention, size, sizes.num_classes)
 
 
 def _cross_modal(sizes: Sizes, *, max_words: int, **hyperparameters: Any) -> nn.Module:
     voice, attention = _voice(sizes, **hyperparameters)
-    size, dropout = attention["size"], attention["dropout"]
-    text = _Text(sizes.word_dim, max_words, hyperparameters["hidden_size"], size, dropout)
+    text = _Text(
+        sizes.word_dim,
+        max_words=max_words,
+        hidden_size=hyperparameters["hidden_size"],
+        size=attention["size"],
+        dropout=attention["dropout"],
+    )
     return _CrossModal(
-        voice, text, _Attention(**attention), _Attention(**attention), size, sizes.num_classes
+        voice=voice,
+        text=text,
+        voice_to_text=_Attention(**attention),
+        text_to_voice=_Attention(**attention),
+        size=attention["size"],
+        num_classes=sizes.num_classes,
     )
 
 
@@ -187,7 +205,7 @@ class _Text(nn.Module):
     """Section 2.2: convolution with kernel 1, then a bidirectional LSTM."""
 
     def __init__(
-        self, word_dim: int, max_words: int, hidden_size: int, size: int, dropout: float
+        self, word_dim: int, *, max_words: int, hidden_size: int, size: int, dropout: float
     ) -> None:
         super().__init__()
         self.max_words = max_words
@@ -203,10 +221,10 @@ class _Text(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Section 2.3: blocks through which one sequence attends to another (eq. 5 and 6)."""
+    """Section 2.3: blocks through which one sequence attends to another (eq. 5, 6)."""
 
     def __init__(
-        self, size: int, num_heads: int, num_blocks: int, feed_forward_size: int, dropout: float
+        self, *, size: int, num_heads: int, num_blocks: int, feed_forward_size: int, dropout: float
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
@@ -229,6 +247,7 @@ class _CrossModal(nn.Module):
 
     def __init__(
         self,
+        *,
         voice: _Voice,
         text: _Text,
         voice_to_text: _Attention,

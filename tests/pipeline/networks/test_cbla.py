@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from pipeline.batch import Batch, Sizes
 from pipeline.networks import cbla
+from pipeline.networks._cbla_layers import Convolutions
 
 SIZES = Sizes(feature_dim=34, word_dim=300, vocabulary_size=10, num_classes=4)
 
@@ -75,3 +77,19 @@ def test_l2_systems_differ_by_the_penalty_alone(name: str) -> None:
         torch.manual_seed(0)
         networks.append(system(SIZES).eval())
     assert torch.equal(networks[0](batch()), networks[1](batch()))
+
+
+def test_a_maximum_follows_each_pair_of_convolutions() -> None:
+    convolutions = Convolutions(3, (4, 5, 6, 7), kernel_size=3, pool_size=2)
+    x = torch.randn(1, 11, 3, generator=torch.Generator().manual_seed(0))
+    pooled, lengths = convolutions(x, torch.tensor([11]))
+    expected = x.transpose(1, 2)
+    for number, layer in enumerate(convolutions.layers):
+        weight, bias = layer.conv.weight, layer.conv.bias
+        expected = F.leaky_relu(F.conv1d(expected, weight, bias, padding=1))
+        if number in (1, 3):
+            expected = F.max_pool1d(expected, 2, ceil_mode=True)
+    assert lengths.tolist() == [3]
+    torch.testing.assert_close(pooled, expected.transpose(1, 2))
+    with pytest.raises(ValueError, match="come in pairs"):
+        Convolutions(3, (4, 5, 6), kernel_size=3, pool_size=2)
