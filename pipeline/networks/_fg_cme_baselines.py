@@ -1,4 +1,6 @@
-"""The baselines of FG-CME (section 4.2): one modality alone, or fusion without word times."""
+"""The baselines of FG-CME (section 4.2): one modality alone, or fusion without word
+times.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class FineGrained(nn.Module):
 
 
 class CTCAligned(nn.Module):
-    """A fine-grained network that takes the alignment from a module trained beside it."""
+    """A fine-grained network whose alignment comes from a module trained beside it."""
 
     def __init__(self, network: FineGrained, alignment: CTCAlignment, ctc_weight: float) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""How a published system is declared: what it reads, and the training recipe its paper states."""
+"""How a system is declared: what it reads, and the training recipe that its paper
+states.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ Unit = Literal["frame", "sample"]
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """Optimiser, schedule and batch of one system; an experiment states only what differs.
+    """Optimiser, schedule and batch of a system; an experiment states what differs.
 
     `weight_decay` is the optimiser's own; `l2` adds l2 * sum of squared weights (no
     biases, no norms) to the loss. The learning rate is multiplied by
@@ -38,9 +40,9 @@ class Recipe:
 
 @dataclass(eq=False)
 class System:
-    """A published system: a function that builds its network, its inputs, its recipe.
+    """A system: a function that builds its network, its inputs, its recipe.
 
-    needs: the inputs it reads. unit: what a row of its acoustic feature is, a frame of
+    needs: the inputs it reads. unit: what a step of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
     defined on; empty where any serves. recipe: the published training. `__signature__`
     has its hyperparameters as keyword arguments with the published values as defaults.

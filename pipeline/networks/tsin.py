@@ -60,7 +60,7 @@ RECIPE: dict[str, Any] = {
 
 
 class SpeechEncoder(nn.Module):
-    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; steps in padding
+    """S = LSTM(O) (eq. 1): frames Tensor[B, T, F] to Tensor[B, T, dim]; padded steps
     hold no meaning.
 
     The frames are read in blocks of `block` steps, each without the utterances that

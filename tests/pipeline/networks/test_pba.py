@@ -140,11 +140,9 @@ def test_one_word_is_enough_and_padding_to_fifty_changes_nothing(name: str) -> N
     network = getattr(pba, name)(SIZES).eval()
     batch = batch_of((1, 1), (1, 50), (1, 9))
     together = network(batch)
-    for row, length in enumerate((1, 50, 9)):
-        alone = Batch(
-            words=batch.words[row : row + 1, :length], word_lengths=torch.tensor([length])
-        )
-        torch.testing.assert_close(network(alone), together[row : row + 1], atol=1e-5, rtol=1e-5)
+    for words, logits, length in zip(batch.words, together, (1, 50, 9), strict=True):
+        alone = Batch(words=words[None, :length], word_lengths=torch.tensor([length]))
+        torch.testing.assert_close(network(alone)[0], logits, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()

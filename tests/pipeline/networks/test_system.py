@@ -20,12 +20,21 @@ def test_a_system_says_what_it_reads_and_how_it_trains() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"optimizer": "lion"}, {"learning_rate": 0}, {"learning_rate": -1.0}, {"momentum": 1.0}, {"weight_decay": -1},
-        {"l2": -0.1}, {"learning_rate_step": 0}, {"learning_rate_factor": 0}, {"batch_size": 0}, {"epochs": 0},
-        {"epochs": 1.5}, {"patience": 3},
+        {"optimizer": "lion"},
+        {"learning_rate": 0},
+        {"learning_rate": -1.0},
+        {"momentum": 1.0},
+        {"weight_decay": -1},
+        {"l2": -0.1},
+        {"learning_rate_step": 0},
+        {"learning_rate_factor": 0},
+        {"batch_size": 0},
+        {"epochs": 0},
+        {"epochs": 1.5},
+        {"patience": 3},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_impossible_recipes_are_refused_in_one_line(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError, match=f"^training: .*{next(iter(wrong))}"):
         lookup.configure(Recipe, wrong, "training")
