@@ -1,15 +1,16 @@
 """Feature shards: the only code that reads or writes HDF5 and shard indexes.
 
 A folder holds `shard-NNN.h5`, each with one flat float32 dataset `rows` (total_rows,
-dim), and `index.parquet` (utterance_id, shard, start, length, lost, key) sorted by
-utterance_id. An utterance's shard follows from its id alone.
+dim), `index.parquet` (utterance_id, shard, start, length, lost, key) sorted by
+utterance_id, with the SHA-256 of every shard in its metadata, and `attributes.json`. An
+utterance's shard follows from its id alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,32 +19,24 @@ from typing import Any, TypeVar
 
 import h5py
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline import _shard_files as files
 from pipeline import executor
+from pipeline._shard_files import DamagedError, Index, key_of
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
+from pipeline.tables import replacing
+
+__all__ = ["Built", "Rows", "Shards", "build", "key_of", "shard_of"]
 
 NUM_SHARDS = 16
-CHUNK_BYTES = 256 * 1024
-INDEX = "index.parquet"
-SCHEMA = pa.schema(
-    [
-        ("utterance_id", pa.string()),
-        ("shard", pa.int32()),
-        ("start", pa.int64()),
-        ("length", pa.int64()),
-        ("lost", pa.int64()),
-        ("key", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What was made of one utterance: (length, dim) float32, and how many rows
-    truncation took from its end.
+    """What was made of one utterance: (length, dim) float32, and how many rows a frame
+    limit cut from its end.
     """
 
     utterance_id: str
@@ -53,8 +46,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Built:
-    """Outcome of `build`: rows written, how many of them were copied, and what could
-    not be made.
+    """Outcome of `build`: utterances in the index, how many of them were copied, and
+    what could not be made.
     """
 
     used: int
@@ -62,17 +55,24 @@ class Built:
     rejections: tuple[Rejection, ...]
 
 
+@dataclass(frozen=True)
+class _Shard:
+    """One shard's part of the index and the SHA-256 of its file.
+
+    fault: why an old file could not be used, empty where it could.
+    """
+
+    index: Index
+    sha256: str
+    reused: int
+    rejections: tuple[Rejection, ...] = ()
+    fault: str = ""
+
+
 Item = TypeVar("Item")
 # Called in a worker process with what to compute from; yields the rows of each, in that
 # order.
 Produce = Callable[[Sequence[Item]], Iterator[Rows | Rejection]]
-
-
-def key_of(*parts: object) -> str:
-    """Hash of everything an utterance's rows depend on: audio or words, configuration,
-    code.
-    """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def shard_of(utterance_id: str) -> int:
@@ -91,7 +91,7 @@ def build(
     description: str,
 ) -> Built:
     """Brings a folder to hold the utterances of `keys` (id -> key), computing only rows
-    whose key changed.
+    whose key changed or whose file is damaged, which is logged.
 
     `items` are what `produce` makes rows of (id -> item); a worker gets those of its
     shard alone. `attributes` describe the rows (JSON values) and are written to every
@@ -102,50 +102,51 @@ def build(
     attributes = dict(json.loads(json.dumps(dict(attributes), default=str)))
     for left_by_a_killed_run in folder.glob("*.tmp"):
         left_by_a_killed_run.unlink()
-    previous = {row["utterance_id"]: row for row in _read_index(folder)}
-    if previous and _attributes(folder) != attributes:
-        previous = {}
-    by_shard: list[dict[str, str]] = [{} for _ in range(NUM_SHARDS)]
+    previous, hashes = _previous(folder, attributes)
+    wanted: list[dict[str, str]] = [{} for _ in range(NUM_SHARDS)]
     for utterance_id in sorted(keys):
-        by_shard[shard_of(utterance_id)][utterance_id] = keys[utterance_id]
+        wanted[shard_of(utterance_id)][utterance_id] = keys[utterance_id]
     work = [
         (
             shard,
-            wanted,
-            {name: items[name] for name in wanted},
+            names,
+            {name: items[name] for name in names},
             {name: row for name, row in previous.items() if row["shard"] == shard},
+            hashes.get(files.name_of(shard), ""),
         )
-        for shard, wanted in enumerate(by_shard)
+        for shard, names in enumerate(wanted)
     ]
+    made = []
     task = partial(_build_shard, folder, produce, attributes)
-    index: list[dict[str, Any]] = []
-    rejections: list[Rejection] = []
-    reused = 0
-    for rows, rejected, copied in executor.run(task, work, description):
-        index += rows
-        rejections += rejected
-        reused += copied
-    index.sort(key=lambda row: row["utterance_id"])
-    _write_atomically(
-        folder / INDEX,
-        lambda path: pq.write_table(pa.Table.from_pylist(index, schema=SCHEMA), path),
+    for part in executor.run(task, work, description):
+        if part.fault:
+            _log(folder, part.fault)
+        made.append(part)
+    index = [row for shard in made for row in shard.index]
+    hashes = {files.name_of(number): item.sha256 for number, item in enumerate(made) if item.index}
+    files.write_index(folder, index, hashes)
+    files.write_attributes(folder, attributes)
+    rejections = sorted(
+        (item for shard in made for item in shard.rejections), key=lambda item: item.utterance_id
     )
-    (folder / "attributes.json").unlink(missing_ok=True)
-    (folder / "attributes.json").write_text(json.dumps(attributes, indent=2, sort_keys=True) + "\n")
-    return Built(len(index), reused, tuple(sorted(rejections, key=lambda item: item.utterance_id)))
+    return Built(len(index), sum(shard.reused for shard in made), tuple(rejections))
 
 
 class Shards:
-    """Reads utterances' rows from a folder of shards."""
+    """Reads utterances' rows from a folder of shards.
+
+    Raises ConfigurationError for a folder that is not built, or whose files cannot be
+    read. Hashes are checked where shards are built, not here.
+    """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / INDEX).is_file():
-            raise FileNotFoundError(
-                f"{folder / INDEX} is missing, expected a folder that `dvc repro` has built"
-            )
+        try:
+            index, _ = files.read_index(folder)
+            self.attributes = files.read_attributes(folder)
+        except DamagedError as error:
+            raise ConfigurationError(f"{folder}/{error}: build it with `dvc repro`") from None
         self.folder = folder
-        self.attributes = _attributes(folder)
-        self._index = {row["utterance_id"]: row for row in _read_index(folder)}
+        self._index = {row["utterance_id"]: row for row in index}
         self._files: dict[int, h5py.Dataset] = {}
 
     def __contains__(self, utterance_id: str) -> bool:
@@ -167,163 +168,101 @@ class Shards:
         return int(self._index[utterance_id]["length"])
 
     def lost(self, utterance_id: str) -> int:
-        """Rows that truncation took from the utterance's end."""
+        """Rows that a frame limit cut from the utterance's end."""
         return int(self._index[utterance_id]["lost"])
 
     def read(self, utterance_id: str) -> NDArray[np.float32]:
         """The rows of an utterance: (length, dim) float32."""
         row = self._index[utterance_id]
-        shard = row["shard"]
-        if shard not in self._files:
-            self._files[shard] = h5py.File(_shard_path(self.folder, shard), "r")["rows"]
-        return np.asarray(
-            self._files[shard][row["start"] : row["start"] + row["length"]], dtype=np.float32
-        )
+        shard, start, past = row["shard"], row["start"], row["start"] + row["length"]
+        try:
+            if shard not in self._files:
+                path = self.folder / files.name_of(shard)
+                self._files[shard] = files.open_rows(path, self.feature_dim)
+            values = np.asarray(self._files[shard][start:past], dtype=np.float32)
+        except (DamagedError, OSError) as error:
+            raise ConfigurationError(f"{self.folder}/{error}: build it with `dvc repro`") from None
+        if len(values) != row["length"]:
+            raise ConfigurationError(
+                f"{self.folder}/{files.name_of(shard)} ends before the rows of {utterance_id!r}: "
+                "build it with `dvc repro`"
+            )
+        return values
 
 
 def _build_shard(
     folder: Path,
     produce: Produce[Item],
     attributes: dict[str, Any],
-    work: tuple[int, dict[str, str], dict[str, Item], dict[str, dict[str, Any]]],
-) -> tuple[list[dict[str, Any]], list[Rejection], int]:
-    shard, wanted, items, previous = work
-    path = _shard_path(folder, shard)
-    # A run killed between two shards leaves new shards beside the old index: only rows
-    # that the index describes count.
-    if previous and _contents_of(path) != _contents(list(previous.values())):
-        previous = {}
+    work: tuple[int, dict[str, str], dict[str, Item], dict[str, dict[str, Any]], str],
+) -> _Shard:
+    shard, wanted, items, previous, sha256 = work
+    path, dim, fault = folder / files.name_of(shard), int(attributes["feature_dim"]), ""
     current = {
         name for name, key in wanted.items() if name in previous and previous[name]["key"] == key
     }
-    if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
-        return list(previous.values()), [], len(current)
-    fresh = produce([item for name, item in items.items() if name not in current])
-    index: list[dict[str, Any]] = []
-    rejections: list[Rejection] = []
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    old = h5py.File(path, "r") if current else None
     try:
-        with h5py.File(temporary, "w") as file:
-            writer = _Writer(file, int(attributes["feature_dim"]))
-            for name in sorted(attributes):
-                file.attrs[name] = json.dumps(attributes[name], sort_keys=True)
-            for utterance_id, key in wanted.items():
-                if utterance_id in current and old is not None:
-                    row = previous[utterance_id]
-                    made: Rows | Rejection = Rows(
-                        utterance_id,
-                        old["rows"][row["start"] : row["start"] + row["length"]],
-                        row["lost"],
-                    )
-                else:
-                    made = next(fresh)
-                if made.utterance_id != utterance_id:
-                    raise RuntimeError(
-                        f"rows of {made.utterance_id!r} came, expected {utterance_id!r}"
-                    )
-                if isinstance(made, Rejection):
-                    rejections.append(made)
-                    continue
-                start = writer.append(made.values)
-                row = {
-                    "utterance_id": utterance_id,
-                    "shard": shard,
-                    "start": start,
-                    "length": len(made.values),
-                }
-                index.append({**row, "lost": made.lost, "key": key})
-            writer.flush()
-            file.attrs["contents"] = _contents(index)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        if current:
+            files.check_shard(path, dim, sha256, list(previous.values()))
+    except DamagedError as error:
+        previous, current, fault = {}, set(), str(error)
+    if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
+        return _Shard(list(previous.values()), sha256, len(current))
+    fresh = produce([item for name, item in items.items() if name not in current])
+    index: Index = []
+    rejections: list[Rejection] = []
+
+    def rows(old: h5py.Dataset | None) -> Iterator[NDArray[np.float32]]:
+        start = 0
+        for utterance_id, key in wanted.items():
+            if old is not None and utterance_id in current:
+                row = previous[utterance_id]
+                kept = old[row["start"] : row["start"] + row["length"]]
+                made: Rows | Rejection = Rows(utterance_id, kept, row["lost"])
+            else:
+                made = next(fresh)
+            if made.utterance_id != utterance_id:
+                raise RuntimeError(f"rows of {made.utterance_id!r} came, expected {utterance_id!r}")
+            if isinstance(made, Rejection):
+                rejections.append(made)
+                continue
+            if made.values.shape[1:] != (dim,):
+                shape = made.values.shape
+                raise ValueError(f"rows of shape {shape}, expected (length, {dim})")
+            row = {"utterance_id": utterance_id, "shard": shard, "start": start}
+            index.append({**row, "length": len(made.values), "lost": made.lost, "key": key})
+            start += len(made.values)
+            yield made.values
+
+    old = files.open_rows(path, dim) if current else None
+    try:
+        with replacing(path) as temporary:
+            files.write_shard(temporary, dim, attributes, rows(old), index)
     finally:
         if old is not None:
-            old.close()
-    # The old shard may be a read-only link into a cache that others share: replace it,
-    # never write into it.
-    if index:
-        temporary.replace(path)
-    else:
-        temporary.unlink()
-        path.unlink(missing_ok=True)
-    return index, rejections, len(current)
+            old.file.close()
+    if not index:
+        path.unlink()
+    written = files.sha256(path) if index else ""
+    return _Shard(index, written, len(current), tuple(rejections), fault)
 
 
-class _Writer:
-    """Appends rows in blocks of one chunk, so that a shard's bytes depend on its rows
-    alone.
+def _previous(
+    folder: Path, attributes: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The rows of the index by utterance, and the hash of each shard; empty where
+    nothing of the folder can be kept.
     """
-
-    def __init__(self, file: h5py.File, dim: int) -> None:
-        self.dim = dim
-        self.block = max(1, CHUNK_BYTES // (4 * max(1, dim)))
-        self.dataset = file.create_dataset(
-            "rows",
-            (0, dim),
-            maxshape=(None, dim),
-            dtype="<f4",
-            chunks=(self.block, max(1, dim)),
-            track_times=False,
-        )
-        self.pending: list[NDArray[np.float32]] = []
-        self.waiting = 0
-        self.total = 0
-
-    def append(self, values: NDArray[np.float32]) -> int:
-        if values.ndim != 2 or values.shape[1] != self.dim:
-            raise ValueError(f"rows of shape {values.shape}, expected (length, {self.dim})")
-        start = self.total
-        self.pending.append(np.asarray(values, dtype="<f4"))
-        self.waiting += len(values)
-        self.total += len(values)
-        if self.waiting >= self.block:
-            rows = np.concatenate(self.pending)
-            whole = len(rows) // self.block * self.block
-            for first in range(0, whole, self.block):
-                self._write(rows[first : first + self.block])
-            self.pending = [rows[whole:].copy()]
-            self.waiting = len(rows) - whole
-        return start
-
-    def flush(self) -> None:
-        if self.waiting:
-            self._write(np.concatenate(self.pending))
-        self.pending, self.waiting = [], 0
-
-    def _write(self, rows: NDArray[np.float32]) -> None:
-        end = self.dataset.shape[0]
-        self.dataset.resize(end + len(rows), axis=0)
-        self.dataset[end:] = rows
+    if not any(folder.glob("shard-*.h5")):
+        return {}, {}
+    try:
+        if files.read_attributes(folder) == attributes:
+            index, hashes = files.read_index(folder)
+            return {row["utterance_id"]: row for row in index}, hashes
+    except DamagedError as error:
+        _log(folder, str(error))
+    return {}, {}
 
 
-def _contents(rows: Sequence[Mapping[str, Any]]) -> str:
-    return key_of([[row[name] for name in SCHEMA.names] for row in rows])
-
-
-def _contents_of(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with h5py.File(path, "r") as file:
-        return str(file.attrs.get("contents", ""))
-
-
-def _shard_path(folder: Path, shard: int) -> Path:
-    return folder / f"shard-{shard:03d}.h5"
-
-
-def _read_index(folder: Path) -> list[dict[str, Any]]:
-    path = folder / INDEX
-    return list(pq.read_table(path).to_pylist()) if path.is_file() else []
-
-
-def _attributes(folder: Path) -> dict[str, Any]:
-    path = folder / "attributes.json"
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
-
-
-def _write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    write(temporary)
-    temporary.replace(path)
+def _log(folder: Path, fault: str) -> None:
+    logging.getLogger(__name__).warning("%s/%s; made again", folder, fault)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,61 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import shards
+from pipeline import _shard_files, executor, shards
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.shards import Rows, Shards
 from tests.resources import fabricated
-
-DIM = 3
-ATTRIBUTES = {"feature_dim": DIM, "timing": {"frame_shift": 0.01}}
-Produce = Callable[[Sequence[str]], Iterator[Rows | Rejection]]
+from tests.resources.numbered_rows import ATTRIBUTES, DIM, build, named, names, producer, values
 
 
 @pytest.fixture(autouse=True)
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     fabricated.run_serially(monkeypatch)
-
-
-def values(utterance_id: str, key: str = "1", length: int | None = None) -> np.ndarray:
-    generator = np.random.default_rng(zlib.crc32(f"{utterance_id} {key}".encode()))
-    count = int(generator.integers(1, 9)) if length is None else length
-    return generator.standard_normal((count, DIM)).astype(np.float32)
-
-
-def producer(
-    keys: Mapping[str, str], asked: list[str] | None = None, broken: Sequence[str] = ()
-) -> Produce:
-    def produce(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
-        for item in wanted:
-            if asked is not None:
-                asked.append(item)
-            if item in broken:
-                yield Rejection(item, "acoustic", "audio silent", "peak")
-            else:
-                yield Rows(item, values(item, keys[item]), lost=len(item))
-
-    return produce
-
-
-def named(keys: Mapping[str, str]) -> dict[str, str]:
-    """Rows follow from the name alone: it is the item that they are made of."""
-    return {name: name for name in keys}
-
-
-def build(
-    folder: Path, keys: Mapping[str, str], **options: object
-) -> tuple[shards.Built, list[str]]:
-    asked: list[str] = []
-    broken = options.pop("broken", ())
-    attributes = options.pop("attributes", ATTRIBUTES)
-    built = shards.build(
-        folder, keys, named(keys), producer(keys, asked, broken), attributes, "test"
-    )
-    return built, asked
-
-
-def names(count: int) -> dict[str, str]:
-    return {f"utterance {number}": "1" for number in range(count)}
 
 
 def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -191,10 +146,10 @@ def test_a_killed_build_never_mixes_old_and_new_rows(
         def die(*_: object) -> None:
             raise Killed
 
-        disturbed.setattr(shards, "_write_atomically", die)
+        disturbed.setattr(_shard_files, "write_index", die)
         with pytest.raises(Killed):
             build(tmp_path / "data", new)
-    (tmp_path / "data" / "shard-000.123.tmp").write_bytes(b"left by the kill")
+    (tmp_path / "data" / ".shard-000.h5.123.456.tmp").write_bytes(b"left by the kill")
     wanted = old if returned else new
     build(tmp_path / "data", wanted)
     build(tmp_path / "clean", wanted)
@@ -233,7 +188,9 @@ def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected a folder that `dvc repro` has built"):
+    with pytest.raises(
+        ConfigurationError, match=r"index.parquet is missing: build it with `dvc repro`"
+    ):
         Shards(tmp_path)
 
 
@@ -277,7 +234,7 @@ def test_any_lengths_in_any_blocks(
         return (Rows(item, values(item, length=int(keys[item]))) for item in wanted)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(shards, "CHUNK_BYTES", chunk)
+        monkeypatch.setattr(_shard_files, "CHUNK_BYTES", chunk)
         first = dict(list(keys.items())[:split])
         shards.build(folder / "grown", first, named(first), produce, ATTRIBUTES, "test")
         shards.build(folder / "grown", keys, named(keys), produce, ATTRIBUTES, "test")
@@ -286,3 +243,18 @@ def test_any_lengths_in_any_blocks(
     for item, length in keys.items():
         np.testing.assert_array_equal(read.read(item), values(item, length=int(length)))
     assert fabricated.files(folder / "grown") == fabricated.files(folder / "clean")
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards that come in another order, as from more workers, make the same files."""
+    build(tmp_path / "one", names(40))
+
+    def run(function: Callable, items: Sequence, *_: object) -> Iterator:
+        done = [function(item) for item in reversed(list(items))]
+        return iter(done[::-1])
+
+    monkeypatch.setattr(executor, "run", run)
+    build(tmp_path / "many", names(40))
+    assert fabricated.files(tmp_path / "one") == fabricated.files(tmp_path / "many")

@@ -1,0 +1,59 @@
+"""Rows that follow from an utterance's name and key, and folders of shards of them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import shards
+from pipeline.schema import Rejection
+from pipeline.shards import Rows
+
+DIM = 3
+ATTRIBUTES = {"feature_dim": DIM, "timing": {"frame_shift": 0.01}}
+Produce = Callable[[Sequence[str]], Iterator[Rows | Rejection]]
+
+
+def values(utterance_id: str, key: str = "1", length: int | None = None) -> np.ndarray:
+    generator = np.random.default_rng(zlib.crc32(f"{utterance_id} {key}".encode()))
+    count = int(generator.integers(1, 9)) if length is None else length
+    return generator.standard_normal((count, DIM)).astype(np.float32)
+
+
+def producer(
+    keys: Mapping[str, str], asked: list[str] | None = None, broken: Sequence[str] = ()
+) -> Produce:
+    def produce(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
+        for item in wanted:
+            if asked is not None:
+                asked.append(item)
+            if item in broken:
+                yield Rejection(item, "acoustic", "audio silent", "peak")
+            else:
+                yield Rows(item, values(item, keys[item]), lost=len(item))
+
+    return produce
+
+
+def named(keys: Mapping[str, str]) -> dict[str, str]:
+    """Rows follow from the name alone: it is the item that they are made of."""
+    return {name: name for name in keys}
+
+
+def build(
+    folder: Path, keys: Mapping[str, str], **options: object
+) -> tuple[shards.Built, list[str]]:
+    asked: list[str] = []
+    broken = options.pop("broken", ())
+    attributes = options.pop("attributes", ATTRIBUTES)
+    built = shards.build(
+        folder, keys, named(keys), producer(keys, asked, broken), attributes, "test"
+    )
+    return built, asked
+
+
+def names(count: int) -> dict[str, str]:
+    return {f"utterance {number}": "1" for number in range(count)}
