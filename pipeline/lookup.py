@@ -23,6 +23,10 @@ class ConfigurationError(ValueError):
     """
 
 
+class WorkerKilledError(RuntimeError):
+    """A worker process was killed before it had a result; the message fits one line."""
+
+
 def names(kind: str) -> list[str]:
     """The components of a kind ('corpora', 'acoustic', 'alignment', 'text',
     'networks'), sorted.
@@ -98,8 +102,13 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
         return config(**given)
     except ValidationError as error:
         mistakes = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'section'} = {item['input']!r}: {item['msg']}"
+            f"{name} is missing"
+            if item["type"] == "missing"
+            else f"{name} = {item['input']!r}: {item['msg']}"
+            if name
+            else item["msg"].removeprefix("Value error, ")
             for item in error.errors()
+            for name in [".".join(map(str, item["loc"]))]
         )
         raise ConfigurationError(f"{where}: {mistakes}") from None
 

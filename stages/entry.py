@@ -1,6 +1,4 @@
-"""What every stage command shares: one-line configuration errors, and the account that
-nothing disappears.
-"""
+"""What every stage command shares: errors of one line, the account of utterances."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline import folders, tables
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import Rejection
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
@@ -28,15 +26,14 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 def run(command: Callable[..., None]) -> None:
-    """Runs a stage's command; a configuration mistake, diverged training too, ends it
-    with one line and exit code 2.
+    """Runs a stage's command; a mistake of the configuration, diverged training or a
+    killed worker ends it with one line and exit code 2.
     """
-
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
     try:
         app()
-    except (ConfigurationError, FloatingPointError) as error:
+    except (ConfigurationError, FloatingPointError, WorkerKilledError) as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
 
@@ -56,7 +53,7 @@ def account(
     if total != used + rejected:
         raise RuntimeError(
             f"{stage}: {total} utterances are not {used} used + {rejected} rejected, "
-            "this is a fault of the stage"
+            "which is a mistake in the stage's code"
         )
     tables.write_rejections(folder / folders.REJECTS, rejections)
     # The account is of the whole corpus, whatever part of it the metrics concern.

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from pipeline import executor
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, WorkerKilledError
 
 
 def test_results_come_in_the_order_of_the_items(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,3 +63,58 @@ def test_workers_are_as_many_as_told_or_as_cores(monkeypatch: pytest.MonkeyPatch
     assert executor.worker_count() == 3
     monkeypatch.delenv("SERFLOW_WORKERS")
     assert 1 <= executor.worker_count() <= (os.cpu_count() or 1)
+
+
+PARENT = """
+import os, signal, sys, time
+from pipeline import executor
+
+if __name__ == "__main__":
+    call = "(print(__import__('os').getpid(), flush=True), __import__('time').sleep(600))"
+    list(executor.run(eval, [call] * 2, "sleep", workers=2))
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are read from /proc")
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        assert all(alive(worker) for worker in workers)
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(worker) for worker in workers)
+
+
+def test_a_killed_worker_is_one_line_that_says_how_to_go_on() -> None:
+    suicide = "__import__('os').kill(__import__('os').getpid(), 9)"
+    with pytest.raises(WorkerKilledError) as raised:
+        list(executor.run(eval, ["1", suicide, "2"], "train x", workers=1))
+    said = str(raised.value)
+    assert said.startswith("train x: a worker process was killed") and "\n" not in said
+    assert "the same command goes on from there" in said
+
+
+def test_freed_memory_is_kept_by_glibc_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "1")
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    calls = [f"__import__('os').environ[{name!r}]" for name in names]
+    assert list(executor.run(eval, calls, "", workers=1)) == ["33554432", "1"]
