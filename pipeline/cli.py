@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pipeline.audio import AudioError
 from pipeline.commands.fetch import FetchError
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import AlignmentError
 
 app = typer.Typer(
@@ -50,7 +50,9 @@ def predict(
         str | None, typer.Option(help="What is said, for networks that read words.")
     ] = None,
     model: Annotated[Path, typer.Option(help="models/<experiment>")] = Path("models/fg_cme-demo"),
-    language: Annotated[str, typer.Option(help="Language of the text: en, zh, de …")] = "en",
+    language: Annotated[
+        str | None, typer.Option(help="Language of the text: en, zh, de …; default: the model's.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Probabilities of each emotion for one recording; aligns and embeds by itself."""
@@ -69,7 +71,8 @@ def predict(
             )
         )
         return
-    table = Table("emotion", "probability", title=f"mean of {found.networks} networks")
+    title = f"mean of {found.networks} networks" if found.networks > 1 else "one network"
+    table = Table("emotion", "probability", title=title)
     for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
         table.add_row(escape(name), f"{value:.3f}")
     Console().print(table)
@@ -221,7 +224,14 @@ def check(
 def _one_line() -> Iterator[None]:
     try:
         yield
-    except (ConfigurationError, AudioError, AlignmentError, FetchError, FileNotFoundError) as error:
+    except (
+        ConfigurationError,
+        AudioError,
+        AlignmentError,
+        FetchError,
+        FileNotFoundError,
+        WorkerKilledError,
+    ) as error:
         Console(stderr=True, soft_wrap=True).print(
             f"[bold red]error:[/] {escape(str(error))}", highlight=False
         )

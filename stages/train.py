@@ -10,7 +10,8 @@ import typer
 
 from pipeline import executor, folders, tables
 from pipeline import params as parameters
-from pipeline.training import loop
+from pipeline.training.curves import log_curves
+from pipeline.training.fold import train_fold
 from pipeline.training.schedule import folds_of, forget_older, tasks
 from stages import entry
 from stages.entry import DATA, MODELS, PARAMS, console
@@ -37,12 +38,12 @@ def main(
     work = tasks(name, experiment, described, classes, data, models, scratch)
     folds = len(folds_of(work))
     console.print(f"{name}: {folds} folds × {len(work) // folds} seeds", highlight=False)
-    outcomes = list(executor.run(loop.train_fold, work, f"train {name}"))
+    outcomes = list(executor.run(train_fold, work, f"train {name}"))
     forget_older(work)
     folder = folders.trained(models, name)
     unusable = {item for outcome in outcomes for item in outcome.rejections}
     tables.write_rejections(folder / folders.REJECTS, unusable)
-    loop.log_curves(models / name / "live", outcomes)
+    log_curves(models / name / "live", outcomes)
     seconds = sum(outcome.seconds_per_epoch for outcome in outcomes) / len(outcomes)
     epochs = [item.epoch for item in outcomes]
     console.print(f"{name}: {seconds:.2f} s per epoch and fold, chosen epochs {epochs}")

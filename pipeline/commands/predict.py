@@ -1,10 +1,12 @@
 """Emotion of a new recording: the same features, alignment and embedding as in
-training, then every fold's network.
+training, then the network of every fold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import audio, lookup, tokens
-from pipeline.alignment import _placement as placement
+from pipeline import acoustic, alignment, lookup, text, tokens
 from pipeline.batch import collate
 from pipeline.frames import FrameTiming
-from pipeline.lookup import ConfigurationError, configure
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 from pipeline.training import checkpoint, dataset
-from pipeline.training.dataset import Fitted
+
+# What the checkpoints of one experiment differ in.
+OF_A_FOLD = {"fold", "seed", "epoch", "validation", "sizes", "normalization", "vocabulary"}
+OLD_LANGUAGE = "en"  # of models that do not state theirs
 
 
 @dataclass(frozen=True)
@@ -36,127 +40,175 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Inputs:
-    frames: NDArray[np.float32] | None
-    timing: FrameTiming | None
-    vectors: NDArray[np.float32] | None
-    spans: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    aligner: str | None
+    frames: NDArray[np.float32] | None = None
+    timing: FrameTiming | None = None
+    vectors: NDArray[np.float32] | None = None
+    spans: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    aligner: str | None = None
 
 
 def predict(
-    recording: Path | None, text: str | None, model: Path, language: str = "en"
+    recording: Path | None, said: str | None, model: Path, language: str | None = None
 ) -> Prediction:
     """Class probabilities for a recording and its words, by the networks under `model`
     (models/<experiment>).
 
-    Raises ConfigurationError when the network needs an input that was not given,
+    `language` is that of the words; None is the model's own. Raises ConfigurationError
+    when the network needs an input that was not given or a checkpoint cannot be used,
     AudioError or AlignmentError when the recording cannot be used.
     """
-    folders = sorted(path.parent for path in model.glob("folds/*/" + checkpoint.DESCRIPTION))
-    if not folders:
+    places = sorted(path.parent for path in model.glob("folds/*/" + checkpoint.DESCRIPTION))
+    if not places:
         raise ConfigurationError(
-            f"{model} holds no trained network, expected models/<experiment> after `dvc repro`"
+            f"{model} holds no trained network: --model takes models/<experiment>, which "
+            "`dvc repro` makes"
         )
-    loaded = [checkpoint.load(folder) for folder in folders]
+    loaded = [checkpoint.load(place) for place in places]
     description = loaded[0][2]
-    needs: frozenset[str] = lookup.system(description["experiment"]["network"]).needs
-    utterance = _utterance(recording, text, language, needs, description)
-    inputs = _prepare(utterance, needs, description)
-    outputs = []
-    for network, fitted, own in loaded:
-        outputs.append(
-            _probabilities(
-                network, fitted, utterance, inputs, needs, own["experiment"]["max_words"]
+    for place, (_, _, other) in zip(places, loaded, strict=True):
+        different = _different(description, other)
+        if different:
+            path = place / checkpoint.DESCRIPTION
+            raise ConfigurationError(
+                f"{path} cannot be used: its {', '.join(different)} are not those of "
+                f"{places[0] / checkpoint.DESCRIPTION}"
             )
+    try:
+        settings = _settings(description, model)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        path = places[0] / checkpoint.DESCRIPTION
+        raise ConfigurationError(f"{path} cannot be used: {reason}") from None
+    network = description["experiment"]["network"]
+    needs: frozenset[str] = lookup.system(network).needs
+    utterance = _utterance(recording, said, language, network, needs, description, settings)
+    inputs = _prepare(utterance, needs, settings)
+    max_words = description["experiment"].get("max_words")
+    outputs = []
+    for built, fitted, _ in loaded:
+        example = dataset.make_example(
+            utterance.utterance_id,
+            None,
+            fitted,
+            inputs.frames,
+            inputs.timing,
+            utterance.words if "text" in settings else None,
+            inputs.vectors,
+            inputs.spans,
+            max_words,
         )
+        with torch.inference_mode():
+            logits = built(collate([example]))
+        outputs.append(torch.softmax(logits.double(), dim=-1)[0].numpy())
     mean = np.mean(outputs, axis=0)
-    classes = description["classes"]
-    values = {name: float(value) for name, value in zip(classes, mean, strict=True)}
+    values = {name: float(value) for name, value in zip(description["classes"], mean, strict=True)}
     return Prediction(values, len(loaded), utterance.words, inputs.aligner)
+
+
+def _different(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    names = sorted({*first, *other} - OF_A_FOLD - {"versions"})
+    return [name for name in names if first.get(name) != other.get(name)]
+
+
+def _settings(description: Mapping[str, Any], model: Path) -> dict[str, tuple[str, Any]]:
+    """Name and checked settings of each input that the system reads, by section, and
+    those of the tokens.
+    """
+    reads = lookup.system(description["experiment"]["network"]).needs
+    found: dict[str, tuple[str, Any]] = {}
+    if reads & {"text", "alignment"}:
+        config = lookup.configure(tokens.Config, description["tokens"], "tokens")
+        found["tokens"] = "tokens", config
+        found["text"] = _entry(description, "text", "config", model)
+    if reads & {"audio", "alignment"}:
+        found["acoustic"] = _entry(description, "acoustic", "config", model)
+    if "alignment" in reads:
+        described = dict(description["alignment"])
+        name = lookup.check_name(str(described.pop("name")), "alignment")
+        found["alignment"] = name, alignment.settings(name, described)
+    return found
+
+
+def _entry(description: Mapping[str, Any], section: str, key: str, model: Path) -> tuple[str, Any]:
+    described = description[section]
+    name = lookup.check_name(str(described["name"]), section)
+    config = lookup.settings(section, name, described[key])
+    return name, _found(config, model)
+
+
+def _found(config: Any, model: Path) -> Any:
+    """Settings whose relative files are those of the project that the model lies in,
+    wherever the command is called.
+    """
+    changed = {}
+    for field in fields(config):
+        path = getattr(config, field.name)
+        if isinstance(path, Path) and not path.is_absolute():
+            above = model.resolve().parents
+            place = next((folder for folder in above if (folder / path).exists()), None)
+            if place is None:
+                raise ConfigurationError(
+                    f"{path} is in none of the folders above {model.resolve()}: put it where it "
+                    "lay in training, in the project that the model belongs to"
+                )
+            changed[field.name] = place / path
+    return replace(config, **changed) if changed else config
 
 
 def _utterance(
     recording: Path | None,
-    text: str | None,
-    language: str,
+    said: str | None,
+    language: str | None,
+    network: str,
     needs: frozenset[str],
-    description: dict[str, Any],
+    description: Mapping[str, Any],
+    settings: Mapping[str, tuple[str, Any]],
 ) -> Utterance:
-    network = description["experiment"]["network"]
     if needs & {"audio", "alignment"} and recording is None:
-        raise ConfigurationError(f"{network} reads speech, expected a recording")
+        raise ConfigurationError(f"{network} reads speech: name a recording")
     words: tuple[str, ...] = ()
-    if needs & {"text", "alignment"}:
-        if not text:
-            raise ConfigurationError(f"{network} reads words, expected --text with what is said")
-        words = tokens.words(
-            text, language, configure(tokens.Config, description["tokens"], "tokens")
-        )
+    if "text" in settings:
+        if not said:
+            raise ConfigurationError(f"{network} reads words: state them with --text")
+        language = language or description.get("language")
+        if language is None:
+            language = OLD_LANGUAGE
+            logging.getLogger(__name__).warning(
+                "the model does not state the language of its words: taken for %s, --language "
+                "states another",
+                language,
+            )
+        words = tokens.words(said, language, settings["tokens"][1])
         if not words:
-            raise ConfigurationError(f"no words in {text!r}, expected --text with what is said")
+            raise ConfigurationError(f"no words in {said!r}: state what is said with --text")
     path = None if recording is None else str(recording)
     return Utterance(
-        "recording", "", "", audio_path=path, transcript=text, words=words, language=language
+        "recording",
+        "",
+        "",
+        audio_path=path,
+        transcript=said,
+        words=words,
+        language=language or OLD_LANGUAGE,
     )
 
 
-def _prepare(utterance: Utterance, needs: frozenset[str], description: dict[str, Any]) -> _Inputs:
-    frames = timing = vectors = spans = aligner = None
-    if needs & {"audio", "alignment"}:
-        name, values = description["acoustic"]["name"], description["acoustic"]["config"]
-        module, config = (
-            lookup.component("acoustic", name),
-            lookup.component_config("acoustic", name, values),
+def _prepare(
+    utterance: Utterance, needs: frozenset[str], settings: Mapping[str, tuple[str, Any]]
+) -> _Inputs:
+    made: dict[str, Any] = {}
+    if "acoustic" in settings:
+        name, config = settings["acoustic"]
+        made["frames"], _ = acoustic.features(utterance, name, config)
+        made["timing"] = lookup.component("acoustic", name).timing(config)
+    if "alignment" in settings:
+        _, config = settings["alignment"]
+        placed = alignment.place_one(utterance, config.chain, config.check)
+        made["spans"] = (
+            np.array([span.start for span in placed]),
+            np.array([span.end for span in placed]),
         )
-        waveform = audio.load(utterance, config.sampling_rate)
-        frames = module.extract(waveform, config.sampling_rate, config)[: config.max_frames]
-        timing = module.timing(config)
-    if "alignment" in needs:
-        placed = placement.place_one(
-            utterance, description["alignment"]["chain"], description["alignment"]["check"]
-        )
-        spans = np.array([span.start for span in placed]), np.array([span.end for span in placed])
-        aligner = placed[0].aligner
-    if needs & {"text", "alignment"}:
-        vectors = _vectors(utterance, description["text"]["name"], description["text"]["config"])
-    return _Inputs(frames, timing, vectors, spans, aligner)
-
-
-def _vectors(utterance: Utterance, name: str, values: dict[str, Any]) -> NDArray[np.float32] | None:
-    module, config = lookup.component("text", name), lookup.component_config("text", name, values)
-    kind = module.kind(config)
-    if kind == "contextual":
-        return np.asarray(next(iter(module.embed([utterance], config)))[1])
-    if kind == "static":
-        vocabulary = sorted(set(utterance.words))
-        table, _ = module.look_up(vocabulary, config)
-        return np.asarray(table)[[vocabulary.index(word) for word in utterance.words]]
-    if config.fit == "corpus":
-        raise ConfigurationError(
-            f"{name} was fitted on the whole corpus and knows no new words, expected `fit: fold`"
-        )
-    return None
-
-
-def _probabilities(
-    network: torch.nn.Module,
-    fitted: Fitted,
-    utterance: Utterance,
-    inputs: _Inputs,
-    needs: frozenset[str],
-    max_words: int | None,
-) -> NDArray[np.float64]:
-    example = dataset.make_example(
-        utterance.utterance_id,
-        None,
-        fitted,
-        inputs.frames,
-        inputs.timing,
-        utterance.words if needs & {"text", "alignment"} else None,
-        inputs.vectors,
-        inputs.spans,
-        max_words,
-    )
-    with torch.inference_mode():
-        logits = network(collate([example]))
-    return np.asarray(torch.softmax(logits.double(), dim=-1)[0].numpy())
+        made["aligner"] = placed[0].aligner
+    if "text" in settings:
+        made["vectors"] = text.vectors(utterance, *settings["text"])
+    return _Inputs(**made)

@@ -83,7 +83,7 @@ def utterance_vectors(
     from pipeline.batch import collate
     from pipeline.training import Experiment as Trained
     from pipeline.training import checkpoint, dataset
-    from pipeline.training.loop import Folders
+    from pipeline.training.inputs import Folders, open_inputs
 
     if not experiment.trained or not (experiment.trained[0] / checkpoint.WEIGHTS).is_file():
         raise FileNotFoundError(
@@ -96,8 +96,7 @@ def utterance_vectors(
             f"the network of {experiment.network} has no method `embed(batch)` that gives the "
             "vectors before its classifier, Tensor[B, dim]"
         )
-    places = Folders.of(Trained(**experiment.settings), data_root)
-    inputs = dataset.open_inputs(places.acoustic, places.spans, places.text)
+    inputs = open_inputs(Folders.of(Trained(**experiment.settings), data_root))
     path = experiment.trained[0] / folders.PROBABILITIES
     tested = pq.read_table(path, columns=["utterance_id"])
     names = sorted(set(tested["utterance_id"].to_pylist()))

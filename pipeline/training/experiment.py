@@ -1,4 +1,4 @@
-"""An experiment: one system on one corpus, the inputs it reads, what differs from its paper."""
+"""An experiment: one system on one corpus, its inputs, what differs from its paper."""
 
 from __future__ import annotations
 

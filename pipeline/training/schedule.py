@@ -4,16 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from pipeline import folders, lookup
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection
 from pipeline.shards import key_of
 from pipeline.training.experiment import Experiment
-from pipeline.training.loop import Folders, Task
+from pipeline.training.inputs import Folders
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fold with one seed. `description` goes into the checkpoint: what prediction
+    needs for new recordings.
+    """
+
+    experiment: Experiment
+    folders: Folders
+    classes: tuple[str, ...]
+    fold: int
+    seed: int
+    out: Path
+    scratch: Path
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fold reports: the chosen epoch, seconds per epoch, unusable utterances,
+    the curve of each epoch.
+    """
+
+    fold: int
+    seed: int
+    epoch: int
+    seconds_per_epoch: float
+    rejections: tuple[Rejection, ...]
+    history: tuple[dict[str, float], ...]
 
 
 def tasks(
@@ -28,17 +62,23 @@ def tasks(
     """Tasks of an experiment, seeds outermost.
 
     Their scratch folders follow from settings, inputs and code. `description` is what
-    a later prediction needs to know (`params.describe`).
+    a later prediction needs to know (`params.describe`); the language of the words is
+    added here. Raises ConfigurationError for an input that is not built.
     """
     inputs = Folders.of(experiment, data)
+    for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):
+        if folder is not None and not folder.is_dir():
+            raise ConfigurationError(f"{folder} is not built: run `serflow sync`, then `dvc repro`")
     table = pq.read_table(inputs.split / folders.FOLDS, columns=["fold"])
     folds = sorted(set(table["fold"].to_pylist()))
-    modules = ["pipeline.training.loop", experiment.system.__module__]
+    modules = ["pipeline.training.fold", experiment.system.__module__]
+    described = dict(description)
     if experiment.text is not None:
         # Folds fit their own word vectors: the embedding's code is part of training.
         modules.append(lookup.component("text", experiment.text).__name__)
+        described["language"] = _language(data, experiment.corpus, inputs.split)
     code = lookup.fingerprint(*modules)
-    state = scratch / name / key_of(description, code, _contents(inputs))
+    state = scratch / name / key_of(described, code, _contents(inputs))
     return [
         Task(
             experiment,
@@ -48,7 +88,7 @@ def tasks(
             seed,
             folders.fold(models, name, seed, fold),
             state / f"seed-{seed}-fold-{fold}",
-            dict(description),
+            described,
         )
         for seed in experiment.seeds
         for fold in folds
@@ -69,9 +109,26 @@ def folds_of(work: Sequence[Task]) -> list[int]:
     return sorted({task.fold for task in work})
 
 
+def _language(data: Path, corpus: str, split: Path) -> str:
+    """The language of most training utterances; of equally many, the first by name."""
+    trained = pq.read_table(
+        split / folders.FOLDS, columns=["utterance_id"], filters=[("subset", "=", "train")]
+    )
+    names = set(trained["utterance_id"].to_pylist())
+    path = folders.utterances(data, corpus) / folders.UTTERANCES
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is not built: run `dvc repro`")
+    # These two columns alone: labels of test rows are in this file too.
+    rows = pq.read_table(path, columns=["utterance_id", "language"]).to_pylist()
+    counts: Counter[str] = Counter(row["language"] for row in rows if row["utterance_id"] in names)
+    if not counts:
+        raise ConfigurationError(f"{split / folders.FOLDS} has no training utterance of {path}")
+    most = max(counts.values())
+    return min(language for language, count in counts.items() if count == most)
+
+
 def _contents(inputs: Folders) -> str:
-    # Shard contents are named by the keys in their index; the other files are small
-    # enough to hash.
+    # The index of shards holds their hashes; the other files are small enough to hash.
     digest = hashlib.sha256()
     unread = (folders.REJECTS, folders.LABELS)
     for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):

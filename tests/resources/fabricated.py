@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import executor, shards, tables
+from pipeline import executor, shards, tables, text
+from pipeline import folders as places
 from pipeline.schema import Utterance, WordSpan
-from pipeline.text import _embedding as embedding
+from pipeline.training import fold
 from pipeline.training.experiment import Experiment
-from pipeline.training.loop import Folders, Task
+from pipeline.training.inputs import Folders
+from pipeline.training.schedule import Task
 
 CLASSES = ("angry", "neutral", "sad")
 WORDS = ("no", "yes", "go", "home", "late", "why", "rain", "tea")
@@ -116,17 +118,17 @@ def write_folds(folder: Path) -> None:
     chooses the epoch.
     """
     rows = []
-    for fold in range(NUM_FOLDS):
+    for tested in range(NUM_FOLDS):
         for number in range(NUM_UTTERANCES):
             triple = number // 3
             subset = (
                 "test"
-                if triple % NUM_FOLDS == fold
+                if triple % NUM_FOLDS == tested
                 else "valid"
                 if triple % 8 in (2, 3)
                 else "train"
             )
-            rows.append((fold, subset, name(number), None if subset == "test" else label(number)))
+            rows.append((tested, subset, name(number), None if subset == "test" else label(number)))
     columns = ("fold", "subset", "utterance_id", "emotion")
     folder.mkdir(parents=True, exist_ok=True)
     table = {column: [row[position] for row in rows] for position, column in enumerate(columns)}
@@ -168,31 +170,27 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
             for place, word in enumerate(item.words)
         ]
     tables.write_spans(folders.spans / "spans.parquet", spans, {})
-    embedding.embed_corpus(made, "one_hot", {}, folders.text)
+    text.embed_corpus(made, "one_hot", text.settings("one_hot", {}), folders.text)
+    corpus = places.utterances(data, experiment.corpus)
+    tables.write_utterances(corpus / places.UTTERANCES, made)
     write_folds(folders.split)
     return folders
 
 
 def experiment(network: str = "FG_CME", **changes: Any) -> Experiment:
     training = {"epochs": 4, "batch_size": 5} | changes.pop("training", {})
-    return Experiment(
-        "made",
-        network,
-        "made",
-        "made",
-        "one_hot",
-        "made",
-        hyperparameters=SMALL[network],
-        training=training,
-        **changes,
-    )
+    made = dict.fromkeys(("corpus", "acoustic", "alignment", "split"), "made")
+    values = {**made, "text": "one_hot", "hyperparameters": SMALL[network], "training": training}
+    return Experiment(network=network, **{**values, **changes})
 
 
-def task(folder: Path, chosen: Experiment, folders: Folders, fold: int = 0, seed: int = 0) -> Task:
+def task(
+    folder: Path, chosen: Experiment, folders: Folders, number: int = 0, seed: int = 0
+) -> Task:
     """A task that writes to folder/out and keeps its state in folder/scratch."""
     description = {"name": "made", "experiment": asdict(chosen), "recipe": asdict(chosen.recipe)}
     return Task(
-        chosen, folders, CLASSES, fold, seed, folder / "out", folder / "scratch", description
+        chosen, folders, CLASSES, number, seed, folder / "out", folder / "scratch", description
     )
 
 
@@ -203,3 +201,11 @@ def files(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def train(
+    folder: Path, folders: Folders, network: str = "FG_CME", **changes: Any
+) -> dict[str, bytes]:
+    made = task(folder, experiment(network, **changes), folders)
+    fold.train_fold(made)
+    return files(made.out)

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import params as parameters
-from pipeline.training.experiment import Experiment
 from tests.resources import fabricated, recordings
 
 LABELS = ("angry", "neutral", "sad")
@@ -107,16 +105,14 @@ def write(root: Path) -> Path:
 
 
 def write_params(folder: Path, root: Path, **experiment: Any) -> Path:
-    """A params file beside the corpus, complete with its `build` section."""
-    vectors = folder / "vectors.txt"
+    """A params file beside the corpus; an experiment's key set to None is left out."""
+    vectors, chosen = folder / "vectors.txt", EXPERIMENT | experiment
     vectors.write_text("no 1 0\nrain 0 1\n")
     document = DOCUMENT | {
         "corpora": {"manifest": {"root": str(root)}},
         "text": DOCUMENT["text"] | {"glove": {"path": str(vectors)}},
-        "experiments": {"small": EXPERIMENT | experiment},
+        "experiments": {"small": {key: value for key, value in chosen.items() if value}},
     }
-    chosen = {"small": Experiment(**document["experiments"]["small"])}
-    document["build"] = parameters.needed_builds(chosen, document)
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(document))
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import folders
 from tests.resources import stage_memory
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +31,6 @@ def test_memory_does_not_grow_with_the_corpus(stage: str, tmp_path: Path) -> Non
         # vectors, 40 MiB: none may stay.
         assert many - few < 16, f"{stage} {variant}: {few:.0f} MiB, then {many:.0f} MiB"
         assert many < 1024, f"{stage} {variant}: {many:.0f} MiB, expected less than 1 GiB"
-    for variant in peaks:
-        for account in tmp_path.glob(f"data/*/*/{variant}/metrics.json"):
-            counts = json.loads(account.read_text())
-            assert counts["rejected"] == 0 and counts["used"] in stage_memory.COUNTS.values(), (
-                variant,
-                counts,
-            )
+    for folder in (path for name in peaks for path in tmp_path.glob(f"data/*/*/{name}")):
+        counts = json.loads(folders.metrics(folder).read_text())
+        assert counts["rejected"] == 0 and counts["used"] in stage_memory.COUNTS.values(), folder

@@ -35,7 +35,8 @@ def train_with(
     """Another experiment on the same corpus; returns its model."""
     fabricated.run_serially(monkeypatch)
     shutil.copytree(built / "data", folder / "data")
-    params_file = small_corpus.write_params(folder, built / "corpus", text=embedding, **changes)
+    changes = {"text": embedding, **changes}
+    params_file = small_corpus.write_params(folder, built / "corpus", **changes)
     text.main("manifest", embedding, params_file, folder / "data")
     train.main("small", params_file, folder / "data", folder / "models", folder / "scratch")
     return folder / "models" / "small"
@@ -122,13 +123,13 @@ def test_other_words_change_the_answer(built: Path) -> None:
 def test_what_is_missing_is_said_in_one_line(built: Path, tmp_path: Path) -> None:
     model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
     for said in (None, "", "[LAUGHTER] ..."):
-        with pytest.raises(ConfigurationError, match="expected --text with what is said"):
+        with pytest.raises(ConfigurationError, match="with --text"):
             prediction.predict(recording, said, model)
-    with pytest.raises(ConfigurationError, match="FG_CME reads speech, expected a recording"):
+    with pytest.raises(ConfigurationError, match="FG_CME reads speech: name a recording"):
         prediction.predict(None, "no", model)
     with pytest.raises(
         ConfigurationError,
-        match=r"holds no trained network, expected models/<experiment> after `dvc",
+        match="holds no trained network: --model takes models/<experiment>",
     ):
         prediction.predict(recording, "no", tmp_path)
     with pytest.raises(AudioError, match="audio silent"):
@@ -143,9 +144,20 @@ def test_what_is_missing_is_said_in_one_line(built: Path, tmp_path: Path) -> Non
 def test_a_network_of_one_modality_asks_for_no_more(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
+    unread = {"acoustic": None} if network == "LSTM_Attn_s" else {"text": None}
     model = train_with(
-        built, tmp_path, monkeypatch, "glove", network=network, hyperparameters={"hidden_size": 2}
+        built,
+        tmp_path,
+        monkeypatch,
+        "glove",
+        network=network,
+        hyperparameters={"hidden_size": 2},
+        alignment=None,
+        **unread,
     )
+    described = json.loads(next(model.glob("folds/*/checkpoint.json")).read_text())
+    assert not {*unread, "alignment"} & set(described)
+    assert ("language" in described) == (network == "LSTM_Attn_s")
     if network == "LSTM_Attn_a":
         said = prediction.predict(built / "corpus" / "wav" / "u03.wav", None, model)
         assert said.words == () and said.aligner is None
@@ -164,9 +176,7 @@ def test_words_fitted_on_the_corpus_know_no_new_ones(
     }
     monkeypatch.setitem(small_corpus.DOCUMENT, "text", document)
     model = train_with(built, tmp_path, monkeypatch, "word2vec")
-    with pytest.raises(
-        ConfigurationError, match=r"word2vec was fitted on the whole corpus .* expected `fit: fold`"
-    ):
+    with pytest.raises(ConfigurationError, match="word2vec were fitted on the whole corpus"):
         prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", model)
 
 
@@ -185,6 +195,105 @@ def test_the_command_prints_a_table_or_json(built: Path) -> None:
     assert set(said["probabilities"]) == set(small_corpus.LABELS) and said["networks"] == 2
     without = CliRunner().invoke(cli.app, command)
     assert without.exit_code == 2 and without.stdout == ""
-    assert without.stderr.splitlines() == [
-        "error: FG_CME reads words, expected --text with what is said"
-    ]
+    assert without.stderr.splitlines() == ["error: FG_CME reads words: state them with --text"]
+
+
+def changed(model: Path, folder: Path, **values: object) -> Path:
+    """A copy of a model whose first fold says something else."""
+    shutil.copytree(model, folder / "changed")
+    path = sorted((folder / "changed").glob("folds/*/checkpoint.json"))[0]
+    described = json.loads(path.read_text()) | values
+    kept = {key: value for key, value in described.items() if value is not None}
+    path.write_text(json.dumps(kept))
+    return folder / "changed"
+
+
+RECORDING = "corpus/wav/u03.wav"
+
+
+def test_a_foreign_model_runs_no_command(built: Path, tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    command = ["bash", "-c", f"touch {touched}"]
+    alone = single(built / "models" / "small", 0, tmp_path)
+    chain = {"name": "x", "chain": {"mfa": {"command": command}}}
+    model = changed(alone, tmp_path, alignment=chain)
+    with pytest.raises((ConfigurationError, AlignmentError)) as raised:
+        prediction.predict(built / RECORDING, "no", model)
+    assert not touched.exists() and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "said"),
+    [
+        ("acoustic", {"name": "../fbank", "config": {}}, "'../fbank' is no name"),
+        ("acoustic", {"name": "os", "config": {}}, "unknown acoustic component 'os'"),
+        ("acoustic", {"name": "fbank", "config": {"command": "x"}}, "unknown key command"),
+        ("acoustic", {"name": "fbank"}, "no 'config'"),
+        ("acoustic", None, "no 'acoustic'"),
+        ("text", {"name": "..", "config": {}}, "'..' is no name"),
+        ("alignment", {"name": "uniform"}, "chain is missing"),
+        ("tokens", {"language": "en"}, "unknown key language"),
+        ("tokens", None, "no 'tokens'"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_description_that_no_training_wrote_is_one_line(
+    built: Path, tmp_path: Path, section: str, value: object, said: str
+) -> None:
+    alone = single(built / "models" / "small", 0, tmp_path)
+    model = changed(alone, tmp_path, **{section: value})
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        prediction.predict(built / RECORDING, "no", model)
+    assert "checkpoint.json cannot be used: " in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_folds_of_different_experiments_are_not_averaged(built: Path, tmp_path: Path) -> None:
+    classes = list(reversed(small_corpus.LABELS))
+    model = changed(built / "models" / "small", tmp_path, classes=classes)
+    with pytest.raises(ConfigurationError, match="its classes are not those of"):
+        prediction.predict(built / RECORDING, "no", model)
+
+
+def test_words_are_cut_in_the_language_of_the_model(
+    built: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said, recording = "我很高兴。", built / RECORDING
+    alone = single(built / "models" / "small", 0, tmp_path)
+    described = json.loads((alone / "folds/only/checkpoint.json").read_text())
+    assert described["language"] == "en"
+    chinese = changed(alone, tmp_path / "zh", language="zh")
+    assert prediction.predict(recording, said, chinese).words == ("我", "很", "高兴")
+    english = prediction.predict(recording, said, chinese, language="en").words
+    assert english == prediction.predict(recording, said, alone).words != ("我", "很", "高兴")
+    assert not [line for line in caplog.messages if "language" in line]
+    old = changed(alone, tmp_path / "old", language=None)
+    assert prediction.predict(recording, said, old).words == english
+    (line,) = [line for line in caplog.messages if "language" in line]
+    assert "taken for en" in line
+
+
+def test_relative_vectors_are_those_of_the_models_project(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    elsewhere.mkdir()
+    trained = train_with(built, project, monkeypatch, "glove")
+    alone = single(trained, 0, project / "models")
+    before = prediction.predict(built / RECORDING, "no rain", alone).probabilities
+    text = {"name": "glove", "config": {"path": "vectors.txt"}}
+    model = changed(alone, project / "models", text=text)
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "vectors.txt").write_text("no 9 9\nrain 9 9\n")
+    assert prediction.predict(built / RECORDING, "no rain", model).probabilities == before
+    (project / "vectors.txt").unlink()
+    with pytest.raises(ConfigurationError, match=r"vectors.txt is in none of the folders above"):
+        prediction.predict(built / RECORDING, "no rain", model)
+
+
+def test_one_network_is_no_mean(built: Path, tmp_path: Path) -> None:
+    alone = single(built / "models" / "small", 0, tmp_path)
+    command = ["predict", str(built / RECORDING), "--model", str(alone), "--text", "no"]
+    printed = CliRunner().invoke(cli.app, command)
+    assert printed.exit_code == 0 and "one network" in printed.stdout

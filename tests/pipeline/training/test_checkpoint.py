@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from pipeline import lookup
 from pipeline.batch import Example, Sizes, collate
+from pipeline.lookup import ConfigurationError
 from pipeline.training import checkpoint
-from pipeline.training.dataset import Fitted
+from pipeline.training.fitted import Fitted
 from tests.resources import fabricated
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZES = Sizes(feature_dim=1, word_dim=3, vocabulary_size=3, num_classes=3)
+AUDIO = Sizes(feature_dim=1, num_classes=3)
 FITTED = Fitted(
     np.array([0.1], np.float32),
     np.array([1 / 3], np.float32),
@@ -73,10 +76,19 @@ def test_every_row_can_be_written(network: str) -> None:
 
 
 def test_nothing_fitted_is_nothing_loaded(tmp_path: Path) -> None:
-    built = lookup.system("LSTM_Attn_a")(SIZES, hidden_size=2)
-    experiment = {"network": "LSTM_Attn_a", "hyperparameters": {"hidden_size": 2}}
+    built = lookup.system("LSTM_Attn_a")(AUDIO, hidden_size=2)
+    experiment = {
+        "corpus": "x",
+        "network": "LSTM_Attn_a",
+        "split": "x",
+        "hyperparameters": {"hidden_size": 2},
+    }
     checkpoint.save(
-        tmp_path, built, Fitted(None, None, (), None), SIZES, {"experiment": experiment}
+        tmp_path,
+        built,
+        Fitted(None, None, (), None),
+        AUDIO,
+        {"experiment": experiment, "classes": ["a", "b", "c"]},
     )
     assert checkpoint.load(tmp_path)[1] == Fitted(None, None, (), None)
 
@@ -91,48 +103,81 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", [checkpoint.WEIGHTS, checkpoint.DESCRIPTION])
-def test_half_a_checkpoint_says_what_is_missing(tmp_path: Path, missing: str) -> None:
-    for name in {checkpoint.WEIGHTS, checkpoint.DESCRIPTION} - {missing}:
-        (tmp_path / name).write_text("{}")
-    with pytest.raises(
-        FileNotFoundError, match=f"{missing} is missing, expected a folder written by training"
-    ):
-        checkpoint.load(tmp_path)
+def test_half_a_checkpoint_says_what_is_missing(trained: Path, missing: str) -> None:
+    (trained / missing).unlink()
+    with pytest.raises(ConfigurationError, match=f"{missing} is missing: train again"):
+        checkpoint.load(trained)
 
 
-def test_state_comes_back_bit_by_bit(tmp_path: Path) -> None:
-    path = tmp_path / "scratch" / "state.safetensors"
-    assert checkpoint.read_state(path) is None
-    tensors = {
-        "step": torch.tensor(3.0),
-        "weights": torch.randn(4, 3).t(),
-        "empty": torch.zeros(0, 2),
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    built = lookup.system("LSTM_Attn_a")(SIZES, hidden_size=2)
+    experiment = {
+        "corpus": "x",
+        "network": "LSTM_Attn_a",
+        "split": "x",
+        "hyperparameters": {"hidden_size": 2},
     }
-    history = [{"epoch": 1, "valid_loss": 0.1 + 0.2}]
-    checkpoint.write_state(path, tensors, {"history": history})
-    found = checkpoint.read_state(path)
-    assert found is not None and found[1] == {"history": history}
-    assert set(found[0]) == set(tensors)
-    for name, value in tensors.items():
-        assert torch.equal(found[0][name], value) and found[0][name].dtype == value.dtype
-    assert [item.name for item in path.parent.iterdir()] == ["state.safetensors"]
+    described = {"experiment": experiment, "classes": ["a", "b", "c"]}
+    checkpoint.save(tmp_path, built, FITTED, SIZES, described)
+    return tmp_path
 
 
-def test_a_state_half_written_leaves_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("chain", {"mfa": {}}, "unknown key chain"),
+        ("classes", None, "no classes"),
+        ("classes", ["a", "a", "b"], "no list of different names"),
+        ("classes", ["a", "b"], "2 classes, but sizes.num_classes = 3"),
+        ("experiment", {}, "corpus is missing"),
+        ("experiment", "os.system", "is not a section"),
+        ("experiment", {"network": "os.system", "corpus": "x", "split": "x"}, "unknown network"),
+        ("sizes", {"feature_dim": 1}, r"expected \['feature_dim'"),
+        ("sizes", asdict(SIZES) | {"word_dim": 10**12}, "whole number up to"),
+        ("sizes", asdict(SIZES) | {"word_dim": 4}, r"has the shape \(2, 3\)"),
+        ("vocabulary", ["no"], "1 words, but vocabulary_size = 3"),
+        ("normalization", {"mean": [0.1]}, "no 'deviation'"),
+        ("normalization", {"mean": [0.1], "deviation": [0.0]}, "not above zero"),
+        ("normalization", {"mean": [0.1], "deviation": [float("nan")]}, "finite numbers"),
+        ("normalization", {"mean": [0.1, 1.0], "deviation": [1.0, 1.0]}, "1 finite numbers"),
+        ("normalization", {"mean": [0.1], "deviation": None}, "expected both or none"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_description_that_no_training_wrote_is_one_line(
+    trained: Path, key: str, value: object, said: str
 ) -> None:
-    path = tmp_path / "state.safetensors"
-    checkpoint.write_state(path, {"a": torch.ones(2)}, {"number": 1})
+    path = trained / checkpoint.DESCRIPTION
+    described = json.loads(path.read_text()) | {key: value}
+    if value is None:
+        del described[key]
+    path.write_text(json.dumps(described))
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        checkpoint.load(trained)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
-    def dies(target: Path, *_: object) -> None:
-        target.write_bytes(b"half")
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "_save_file", dies)
-    with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_state(path, {"a": torch.zeros(2)}, {"number": 2})
-    found = checkpoint.read_state(path)
-    assert found is not None and found[1] == {"number": 1}
+def test_weights_that_do_not_fit_are_one_line(trained: Path) -> None:
+    path = trained / checkpoint.WEIGHTS
+    tensors = load_file(path)
+    whole = path.read_bytes()
+    first = sorted(name for name in tensors if name.startswith("network."))[0]
+    damaged = [
+        {**tensors, first: torch.full_like(tensors[first], float("nan"))},
+        {**tensors, first: torch.zeros(3, 1, 4)},
+        {name: value for name, value in tensors.items() if name != first},
+    ]
+    for given in damaged:
+        save_file(given, path)
+        with pytest.raises(ConfigurationError) as raised:
+            checkpoint.load(trained)
+        assert str(raised.value).startswith(f"{path} cannot be used: ")
+        assert "\n" not in str(raised.value)
+    for content in (whole[:50], b"", b"\xff" * 100):
+        path.write_bytes(content)
+        with pytest.raises(ConfigurationError, match="safetensors cannot be used: "):
+            checkpoint.load(trained)
 
 
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

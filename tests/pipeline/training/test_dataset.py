@@ -8,18 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import shards, tables
+from pipeline import shards, tables, text
 from pipeline.batch import Sizes
 from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance, WordSpan
 from pipeline.shards import Rows
-from pipeline.text import _embedding as embedding
 from pipeline.training import dataset
-from pipeline.training.dataset import Fitted
+from pipeline.training.fitted import Fitted, fit, sizes
+from pipeline.training.inputs import Folders, Inputs, open_inputs, usable
 from tests.resources import fabricated
 
-ALL = frozenset({"audio", "text", "alignment"})
 TIMING = FrameTiming(0.01, 0.01, 0.005)
 
 
@@ -45,7 +44,7 @@ def write(
     words: Mapping[str, tuple[str, ...]] = WORDS,
     embedded: str = "one_hot",
     settings: Mapping[str, object] | None = None,
-) -> dataset.Inputs:
+) -> Inputs:
     given = frames() if features is None else features
 
     def produce(wanted) -> Iterator[Rows]:
@@ -64,13 +63,19 @@ def write(
     ]
     tables.write_spans(folder / "spans" / "spans.parquet", spans, {})
     utterances = [Utterance(name, "tiny", "sad", words=spoken) for name, spoken in words.items()]
-    embedding.embed_corpus(utterances, embedded, settings or {}, folder / "text")
-    return dataset.open_inputs(ALL, folder / "acoustic", folder / "spans", folder / "text")
+    config = text.settings(embedded, settings or {})
+    text.embed_corpus(utterances, embedded, config, folder / "text")
+    return opened(folder)
+
+
+def opened(folder: Path, *without: str) -> Inputs:
+    places = {name: folder / name for name in ("acoustic", "spans", "text", "split")}
+    return open_inputs(Folders(**{**places, **dict.fromkeys(without)}))
 
 
 def test_moments_are_those_of_numpy_over_all_training_frames(tmp_path: Path) -> None:
     inputs = write(tmp_path)
-    fitted = dataset.fit(inputs, ["a", "b", "c"], "train")
+    fitted = fit(inputs, ["a", "b", "c"], "train")
     together = np.concatenate([frames()[name] for name in ("a", "b", "c")]).astype(np.float64)
     assert fitted.mean is not None and fitted.deviation is not None
     np.testing.assert_allclose(fitted.mean, together.mean(axis=0), rtol=1e-6)
@@ -83,7 +88,7 @@ def test_moments_are_those_of_numpy_over_all_training_frames(tmp_path: Path) -> 
 
 def test_features_may_stay_as_they_are(tmp_path: Path) -> None:
     inputs = write(tmp_path)
-    fitted = dataset.fit(inputs, ["a"], "none")
+    fitted = fit(inputs, ["a"], "none")
     assert fitted.mean is None and fitted.deviation is None
     np.testing.assert_array_equal(
         dataset.Examples(inputs, fitted, ["b"], None)[0].frames, frames()["b"]
@@ -100,19 +105,17 @@ def same(first: Fitted, second: Fitted) -> bool:
 @pytest.mark.parametrize("embedded", ["one_hot", "word2vec"])
 def test_nothing_fitted_depends_on_test_rows(tmp_path: Path, embedded: str) -> None:
     settings = {"vector_size": 4, "epochs": 2} if embedded == "word2vec" else {}
-    before = dataset.fit(
-        write(tmp_path / "1", None, WORDS, embedded, settings), ["a", "b", "c"], "train"
-    )
+    before = fit(write(tmp_path / "1", None, WORDS, embedded, settings), ["a", "b", "c"], "train")
     louder = {**frames(), "test": frames()["test"] * 100}
     other_words = {**WORDS, "test": ("go",) * 40}
-    after = dataset.fit(
+    after = fit(
         write(tmp_path / "2", louder, other_words, embedded, settings), ["a", "b", "c"], "train"
     )
     assert same(before, after)
     assert before.table is not None and "tea" not in before.vocabulary
     # The same change on a training row is seen: otherwise this test would pass on
     # anything.
-    seen = dataset.fit(
+    seen = fit(
         write(
             tmp_path / "3",
             {**louder, "a": louder["a"] * 2},
@@ -128,13 +131,13 @@ def test_nothing_fitted_depends_on_test_rows(tmp_path: Path, embedded: str) -> N
 
 def test_words_are_numbered_from_one_and_unknown_ones_are_zero(tmp_path: Path) -> None:
     inputs = write(tmp_path)
-    fitted = dataset.fit(inputs, ["a", "b", "c"], "train")
+    fitted = fit(inputs, ["a", "b", "c"], "train")
     assert fitted.vocabulary == ("no", "yes", "go")
     (example,) = dataset.Examples(inputs, fitted, ["test"], None)
     assert example.word_ids is not None and example.words is not None
     assert example.word_ids.tolist() == [0, 1, 0]
     assert example.words.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
-    assert dataset.sizes(inputs, fitted, 4) == Sizes(
+    assert sizes(inputs, fitted, 4) == Sizes(
         feature_dim=2, word_dim=3, vocabulary_size=4, num_classes=4
     )
 
@@ -143,17 +146,17 @@ def test_pretrained_vectors_are_kept_for_words_that_training_lacks(tmp_path: Pat
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("no 1 2\nyes 3 4\ngo 5 6\ntea 7 8\n")
     inputs = write(tmp_path, None, WORDS, "glove", {"path": str(vectors)})
-    fitted = dataset.fit(inputs, ["a", "b", "c"], "train")
+    fitted = fit(inputs, ["a", "b", "c"], "train")
     assert fitted.table is None and fitted.vocabulary == ("go", "no", "yes")
     (example,) = dataset.Examples(inputs, fitted, ["test"], None)
     assert example.words is not None and example.word_ids is not None
     assert example.words[:2].tolist() == [[7, 8], [1, 2]] and example.word_ids.tolist() == [0, 2, 0]
-    assert dataset.sizes(inputs, fitted, 2).word_dim == 2
+    assert sizes(inputs, fitted, 2).word_dim == 2
 
 
 def test_max_words_cuts_words_ids_and_segments_alike(tmp_path: Path) -> None:
     inputs = write(tmp_path)
-    fitted = dataset.fit(inputs, ["a", "b", "c"], "train")
+    fitted = fit(inputs, ["a", "b", "c"], "train")
     (whole,) = dataset.Examples(inputs, fitted, ["a"], [1])
     (cut,) = dataset.Examples(inputs, fitted, ["a"], [1], max_words=2)
     assert whole.segments is not None and whole.segments.tolist() == [[0, 2], [2, 4], [4, 5]]
@@ -199,61 +202,45 @@ def test_what_lacks_an_input_is_rejected_with_what_it_lacks(tmp_path: Path) -> N
         if row["utterance_id"] != "b" and (row["utterance_id"], row["word_index"]) != ("c", 1)
     ]
     pq.write_table(pa.Table.from_pylist(kept), tmp_path / "spans" / "spans.parquet")
-    inputs = dataset.open_inputs(ALL, tmp_path / "acoustic", tmp_path / "spans", tmp_path / "text")
-    usable, rejections = dataset.usable(inputs, ["a", "b", "c", "nobody"])
-    assert usable == ["a"]
+    kept, rejections = usable(opened(tmp_path), ["a", "b", "c", "nobody"])
+    assert kept == ["a"]
     assert [(item.utterance_id, item.stage, item.reason, item.detail) for item in rejections] == [
         ("b", "train", "input missing", "word alignment"),
-        ("c", "train", "alignment incomplete", "1 of 2 words have times, expected all"),
+        ("c", "train", "alignment incomplete", "1 of 2 words have times"),
         ("nobody", "train", "input missing", "acoustic features, word alignment, words"),
     ]
 
 
 @pytest.mark.parametrize("needs", [{"audio"}, {"text"}, {"audio", "text"}])
-def test_only_what_a_row_needs_is_opened(tmp_path: Path, needs: set[str]) -> None:
+def test_what_a_system_does_not_read_is_not_there(tmp_path: Path, needs: set[str]) -> None:
     write(tmp_path)
-    nowhere = tmp_path / "nowhere"
-    inputs = dataset.open_inputs(
-        frozenset(needs),
-        tmp_path / "acoustic" if "audio" in needs else nowhere,
-        nowhere,
-        tmp_path / "text" if "text" in needs else nowhere,
-    )
-    fitted = dataset.fit(inputs, ["a", "b"], "train")
+    sections = {"audio": "acoustic", "text": "text"}
+    inputs = opened(tmp_path, "spans", *(sections[item] for item in sections if item not in needs))
+    fitted = fit(inputs, ["a", "b"], "train")
     (example,) = dataset.Examples(inputs, fitted, ["a"], [0])
     assert (example.frames is not None, example.words is not None) == (
         "audio" in needs,
         "text" in needs,
     )
     assert example.segments is None
-    sizes = dataset.sizes(inputs, fitted, 2)
-    assert (sizes.feature_dim > 0, sizes.word_dim > 0, sizes.vocabulary_size > 0) == (
+    widths = sizes(inputs, fitted, 2)
+    assert (widths.feature_dim > 0, widths.word_dim > 0, widths.vocabulary_size > 0) == (
         "audio" in needs,
         "text" in needs,
         "text" in needs,
     )
 
 
-def test_word_alignment_refuses_token_vectors(tmp_path: Path) -> None:
-    write(tmp_path)
-    info = (tmp_path / "text" / "info.json").read_text()
-    (tmp_path / "text" / "info.json").write_text(info.replace('"unit": "word"', '"unit": "token"'))
-    with pytest.raises(ConfigurationError, match="expected an embedding with `pooling: word`"):
-        dataset.open_inputs(ALL, tmp_path / "acoustic", tmp_path / "spans", tmp_path / "text")
-
-
 def test_training_without_frames_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match="expected at least one training utterance with audio"
-    ):
-        dataset.fit(write(tmp_path), [], "train")
+    with pytest.raises(ConfigurationError, match="no training utterance has frames"):
+        fit(write(tmp_path), [], "train")
 
 
 def test_a_fold_too_large_for_memory_is_read_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = write(tmp_path)
-    fitted = dataset.fit(inputs, ["a", "b", "c"], "train")
+    fitted = fit(inputs, ["a", "b", "c"], "train")
     kept = dataset.Examples(inputs, fitted, ["a", "b"], [0, 1])
     assert kept[0] is kept[0]
     monkeypatch.setattr(dataset, "MEMORY_LIMIT", 10)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import lookup
+from pipeline import lookup, params
 from pipeline.lookup import ConfigurationError
 from pipeline.training.experiment import Experiment
 
@@ -33,5 +33,31 @@ def test_mistakes_name_the_section() -> None:
         ConfigurationError, match=r"training: unknown key lr, expected one of \['batch_size'"
     ):
         _ = Experiment(network="TSIN", training={"lr": 1}, **INPUTS).recipe
-    with pytest.raises(ConfigurationError, match="unknown network row 'TSIM'"):
+    with pytest.raises(ConfigurationError, match="unknown network 'TSIM'"):
         _ = Experiment(network="TSIM", **INPUTS).recipe
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "said"),
+    [
+        ("TSIN", {"acoustic": "waveform", "text": "bert"}, "TSIN reads frames"),
+        ("CMA_raw", {"acoustic": "fbank", "text": "glove"}, "CMA_raw reads samples"),
+        ("TSIN_glove", {"acoustic": "fbank", "text": "bert"}, "TSIN_glove is defined on glove"),
+        ("LSTM_Attn_a", {"acoustic": "fbank", "text": "glove"}, "LSTM_Attn_a does not read it"),
+        ("FG_CME", {"acoustic": "fbank", "text": "glove"}, "FG_CME needs it"),
+    ],
+)
+def test_inputs_of_another_kind_are_refused(
+    network: str, inputs: dict[str, str], said: str
+) -> None:
+    document = {
+        "corpora": {"manifest": {"root": "x"}},
+        "acoustic": {"fbank": {}, "waveform": {}},
+        "alignment": {"uniform": {"chain": {"uniform": {}}}},
+        "text": {"bert": {}, "glove": {"path": "x"}},
+        "splits": {"random": {"labels": {"sad": "sad", "angry": "angry"}}},
+        "experiments": {"x": {"corpus": "manifest", "network": network, "split": "random"}},
+    }
+    document["experiments"]["x"] |= inputs
+    with pytest.raises(ConfigurationError, match=said):
+        params.check(document)

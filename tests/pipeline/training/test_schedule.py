@@ -1,68 +1,62 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import lookup, params
+from pipeline import folders, lookup, params, tables
+from pipeline.lookup import ConfigurationError
 from pipeline.training import schedule
+from pipeline.training.schedule import Task
 from tests.resources import fabricated
+
+CHOSEN = {
+    "corpus": "manifest",
+    "network": "FG_CME",
+    "acoustic": "fbank",
+    "alignment": "uniform",
+    "text": "one_hot",
+    "split": "random",
+}
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fabricated.run_serially(monkeypatch)
-    # Folder names as a params file would give them.
-    chosen = fabricated.experiment()
-    object.__setattr__(chosen, "corpus", "manifest")
-    object.__setattr__(chosen, "acoustic", "fbank")
-    object.__setattr__(chosen, "alignment", "uniform")
-    object.__setattr__(chosen, "split", "random")
-    fabricated.write_inputs(tmp_path / "data", chosen)
+    fabricated.write_inputs(tmp_path / "data", fabricated.experiment(**CHOSEN))
     return tmp_path / "data"
 
 
 def read(**changes: object) -> params.Params:
-    experiment = {
-        "corpus": "manifest",
-        "network": "FG_CME",
-        "acoustic": "fbank",
-        "alignment": "uniform",
-        "text": "one_hot",
-        "split": "random",
-        "seeds": [3, 4],
-    }
-    experiments = {"first": experiment | changes}
-    document = {
-        "corpora": {"manifest": {"root": "x"}},
-        "acoustic": {"fbank": {}},
-        "alignment": {"uniform": {"chain": {"uniform": {}}}},
-        "text": {"one_hot": {}},
-        "splits": {
-            "random": {
-                "labels": {"sad": "sad", "mad": "angry", "angry": "angry", "neutral": "neutral"}
-            }
-        },
-        "experiments": experiments,
-    }
-    from pipeline.training.experiment import Experiment
-
-    made = {name: Experiment(**values) for name, values in experiments.items()}
-    return params.check({**document, "build": params.needed_builds(made, document)})
-
-
-def tasks(data: Path, **changes: object) -> list:
-    return schedule.tasks(
-        read(**changes), "first", data, data.parent / "models", data.parent / "scratch"
+    return params.check(
+        {
+            "corpora": {"manifest": {"root": "x"}},
+            "acoustic": {"fbank": {}},
+            "alignment": {"uniform": {"chain": {"uniform": {}}}},
+            "text": {"one_hot": {}},
+            "splits": {"random": {"labels": {"sad": "sad", "mad": "angry", "angry": "angry"}}},
+            "experiments": {"first": CHOSEN | {"seeds": [3, 4]} | changes},
+        }
     )
+
+
+def tasks(data: Path, **changes: object) -> list[Task]:
+    read_params = read(**changes)
+    chosen = read_params.experiments["first"]
+    described = params.describe(read_params, "first")
+    models, scratch = data.parent / "models", data.parent / "scratch"
+    return schedule.tasks("first", chosen, described, ("sad", "angry"), data, models, scratch)
 
 
 def test_one_task_for_each_fold_and_seed(data: Path) -> None:
     work = tasks(data)
     assert [(task.seed, task.fold) for task in work] == [(3, 0), (3, 1), (4, 0), (4, 1)]
     assert schedule.folds_of(work) == [0, 1]
-    assert work[0].classes == ("sad", "angry", "neutral")
+    assert work[0].classes == ("sad", "angry")
     assert work[3].out == data.parent / "models" / "first" / "folds" / "seed-4-fold-1"
     assert len({task.scratch for task in work}) == 4
 
@@ -75,6 +69,7 @@ def test_the_description_says_all_that_prediction_needs(data: Path) -> None:
     assert said["alignment"]["chain"] == {"uniform": {}}
     assert said["text"] == {"name": "one_hot", "config": {}}
     assert said["tokens"] == {}
+    assert said["language"] == "en"
 
 
 def test_saved_work_is_found_again(data: Path) -> None:
@@ -106,7 +101,14 @@ def test_test_labels_do_not_name_the_scratch_folder(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["training.py", "networks/fg_cme.py", "blocks/fine_grained.py", "text/one_hot.py"]
+    "module",
+    [
+        "training/loop.py",
+        "training/saved.py",
+        "networks/fg_cme.py",
+        "blocks/recurrent.py",
+        "text/one_hot.py",
+    ],
 )
 def test_saved_work_of_other_code_is_not(
     data: Path, monkeypatch: pytest.MonkeyPatch, module: str
@@ -127,3 +129,46 @@ def test_older_work_of_the_same_experiment_is_forgotten(data: Path) -> None:
     schedule.forget_older(current)
     assert all(task.scratch.is_dir() for task in current)
     assert not any(task.scratch.exists() for task in older)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["acoustic/manifest/fbank", "spans/manifest/uniform", "text/manifest/one_hot"],
+)
+def test_what_is_not_built_is_named_with_the_way_to_build_it(data: Path, missing: str) -> None:
+    shutil.rmtree(data / missing)
+    expected = f"{data / missing} is not built: run `serflow sync`, then `dvc repro`"
+    with pytest.raises(ConfigurationError, match=re.escape(expected)):
+        tasks(data)
+
+
+def test_the_language_is_that_of_most_training_utterances(data: Path) -> None:
+    path = folders.utterances(data, "manifest") / folders.UTTERANCES
+    made = tables.read_utterances(path)
+    rows = pq.read_table(data / "splits/manifest/random/folds.parquet").to_pylist()
+    trained = {row["utterance_id"] for row in rows if row["subset"] == "train"}
+    assert trained
+    # Those that are never trained on do not count, however many they are.
+    spoken = ["zh" if item.utterance_id in trained else "de" for item in made]
+    others = [
+        dataclasses.replace(item, utterance_id=f"other {number}", language="de")
+        for number, item in enumerate(made * 2)
+    ]
+    turned = [
+        dataclasses.replace(item, language=lang) for item, lang in zip(made, spoken, strict=True)
+    ]
+    tables.write_utterances(path, turned + others)
+    assert tasks(data)[0].description["language"] == "zh"
+
+
+def test_a_system_without_words_has_no_language(data: Path) -> None:
+    (folders.utterances(data, "manifest") / folders.UTTERANCES).unlink()
+    chosen = dataclasses.replace(
+        fabricated.experiment(**CHOSEN),
+        network="LSTM_Attn_a",
+        alignment=None,
+        text=None,
+        hyperparameters={},
+    )
+    work = schedule.tasks("first", chosen, {"name": "first"}, ("sad",), data, data, data)
+    assert work[0].description == {"name": "first"}

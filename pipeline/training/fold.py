@@ -1,0 +1,152 @@
+"""One fold of one experiment, from its inputs to its files.
+
+Test firewall: nothing here reads a test label. Test rows arrive without one and leave
+as probabilities per epoch; `evaluate` alone joins them with labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from pipeline import folders, tables
+from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection
+from pipeline.training import checkpoint, loop, saved
+from pipeline.training.dataset import Examples
+from pipeline.training.fitted import fit, sizes
+from pipeline.training.inputs import Inputs, open_inputs, usable
+from pipeline.training.schedule import Outcome, Task
+
+
+def train_fold(task: Task) -> Outcome:
+    """Trains one fold and writes checkpoint, per-epoch test probabilities and history
+    to `task.out`; a finished fold is taken from `task.scratch`.
+    """
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    outcome = saved.restore(task)
+    if outcome is not None:
+        return outcome
+    experiment = task.experiment
+    device = choose_device(experiment.device)
+    inputs = open_inputs(task.folders)
+    rows = read_fold(task.folders.split / folders.FOLDS, task.fold)
+    kept, rejections = _usable(task, inputs, rows)
+    labels = {
+        utterance_id: task.classes.index(label)
+        for subset in ("train", "valid")
+        for utterance_id, label in rows[subset]
+    }
+    fitted = fit(inputs, kept["train"], experiment.normalization)
+    widths = sizes(inputs, fitted, len(task.classes))
+    examples = {
+        subset: Examples(
+            inputs,
+            fitted,
+            ids,
+            None if subset == "test" else [labels[item] for item in ids],
+            experiment.max_words,
+        )
+        for subset, ids in kept.items()
+    }
+    torch.manual_seed(loop.stream(task.seed, task.fold, "initial"))
+    network = experiment.system(widths, **experiment.hyperparameters).to(device)
+    state = loop.train(task, network, examples, device)
+    network.load_state_dict(state.best)
+    chosen = {
+        "classes": list(task.classes),
+        "fold": task.fold,
+        "seed": task.seed,
+        "epoch": state.best_epoch,
+        "validation": state.history[state.best_epoch - 1],
+    }
+    checkpoint.save(task.out, network, fitted, widths, {**task.description, **chosen})
+    _write_probabilities(
+        task.out / folders.PROBABILITIES, kept["test"], task.classes, state.probabilities
+    )
+    _write_history(task.out / "history.csv", state.history)
+    outcome = Outcome(
+        task.fold,
+        task.seed,
+        state.best_epoch,
+        state.seconds / len(state.history),
+        tuple(rejections),
+        tuple(state.history),
+    )
+    saved.keep(task, outcome)
+    return outcome
+
+
+def read_fold(path: Path, fold: int) -> dict[str, list[tuple[str, str | None]]]:
+    """(utterance_id, label) of each subset of one fold; a label on a test row is an
+    error.
+    """
+    table = pq.read_table(path, filters=[("fold", "=", fold)])
+    rows: dict[str, list[tuple[str, str | None]]] = {"train": [], "valid": [], "test": []}
+    for row in table.to_pylist():
+        if row["subset"] == "test" and row["emotion"] is not None:
+            raise ValueError(f"{path}: test row {row['utterance_id']} carries a label")
+        rows[row["subset"]].append((row["utterance_id"], row["emotion"]))
+    return {subset: sorted(items) for subset, items in rows.items()}
+
+
+def choose_device(name: str) -> torch.device:
+    """'auto' is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(
+            "device: cuda, but there is no CUDA device: set device to auto or cpu"
+        )
+    return torch.device(name)
+
+
+def _usable(
+    task: Task, inputs: Inputs, rows: Mapping[str, Sequence[tuple[str, str | None]]]
+) -> tuple[dict[str, list[str]], list[Rejection]]:
+    kept: dict[str, list[str]] = {}
+    rejections: list[Rejection] = []
+    for subset, listed in rows.items():
+        kept[subset], missing = usable(inputs, [utterance_id for utterance_id, _ in listed])
+        if not kept[subset]:
+            network, needs = task.experiment.network, sorted(task.experiment.system.needs)
+            raise ConfigurationError(
+                f"fold {task.fold} has no {subset} utterance that {network} can use: "
+                f"it reads {', '.join(needs)}"
+            )
+        rejections += missing
+    return kept, rejections
+
+
+def _write_probabilities(
+    path: Path,
+    utterance_ids: Sequence[str],
+    classes: Sequence[str],
+    epochs: Sequence[NDArray[np.float32]],
+) -> None:
+    values = np.stack(epochs)
+    columns: dict[str, Any] = {
+        "epoch": pa.array(
+            np.repeat(np.arange(1, len(values) + 1, dtype=np.int32), len(utterance_ids))
+        ),
+        "utterance_id": pa.array(list(utterance_ids) * len(values)),
+    }
+    for number, name in enumerate(classes):
+        columns[f"p_{name}"] = pa.array(values[:, :, number].ravel())
+    with tables.replacing(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    lines = [",".join(history[0])] + [
+        ",".join(f"{value:.9g}" for value in curve.values()) for curve in history
+    ]
+    tables.write_text(path, "\n".join(lines) + "\n")

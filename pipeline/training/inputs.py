@@ -1,0 +1,150 @@
+"""What an experiment reads of the stages before it: features, word times, words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import folders, tables
+from pipeline.frames import FrameTiming
+from pipeline.schema import Rejection
+from pipeline.shards import Shards
+from pipeline.training.experiment import Experiment
+
+Spans = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the inputs of an experiment lie; None for what its system does not read."""
+
+    acoustic: Path | None
+    spans: Path | None
+    text: Path | None
+    split: Path
+
+    @staticmethod
+    def of(experiment: Experiment, data: Path) -> Folders:
+        """The folders under `data` of what an experiment names."""
+        corpus = experiment.corpus
+        acoustic, alignment, text = experiment.acoustic, experiment.alignment, experiment.text
+        return Folders(
+            None if acoustic is None else folders.acoustic(data, corpus, acoustic),
+            None if alignment is None else folders.spans(data, corpus, alignment),
+            None if text is None else folders.text(data, corpus, text),
+            folders.split(data, corpus, experiment.split),
+        )
+
+
+@dataclass(frozen=True)
+class Text:
+    """An embedding folder: word ids into a vocabulary, and its vectors where they do
+    not depend on the fold.
+
+    kind: 'static' (table), 'fitted' (table comes from `fit`), 'contextual' (vectors per
+    utterance in shards).
+    """
+
+    folder: Path
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """Kind, width, configuration and counts, as the text stage wrote them."""
+        return dict(json.loads((self.folder / "info.json").read_text()))
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """The corpus's words; a word's position is its id in `words`."""
+        return list(pq.read_table(self.folder / "vocabulary.parquet")["word"].to_pylist())
+
+    @cached_property
+    def words(self) -> dict[str, list[str]]:
+        """Words of each usable utterance."""
+        table = pq.read_table(self.folder / "words.parquet")
+        ids = zip(table["utterance_id"].to_pylist(), table["word_ids"].to_pylist(), strict=True)
+        return {
+            utterance_id: [self.vocabulary[item] for item in items] for utterance_id, items in ids
+        }
+
+    @cached_property
+    def table(self) -> NDArray[np.float32]:
+        """(V, word_dim) vectors of the vocabulary of a static embedding."""
+        return np.asarray(np.load(self.folder / "table.npy", mmap_mode="r"))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Row of the table by word."""
+        return {word: row for row, word in enumerate(self.vocabulary)}
+
+    @cached_property
+    def shards(self) -> Shards:
+        """Vectors of a contextual embedding."""
+        return Shards(self.folder)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a system reads of a corpus; an input that it does not read is None.
+
+    spans: starts and ends (num_words,) of the words in seconds, by utterance.
+    """
+
+    acoustic: Shards | None
+    spans: Mapping[str, Spans] | None
+    text: Text | None
+
+    @property
+    def timing(self) -> FrameTiming | None:
+        """Where the frames of the acoustic feature lie."""
+        if self.acoustic is None:
+            return None
+        return FrameTiming(**self.acoustic.attributes["timing"])
+
+
+def open_inputs(places: Folders) -> Inputs:
+    """Opens the folders of an experiment's inputs."""
+    return Inputs(
+        None if places.acoustic is None else Shards(places.acoustic),
+        None if places.spans is None else _read_spans(places.spans / folders.SPANS),
+        None if places.text is None else Text(places.text),
+    )
+
+
+def usable(inputs: Inputs, utterance_ids: Sequence[str]) -> tuple[list[str], list[Rejection]]:
+    """Utterances that have every input, and a rejection for each of the others."""
+    kept, rejections = [], []
+    for utterance_id in utterance_ids:
+        missing = []
+        if inputs.acoustic is not None and utterance_id not in inputs.acoustic:
+            missing.append("acoustic features")
+        if inputs.spans is not None and utterance_id not in inputs.spans:
+            missing.append("word alignment")
+        if inputs.text is not None and utterance_id not in inputs.text.words:
+            missing.append("words")
+        if missing:
+            rejections.append(Rejection(utterance_id, "train", "input missing", ", ".join(missing)))
+            continue
+        if inputs.spans is not None and inputs.text is not None:
+            timed = len(inputs.spans[utterance_id][0])
+            spoken = len(inputs.text.words[utterance_id])
+            if timed != spoken:
+                detail = f"{timed} of {spoken} words have times"
+                rejections.append(Rejection(utterance_id, "train", "alignment incomplete", detail))
+                continue
+        kept.append(utterance_id)
+    return kept, rejections
+
+
+def _read_spans(path: Path) -> dict[str, Spans]:
+    return {
+        name: (np.array([span.start for span in spans]), np.array([span.end for span in spans]))
+        for name, spans in tables.read_spans(path).items()
+    }
