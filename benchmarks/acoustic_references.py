@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import ssl
 from pipeline.acoustic import waveform as waveform_feature
 

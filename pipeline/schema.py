@@ -54,6 +54,19 @@ class WordSpan:
 
 
 @dataclass(frozen=True)
+class FrameTiming:
+    """Where frames lie, in seconds: frame i is centred at first_center + i *
+    frame_shift.
+
+    A frame_shift of 0 says that one row describes the whole utterance.
+    """
+
+    frame_length: float
+    frame_shift: float
+    first_center: float
+
+
+@dataclass(frozen=True)
 class Rejection:
     """An utterance that a stage could not use, and why."""
 

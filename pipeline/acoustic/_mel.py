@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import frames
+from pipeline.acoustic import _frames as frames
 
 Convention = Literal["kaldi", "librosa"]
 KALDI_FLOOR = float(np.finfo(np.float32).eps)  # kaldi: log(max(energy, epsilon of a float32))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import frames
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic._short_term_tables import (
     NUM_MFCC,
     NUM_PARTS,

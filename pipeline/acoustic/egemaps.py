@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.schema import FrameTiming
 
 Level = Literal["functionals", "low_level_descriptors"]
 LONGEST_FRAME = 0.060  # seconds: the pitch frame; openSMILE gives nothing for less
@@ -87,10 +88,10 @@ def feature_names(config: Config) -> list[str]:
     return [str(name) for name in _smile(config.level).feature_names]
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """Functionals describe the whole utterance; the descriptors' first frame begins at
     0.
     """
     if config.level == "functionals":
-        return frames.FrameTiming(0.0, 0.0, 0.0)
-    return frames.FrameTiming(FRAME_LENGTH, FRAME_SHIFT, FRAME_LENGTH / 2)
+        return FrameTiming(0.0, 0.0, 0.0)
+    return FrameTiming(FRAME_LENGTH, FRAME_SHIFT, FRAME_LENGTH / 2)

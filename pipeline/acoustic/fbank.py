@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.schema import FrameTiming
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -89,7 +91,7 @@ def feature_names(config: Config) -> list[str]:
     ]
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """Kaldi's first frame begins at 0, librosa's is centred there."""
     first = config.frame_length / 2 if config.convention == "kaldi" else 0.0
-    return frames.FrameTiming(config.frame_length, config.frame_shift, first)
+    return FrameTiming(config.frame_length, config.frame_shift, first)

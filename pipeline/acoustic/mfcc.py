@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.schema import FrameTiming
 
 DELTA_WIDTH = 9  # frames
 
@@ -142,6 +144,6 @@ def feature_names(config: Config) -> list[str]:
     ]
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """The first frame is centred at 0."""
-    return frames.FrameTiming(config.frame_length, config.frame_shift, 0.0)
+    return FrameTiming(config.frame_length, config.frame_shift, 0.0)

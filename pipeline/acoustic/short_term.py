@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _short_term_kernel as short_term_kernel
 from pipeline.acoustic import _short_term_tables as short_term_tables
+from pipeline.schema import FrameTiming
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -105,6 +107,6 @@ def feature_names(config: Config) -> list[str]:
     return names + [f"delta {name}" for name in names] if config.deltas else names
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """The first frame begins at 0."""
-    return frames.FrameTiming(config.frame_length, config.frame_shift, config.frame_length / 2)
+    return FrameTiming(config.frame_length, config.frame_shift, config.frame_length / 2)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.schema import FrameTiming
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -69,6 +71,6 @@ def feature_names(config: Config) -> list[str]:
     return [f"{k * config.sampling_rate / num_fft:.8g} Hz" for k in range(num_fft // 2 + 1)]
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """The first frame begins at 0."""
-    return frames.FrameTiming(config.frame_length, config.frame_shift, config.frame_length / 2)
+    return FrameTiming(config.frame_length, config.frame_shift, config.frame_length / 2)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames, pretrained
+from pipeline import audio, pretrained
 from pipeline.lookup import ConfigurationError
+from pipeline.schema import FrameTiming
 
 FRAMES_AT_ONCE = 128  # through the convolutions: 2.6 s
 
@@ -210,10 +211,10 @@ def identity(config: Config) -> str:
     return pretrained.identity(config.model, config.revision)
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """A frame lies at the samples that its convolutions see; what the transformer adds
     from other frames does not count.
     """
     field, shift = _field(_model_config(config.model, config.revision))
     rate = config.sampling_rate
-    return frames.FrameTiming(field / rate, shift / rate, field / rate / 2)
+    return FrameTiming(field / rate, shift / rate, field / rate / 2)

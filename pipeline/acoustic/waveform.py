@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.schema import FrameTiming
 
 UNIT = "sample"  # a row is a sample, not a frame
 
@@ -39,8 +40,8 @@ def feature_names(config: Config) -> list[str]:
     return ["sample"]
 
 
-def timing(config: Config) -> frames.FrameTiming:
+def timing(config: Config) -> FrameTiming:
     """A sample stands for the time from its own to the next one's beginning."""
-    return frames.FrameTiming(
+    return FrameTiming(
         1 / config.sampling_rate, 1 / config.sampling_rate, 0.5 / config.sampling_rate
     )

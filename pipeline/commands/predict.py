@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline import acoustic, alignment, lookup, text, tokens
 from pipeline.batch import collate
-from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Utterance
+from pipeline.schema import FrameTiming, Utterance
 from pipeline.training import checkpoint, dataset
 
 # What the checkpoints of one experiment differ in.

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.batch import Example
-from pipeline.frames import FrameTiming
+from pipeline.schema import FrameTiming
 from pipeline.training.fitted import Fitted
 from pipeline.training.inputs import Inputs, Spans
 from pipeline.training.segments import segment_bounds

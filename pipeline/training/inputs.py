@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import folders, tables
-from pipeline.frames import FrameTiming
-from pipeline.schema import Rejection
+from pipeline.schema import FrameTiming, Rejection
 from pipeline.shards import Shards
 from pipeline.training.experiment import Experiment
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.frames import FrameTiming
+from pipeline.schema import FrameTiming
 
 # Word times lie on a decimal grid that binary floats miss by rounding; a millionth of a
 # frame decides no real case.

@@ -54,7 +54,10 @@ MISTAKES = {
         setting("corpora", "iemocop", {"root": "x"}),
         "unknown corpora component 'iemocop', expected one of",
     ),
-    "corpus without root": (setting("corpora", "manifest", {}), "corpora.manifest: root is missing"),
+    "corpus without root": (
+        setting("corpora", "manifest", {}),
+        "corpora.manifest: root is missing",
+    ),
     "corpus is a path": (
         setting("corpora", "manifest", "data/raw"),
         "corpora.manifest: 'data/raw' is not a section",
@@ -91,7 +94,10 @@ MISTAKES = {
         setting("text", "word2vec", {"vector_size": 0}),
         "text.word2vec: vector_size = 0: Input should be greater than 0",
     ),
-    "alignment without chain": (setting("alignment", "either", {}), "alignment.either: chain is missing"),
+    "alignment without chain": (
+        setting("alignment", "either", {}),
+        "alignment.either: chain is missing",
+    ),
     "empty chain": (
         setting("alignment", "either", {"chain": {}}),
         "alignment.either.chain: no aligner, expected some of ['ctc', 'given'",
@@ -120,7 +126,10 @@ MISTAKES = {
         setting("splits", "kfold", {"labels": {"a": "a"}}),
         "unknown splits component 'kfold', expected one of ['fold_file', 'grouped'",
     ),
-    "split without labels": (setting("splits", "random-two", None), "splits.random-two: labels is missing"),
+    "split without labels": (
+        setting("splits", "random-two", None),
+        "splits.random-two: labels is missing",
+    ),
     "one fold": (
         setting("splits", "random-two", "folds", 1),
         "splits.random-two: folds = 1: Input should be greater than or equal to 2",

@@ -14,7 +14,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from pipeline import lookup
 from pipeline.audio import AudioError
-from pipeline.frames import FrameTiming
+from pipeline.schema import FrameTiming
 
 RATE = 16000
 # Beyond each module's defaults, the settings that change its shape or its timing.

@@ -10,9 +10,8 @@ import pytest
 
 from pipeline import shards, tables, text
 from pipeline.batch import Sizes
-from pipeline.frames import FrameTiming
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Utterance, WordSpan
+from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.shards import Rows
 from pipeline.training import dataset
 from pipeline.training.fitted import Fitted, fit, sizes

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.frames import FrameTiming
+from pipeline.schema import FrameTiming
 from pipeline.training.segments import segment_bounds
 
 FBANK = FrameTiming(frame_length=0.025, frame_shift=0.01, first_center=0.0125)

@@ -1,9 +1,8 @@
-"""Framing, windows, deltas, and where each frame lies in time."""
+"""Framing, windows and deltas."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,19 +13,6 @@ Window = Literal["hamming", "hann", "povey", "rectangular"]
 # Blocks of frames of about this many samples keep a float64 spectrum and its
 # temporaries inside a 1 MiB cache.
 BLOCK_SAMPLES = 1 << 15
-
-
-@dataclass(frozen=True)
-class FrameTiming:
-    """Where frames lie, in seconds: frame i is centred at first_center + i *
-    frame_shift.
-
-    A frame_shift of 0 says that one row describes the whole utterance.
-    """
-
-    frame_length: float
-    frame_shift: float
-    first_center: float
 
 
 def samples(seconds: float, sampling_rate: int) -> int:

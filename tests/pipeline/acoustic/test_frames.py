@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import get_window, savgol_filter
 
-from pipeline import audio, frames
+from pipeline import audio
+from pipeline.acoustic import _frames as frames
 
 
 @given(st.integers(1, 300), st.integers(1, 60), st.integers(1, 60))
