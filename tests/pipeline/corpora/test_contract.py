@@ -16,16 +16,15 @@ from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature
 
 SYNTHETIC = ("demo", "demo_zh")  # built by the project itself, with tests of their own
+# Every corpus has a function of its name in tests/resources/miniature.py; some have more
+# than one layout.
 TREES: dict[str, tuple[str, Callable[[Path], Path]]] = {
-    "iemocap": ("iemocap", miniature.iemocap),
-    "ravdess": ("ravdess", miniature.ravdess),
-    "cremad": ("cremad", miniature.cremad),
-    "emodb": ("emodb", miniature.emodb),
-    "esd": ("esd", miniature.esd),
-    "manifest": ("manifest", miniature.manifest),
-    "meld": ("meld", miniature.meld),
+    **{
+        name: (name, getattr(miniature, name))
+        for name in lookup.names("corpora")
+        if hasattr(miniature, name)
+    },
     "meld, nested": ("meld", lambda folder: miniature.meld(folder, nested=True)),
-    "chsims, MMSA": ("chsims", miniature.chsims),
     "chsims, first release": ("chsims", lambda folder: miniature.chsims(folder, layout="first")),
 }
 
