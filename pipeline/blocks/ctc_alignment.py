@@ -8,13 +8,12 @@ frame which word position it belongs to, or blank.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.batch import length_mask
+from pipeline.blocks import _cpu_pooling
 from pipeline.blocks.recurrent import LSTM
 
 
@@ -78,38 +77,14 @@ def soft_mean_max(frames: Tensor, weights: Tensor) -> Tensor:
     weights = weights.to(frames.dtype)
     total = weights.sum(1)[..., None].clamp(min=1e-6)
     mean = weights.transpose(1, 2) @ frames / total
-    highest: Tensor = _WeightedMax.apply(frames, weights)  # type: ignore[no-untyped-call]
-    return torch.cat([mean, highest], dim=-1)
+    weighted_max = _cpu_pooling.weighted_max if frames.device.type == "cpu" else plain_weighted_max
+    return torch.cat([mean, weighted_max(frames, weights)], dim=-1)
 
 
-class _WeightedMax(torch.autograd.Function):
-    """max over i of a_ij x_i, one word at a time: never a (batch, words, frames,
-    channels) tensor.
+def plain_weighted_max(frames: Tensor, weights: Tensor) -> Tensor:
+    """max_i a_ij x_i of each word j, one word at a time to save memory.
+
+    frames: Tensor[B, T, C]; weights: Tensor[B, T, W]. Returns Tensor[B, W, C].
     """
-
-    @staticmethod
-    def forward(ctx: Any, frames: Tensor, weights: Tensor) -> Tensor:
-        pooled = [
-            (frames * weights[:, :, word, None]).max(dim=1) for word in range(weights.shape[2])
-        ]
-        if not pooled:
-            pooled_shape = (frames.shape[0], 0, frames.shape[2])
-            ctx.save_for_backward(
-                frames, weights, frames.new_zeros(pooled_shape, dtype=torch.int64)
-            )
-            return frames.new_zeros(pooled_shape)
-        ctx.save_for_backward(
-            frames, weights, torch.stack([item.indices for item in pooled], dim=1)
-        )
-        return torch.stack([item.values for item in pooled], dim=1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        frames, weights, places = ctx.saved_tensors
-        (gradient,) = gradients
-        chosen_weights = weights.transpose(1, 2).gather(2, places)
-        of_frames = torch.zeros_like(frames).scatter_add_(1, places, gradient * chosen_weights)
-        of_weights = torch.zeros_like(weights.transpose(1, 2)).scatter_add_(
-            2, places, gradient * frames.gather(1, places)
-        )
-        return of_frames, of_weights.transpose(1, 2)
+    words = [(frames * share[..., None]).max(dim=1).values for share in weights.unbind(dim=2)]
+    return torch.stack(words, dim=1) if words else frames[:, :0]

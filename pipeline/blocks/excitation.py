@@ -36,8 +36,8 @@ class CrossModalityExcitation(nn.Module):
             raise ValueError(f"unknown excitation {form!r}, expected one of ['paper', 'residual']")
         if form == "residual" and acoustic and vocabulary_size < 1:
             raise ValueError(
-                f"excitation 'residual' looks up one gate per word, but vocabulary_size is {vocabulary_size}: "
-                "expected a text embedding with a vocabulary (static or fitted)"
+                "excitation 'residual' looks up one gate per word, but vocabulary_size is "
+                f"{vocabulary_size}: expected a text embedding with a vocabulary (static or fitted)"
             )
         self.form = form
         self.acoustic_gate: nn.Module | None = None

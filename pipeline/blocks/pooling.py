@@ -8,16 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.batch import length_mask
-from pipeline.blocks.segments import segment_mean_max
-
-__all__ = [
-    "AttentionPooling",
-    "masked_max",
-    "masked_mean",
-    "masked_std",
-    "segment_mean_max",
-    "statistics_pooling",
-]
 
 
 def masked_mean(x: Tensor, lengths: Tensor) -> Tensor:
@@ -79,7 +69,7 @@ class AttentionPooling(nn.Module):
         return torch.einsum("bt,btc->bc", self.weights(x, lengths).to(x.dtype), x)
 
     def weights(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The weights Tensor[B, T]: zero in padding, one in sum over the valid steps."""
+        """The weights Tensor[B, T], zero in padding; each row's sum is one."""
         hidden = x if self.hidden is None else torch.tanh(self.hidden(x))
         scores = self.score(hidden).squeeze(-1).float() * self.scale
         mask = length_mask(lengths, x.shape[1])

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from pipeline.blocks import _cpu_convolution
 from pipeline.blocks.convolution import Conv1d, MaxPool1d, SeparableConv1d
+from tests.resources.gradients import assert_agree
 
 LENGTHS = torch.tensor([11, 6, 1])
 
@@ -87,43 +89,42 @@ def test_separable_is_a_convolution_with_a_factored_kernel() -> None:
     torch.testing.assert_close(separable(x, LENGTHS), full(x, LENGTHS))
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (5, 3), (3, 3), (4, 6)])
-@pytest.mark.parametrize("bias", [True, False])
-def test_wide_convolution_equals_torch_with_its_gradients(
-    kernel: int, stride: int, bias: bool
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 11), min_size=1, max_size=4),
+    st.integers(1, 5),
+    st.integers(1, 6),
+    st.booleans(),
+    st.sampled_from([(torch.float64, None), (torch.float32, 1e-4)]),
+)
+def test_the_cpu_form_equals_the_plain_one(
+    lengths: list[int],
+    kernel: int,
+    stride: int,
+    bias: bool,
+    precision: tuple[torch.dtype, float | None],
 ) -> None:
-    layer = Conv1d(8, 3, kernel, stride, bias=bias).double()
-    x = padded(8).double().requires_grad_()
-    y = layer(x, LENGTHS)
-    slope = torch.randn_like(y)
-    inputs = [x, *layer.parameters()]
-    expected = torch.zeros_like(y)
-    for row, length in enumerate(LENGTHS.tolist()):
-        framed = nn.functional.pad(x[row : row + 1, :length].transpose(1, 2), (*layer.padding,))
-        # Windows that start inside but end beyond the padding exist only when the
-        # stride exceeds the kernel.
-        expected[row, : -(-length // stride)] = layer.conv(framed)[0].T
-    torch.testing.assert_close(y, expected)
-    for made, wanted in zip(
-        torch.autograd.grad(y, inputs, slope),
-        torch.autograd.grad(expected, inputs, slope),
-        strict=True,
-    ):
-        torch.testing.assert_close(made, wanted)
+    dtype, tolerance = precision
+    layer = Conv1d(8, 3, kernel, stride, bias=bias).to(dtype)
+    assert _cpu_convolution.pays(layer.conv)
+    x = torch.randn(len(lengths), 11, 8, dtype=dtype, requires_grad=True)
+    counts = torch.tensor(lengths)
+    made, expected = layer(x, counts), layer.plain(x, counts)
+    assert_agree(made, expected, [x, *layer.parameters()], tolerance)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 20])
-def test_disjoint_maximum_has_the_gradient_of_torch(size: int) -> None:
-    x = padded(3).double().requires_grad_()
-    y = MaxPool1d(size)(x, LENGTHS)
-    slope = torch.randn_like(y)
-    expected = torch.zeros_like(y)
+def test_a_shared_maximum_gives_its_gradient_to_the_first_step(size: int) -> None:
+    x = torch.ones(3, 11, 2, requires_grad=True)
+    MaxPool1d(size)(x, LENGTHS).sum().backward()
+    assert x.grad is not None
     for row, length in enumerate(LENGTHS.tolist()):
-        pooled = nn.functional.max_pool1d(
-            x[row : row + 1, :length].transpose(1, 2), size, ceil_mode=True
-        )
-        expected[row, : pooled.shape[2]] = pooled[0].T
-    torch.testing.assert_close(y, expected)
-    torch.testing.assert_close(
-        torch.autograd.grad(y, x, slope), torch.autograd.grad(expected, x, slope)
-    )
+        first = [float(step < length and step % size == 0) for step in range(11)]
+        assert x.grad[row, :, 0].tolist() == first
+
+
+def test_maximum_over_an_empty_sequence_is_zero() -> None:
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    y = MaxPool1d(2)(x, torch.tensor([0, 5]))
+    y.sum().backward()
+    assert y[0].eq(0).all() and x.grad is not None and x.grad[0].eq(0).all()

@@ -6,48 +6,45 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.blocks.convolution_stack import ConvolutionStack
+from tests.resources.gradients import assert_agree
 
 LENGTHS = torch.tensor([12, 7, 1, 3])
-SPANS = {
-    "all": None,
-    "inner": torch.tensor([[2, 9], [0, 7], [0, 1], [3, 3]]),
-    "beyond the end": torch.tensor([[4, 99], [6, 8], [5, 9], [0, 2]]),
-}
+SPAN = torch.tensor([[2, 9], [0, 7], [0, 1], [3, 3]])
 
 
-def layer_by_layer(stack: ConvolutionStack, x: Tensor, span: Tensor | None) -> Tensor:
-    for layer in stack.layers:
-        x = layer(x, LENGTHS).relu()
-    steps = torch.arange(x.shape[1])
-    if span is None:
-        return x
-    return x * ((steps >= span[:, :1]) & (steps < span[:, 1:]))[..., None]
-
-
-@pytest.mark.parametrize("span", list(SPANS.values()), ids=list(SPANS))
-@pytest.mark.parametrize("kernels", [(5, 2, 2), (1, 4), (3,)])
-def test_equals_the_layers_one_after_another(kernels: tuple[int, ...], span: Tensor | None) -> None:
-    torch.manual_seed(0)
-    stack = ConvolutionStack(3, range(4, 4 + len(kernels)), kernels).double()
-    x = torch.randn(4, 12, 3, dtype=torch.float64, requires_grad=True)
-    y, expected = stack(x, LENGTHS, span), layer_by_layer(stack, x, span)
-    torch.testing.assert_close(y, expected)
-    slope = torch.randn_like(y)
-    inputs = [x, *stack.parameters()]
-    for made, wanted in zip(
-        torch.autograd.grad(y, inputs, slope),
-        torch.autograd.grad(expected, inputs, slope),
-        strict=True,
-    ):
-        torch.testing.assert_close(made, wanted)
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), st.integers(-1, 14), st.integers(-1, 14)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([(5, 2, 2), (1, 4), (3,)]),
+    st.booleans(),
+    st.sampled_from([(torch.float64, None), (torch.float32, 1e-4)]),
+)
+def test_the_cpu_form_equals_the_plain_one(
+    rows: list[tuple[int, int, int]],
+    kernels: tuple[int, ...],
+    whole: bool,
+    precision: tuple[torch.dtype, float | None],
+) -> None:
+    dtype, tolerance = precision
+    stack = ConvolutionStack(3, range(4, 4 + len(kernels)), kernels).to(dtype)
+    x = torch.randn(len(rows), 12, 3, dtype=dtype, requires_grad=True)
+    lengths = torch.tensor([length for length, _, _ in rows])
+    span = None if whole else torch.tensor([[start, end] for _, start, end in rows])
+    made, expected = stack(x, lengths, span), stack.plain(x, lengths, span)
+    assert_agree(made, expected, [x, *stack.parameters()], tolerance)
 
 
 def test_autocast_takes_the_other_form_and_stays_near() -> None:
     stack = ConvolutionStack(3, (4, 5), (3, 2))
-    x, span = torch.randn(4, 12, 3), SPANS["inner"]
+    x, span = torch.randn(4, 12, 3), SPAN
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = stack(x, LENGTHS, span)
     assert low.dtype == torch.bfloat16

@@ -1,27 +1,11 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pipeline.blocks.multi_kernel import MultiKernelMax, MultiKernelMean
-
-
-def one_by_one(block: nn.Module, x: Tensor) -> Tensor:
-    """Every kernel's output at every step of one sequence (T, in) by plain loops:
-    (kernels, T, out).
-    """
-    outputs = []
-    for convolution in block.convolutions:
-        weight, bias = convolution.weight.detach(), convolution.bias.detach()
-        half = weight.shape[2] // 2
-        steps = []
-        for t in range(len(x)):
-            y = bias.clone()
-            for tap in range(weight.shape[2]):
-                if 0 <= t + tap - half < len(x):
-                    y += weight[:, :, tap] @ x[t + tap - half]
-            steps.append(y)
-        outputs.append(torch.stack(steps))
-    return torch.stack(outputs)
+from tests.resources.gradients import assert_agree
 
 
 @pytest.fixture
@@ -31,25 +15,34 @@ def padded() -> tuple[Tensor, Tensor]:
     return torch.randn(5, 9, 4), lengths
 
 
-def test_maximum_over_kernels_equals_a_plain_loop(padded: tuple[Tensor, Tensor]) -> None:
-    x, lengths = padded
-    block = MultiKernelMax(4, 6)
-    result = block(x, lengths)
-    assert result.shape == (5, 9, 6)
-    for row, length in enumerate(lengths.tolist()):
-        expected = one_by_one(block, x[row, :length]).amax(0)
-        torch.testing.assert_close(result[row, :length], expected, atol=1e-5, rtol=1e-5)
-        assert not result[row, length:].any()
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([MultiKernelMax, MultiKernelMean]),
+    st.lists(st.integers(0, 9), min_size=1, max_size=5),
+    st.sampled_from([(1, 3, 5), (3,), (7, 1)]),
+    st.sampled_from([(torch.float64, None), (torch.float32, 1e-4)]),
+)
+def test_the_cpu_form_equals_the_plain_one(
+    kind: type[MultiKernelMax] | type[MultiKernelMean],
+    lengths: list[int],
+    kernels: tuple[int, ...],
+    precision: tuple[torch.dtype, float | None],
+) -> None:
+    dtype, tolerance = precision
+    block = kind(4, 6, kernels).to(dtype)
+    x = torch.randn(len(lengths), 9, 4, dtype=dtype, requires_grad=True)
+    counts = torch.tensor(lengths)
+    made, expected = block(x, counts), block.plain(x, counts)
+    assert_agree(made, expected, [x, *block.parameters()], tolerance)
 
 
-def test_mean_over_kernels_and_steps_equals_a_plain_loop(padded: tuple[Tensor, Tensor]) -> None:
-    x, lengths = padded
-    block = MultiKernelMean(4, 6)
-    result = block(x, lengths)
-    for row, length in enumerate(lengths.tolist()):
-        torch.testing.assert_close(
-            result[row], one_by_one(block, x[row, :length]).mean((0, 1)), atol=1e-5, rtol=1e-5
-        )
+def test_maximum_and_mean_of_one_sequence_are_those_of_its_convolutions() -> None:
+    x = torch.randn(1, 7, 4)
+    for block in (MultiKernelMax(4, 6), MultiKernelMean(4, 6)):
+        outputs = torch.stack([conv(x.transpose(1, 2))[0].T for conv in block.convolutions])
+        highest = isinstance(block, MultiKernelMax)
+        expected = outputs.amax(0) if highest else outputs.mean((0, 1))
+        torch.testing.assert_close(block(x, torch.tensor([7]))[0], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [MultiKernelMax, MultiKernelMean])
@@ -66,5 +59,5 @@ def test_a_sequence_without_steps_changes_nothing_beside_it(
 
 
 def test_even_kernels_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"kernels = \(1, 2\), expected .* odd"):
+    with pytest.raises(ValueError, match=r"kernels = \(1, 2\), expected at least one, all odd"):
         MultiKernelMax(4, 6, kernels=(1, 2))

@@ -1,11 +1,14 @@
-"""Recurrent layers over padded sequences against torch's own over each sequence alone."""
+"""Recurrent layers over padded sequences against torch's own."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.blocks.recurrent import LSTM, BiLSTM
+from tests.resources.gradients import assert_agree
 
 LENGTHS = torch.tensor([3, 9, 1])
 
@@ -32,12 +35,20 @@ def test_empty_sequences_give_zeros() -> None:
     assert layer(torch.randn(2, 0, 4), torch.tensor([0, 0])).shape == (2, 0, 10)
 
 
-def test_both_ways_through_the_batch_agree_with_their_gradients() -> None:
-    layer = BiLSTM(4, 5, num_layers=2).double()
-    x = torch.randn(3, 9, 4, dtype=torch.float64, requires_grad=True)
-    mask = (torch.arange(9) < LENGTHS[:, None])[..., None]
-    ways = [layer._each_direction(x, LENGTHS) * mask, layer._packed(x, LENGTHS)]
-    torch.testing.assert_close(*ways)
-    slope, inputs = torch.randn_like(ways[0]), [x, *layer.parameters()]
-    for one, other in zip(*(torch.autograd.grad(way, inputs, slope) for way in ways), strict=True):
-        torch.testing.assert_close(one, other)
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.sampled_from([(False, 1), (True, 1), (True, 2)]),
+    st.sampled_from([(torch.float64, None), (torch.float32, 1e-4)]),
+)
+def test_the_cpu_form_equals_the_packed_one(
+    lengths: list[int], shape: tuple[bool, int], precision: tuple[torch.dtype, float | None]
+) -> None:
+    dtype, tolerance = precision
+    bidirectional, num_layers = shape
+    layer = LSTM(4, 5, num_layers, bidirectional=bidirectional).to(dtype)
+    x = torch.randn(len(lengths), 9, 4, dtype=dtype, requires_grad=True)
+    counts = torch.tensor(lengths)
+    mask = (torch.arange(9) < counts[:, None])[..., None]
+    made, expected = layer(x, counts), layer.plain(x, counts) * mask
+    assert_agree(made, expected, [x, *layer.parameters()], tolerance)
