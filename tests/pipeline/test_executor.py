@@ -65,13 +65,16 @@ def test_workers_are_as_many_as_told_or_as_cores(monkeypatch: pytest.MonkeyPatch
     assert 1 <= executor.worker_count() <= (os.cpu_count() or 1)
 
 
-PARENT = """
-import os, signal, sys, time
+PARENT = r"""
+import os, time
 from pipeline import executor
 
+def sleep(_):
+    os.write(1, b"%d\n" % os.getpid())  # in one piece: two workers share the pipe
+    time.sleep(600)
+
 if __name__ == "__main__":
-    call = "(print(__import__('os').getpid(), flush=True), __import__('time').sleep(600))"
-    list(executor.run(eval, [call] * 2, "sleep", workers=2))
+    list(executor.run(sleep, [1, 2], "sleep", workers=2))
 """
 
 
