@@ -132,6 +132,12 @@ def describe(params: Params, name: str) -> dict[str, Any]:
     return described
 
 
+def used_corpora(params: Params) -> list[str]:
+    """The corpora that an experiment or a line of `inputs` names, sorted."""
+    named = {experiment.corpus for experiment in params.experiments.values()}
+    return sorted(named | set(params.inputs))
+
+
 def inputs_of(system: Any) -> dict[str, bool]:
     """Which sections of params.yaml a system needs an entry of."""
     return {

@@ -15,7 +15,7 @@ import yaml
 
 from pipeline import folders, lookup
 from pipeline.lookup import ConfigurationError
-from pipeline.params import Params, needed
+from pipeline.params import Params, needed, used_corpora
 
 DATA = Path("data")
 # An item that reads a file beside the corpus names it by one of these settings.
@@ -45,11 +45,11 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
     made["prepare"] = {
         name: {
             "deps": [
-                *corpus.places.values(),
+                *params.corpora[name].places.values(),
                 *_modules("prepare", _component("corpora", name)),
             ]
         }
-        for name, corpus in sorted(params.corpora.items())
+        for name in used_corpora(params)
     }
     for stage, section in (
         ("acoustic", "acoustic"),

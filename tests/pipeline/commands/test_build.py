@@ -85,7 +85,7 @@ def test_an_edit_of_a_component_reruns_the_items_that_reach_it_alone(kind: str) 
 def components() -> frozenset[tuple[str, tuple[str, ...]]]:
     """Every item of the build with the modules that its params name."""
     params = parameters.load(ROOT / "params.yaml")
-    found = [(f"prepare@{name}", [("corpora", name)]) for name in params.corpora]
+    found = [(f"prepare@{name}", [("corpora", name)]) for name in parameters.used_corpora(params)]
     for section, items in parameters.needed(params).items():
         stage = {"alignment": "align", "splits": "split"}.get(section, section)
         for key, item in items.items():
@@ -147,7 +147,7 @@ def test_the_firewall_in_the_graph() -> None:
 
 
 DOCUMENT: dict[str, Any] = {
-    "corpora": {"manifest": {"root": "data/raw/mine"}},
+    "corpora": {"manifest": {"root": "data/raw/mine"}, "ravdess": {"root": "data/raw/other"}},
     "acoustic": {"fbank": {}, "mfcc": {}},
     "text": {"one_hot": {}, "glove": {"path": "data/vectors.txt"}},
     "splits": {
@@ -173,6 +173,7 @@ DOCUMENT: dict[str, Any] = {
 
 def test_an_experiment_depends_on_what_it_reads_and_on_nothing_else() -> None:
     made = build.items(parameters.check(DOCUMENT))
+    assert list(made["prepare"]) == ["manifest"], "a corpus that nobody uses is not prepared"
     assert made["align"] == {} and list(made["acoustic"]) == ["manifest-fbank"]
     voice, words = made["train"]["voice"]["deps"], made["train"]["words"]["deps"]
     assert voice[:2] == [

@@ -54,8 +54,9 @@ def test_corpora_without_human_speakers_say_so() -> None:
     assert stated == set(SYNTHETIC)
 
 
-def test_every_corpus_has_a_miniature_tree() -> None:
-    assert set(lookup.names("corpora")) == {name for name, _ in TREES.values()} | set(SYNTHETIC)
+@pytest.mark.parametrize("name", lookup.names("corpora"))
+def test_every_corpus_has_a_miniature_tree(name: str) -> None:
+    assert name in SYNTHETIC or hasattr(miniature, name)
 
 
 def test_utterances_are_complete_and_their_ids_distinct(corpus: tuple[str, Path]) -> None:

@@ -208,7 +208,7 @@ def test_rejections_round_trip_sorted_and_replace_a_read_only_hard_link(tmp_path
 
 def test_reading_something_else_says_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "u.parquet").write_text("not parquet")
-    with pytest.raises(ConfigurationError, match="expected a parquet file"):
+    with pytest.raises(ConfigurationError, match="build it again with `dvc repro`"):
         tables.read_utterances(tmp_path / "u.parquet")
-    with pytest.raises(ConfigurationError, match="expected a parquet file"):
+    with pytest.raises(ConfigurationError, match="build it again with `dvc repro`"):
         tables.read_utterances(tmp_path / "missing.parquet")
