@@ -16,8 +16,8 @@ from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature
 
 SYNTHETIC = ("demo", "demo_zh")  # built by the project itself, with tests of their own
-# Every corpus has a function of its name in tests/resources/miniature.py; some have more
-# than one layout.
+# Every corpus has a function of its name in tests/resources/miniature.py; some have
+# more than one layout.
 TREES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     **{
         name: (name, getattr(miniature, name))
