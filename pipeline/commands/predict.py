@@ -78,13 +78,12 @@ def predict(
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         path = places[0] / checkpoint.DESCRIPTION
         raise ConfigurationError(f"{path} cannot be used: {reason}") from None
-    network = description["experiment"]["network"]
-    needs: frozenset[str] = lookup.system(network).needs
-    utterance = _utterance(recording, said, language, network, needs, description, settings)
-    inputs = _prepare(utterance, needs, settings)
+    utterance = _utterance(recording, said, language, description, settings)
+    inputs = _prepare(utterance, settings)
     max_words = description["experiment"].get("max_words")
     outputs = []
-    for built, fitted, _ in loaded:
+    for place, (network, fitted, own) in zip(places, loaded, strict=True):
+        _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
         example = dataset.make_example(
             utterance.utterance_id,
             None,
@@ -97,7 +96,7 @@ def predict(
             max_words,
         )
         with torch.inference_mode():
-            logits = built(collate([example]))
+            logits = network(collate([example]))
         outputs.append(torch.softmax(logits.double(), dim=-1)[0].numpy())
     mean = np.mean(outputs, axis=0)
     values = {name: float(value) for name, value in zip(description["classes"], mean, strict=True)}
@@ -118,9 +117,9 @@ def _settings(description: Mapping[str, Any], model: Path) -> dict[str, tuple[st
     if reads & {"text", "alignment"}:
         config = lookup.configure(tokens.Config, description["tokens"], "tokens")
         found["tokens"] = "tokens", config
-        found["text"] = _entry(description, "text", "config", model)
+        found["text"] = _entry(description, "text", model)
     if reads & {"audio", "alignment"}:
-        found["acoustic"] = _entry(description, "acoustic", "config", model)
+        found["acoustic"] = _entry(description, "acoustic", model)
     if "alignment" in reads:
         described = dict(description["alignment"])
         name = lookup.check_name(str(described.pop("name")), "alignment")
@@ -128,10 +127,10 @@ def _settings(description: Mapping[str, Any], model: Path) -> dict[str, tuple[st
     return found
 
 
-def _entry(description: Mapping[str, Any], section: str, key: str, model: Path) -> tuple[str, Any]:
+def _entry(description: Mapping[str, Any], section: str, model: Path) -> tuple[str, Any]:
     described = description[section]
     name = lookup.check_name(str(described["name"]), section)
-    config = lookup.settings(section, name, described[key])
+    config = lookup.settings(section, name, described["config"])
     return name, _found(config, model)
 
 
@@ -158,12 +157,11 @@ def _utterance(
     recording: Path | None,
     said: str | None,
     language: str | None,
-    network: str,
-    needs: frozenset[str],
     description: Mapping[str, Any],
     settings: Mapping[str, tuple[str, Any]],
 ) -> Utterance:
-    if needs & {"audio", "alignment"} and recording is None:
+    network = description["experiment"]["network"]
+    if "acoustic" in settings and recording is None:
         raise ConfigurationError(f"{network} reads speech: name a recording")
     words: tuple[str, ...] = ()
     if "text" in settings:
@@ -192,9 +190,7 @@ def _utterance(
     )
 
 
-def _prepare(
-    utterance: Utterance, needs: frozenset[str], settings: Mapping[str, tuple[str, Any]]
-) -> _Inputs:
+def _prepare(utterance: Utterance, settings: Mapping[str, tuple[str, Any]]) -> _Inputs:
     made: dict[str, Any] = {}
     if "acoustic" in settings:
         name, config = settings["acoustic"]
@@ -211,3 +207,15 @@ def _prepare(
     if "text" in settings:
         made["vectors"] = text.vectors(utterance, *settings["text"])
     return _Inputs(**made)
+
+
+def _check_widths(path: Path, sizes: Mapping[str, int], inputs: _Inputs) -> None:
+    for what, values, trained in (
+        ("features", inputs.frames, sizes["feature_dim"]),
+        ("numbers of a word", inputs.vectors, sizes["word_dim"]),
+    ):
+        if values is not None and values.shape[1] != trained:
+            raise ConfigurationError(
+                f"{path} cannot be used: it was trained on {trained} {what}, its settings give "
+                f"{values.shape[1]}"
+            )

@@ -114,6 +114,8 @@ def read_description(path: Path) -> dict[str, Any]:
     unknown = sorted(set(description) - {*NEEDED, *OPTIONAL, *OF_THE_FOLD})
     if unknown:
         raise _unusable(path, f"unknown key {', '.join(unknown)}")
+    if not isinstance(description.get("language", ""), str):
+        raise _unusable(path, f"language {description['language']!r} is no name")
     classes = description["classes"]
     if not _words(classes) or not classes:
         raise _unusable(path, f"classes {classes!r} are no list of different names")

@@ -213,10 +213,9 @@ RECORDING = "corpus/wav/u03.wav"
 
 def test_a_foreign_model_runs_no_command(built: Path, tmp_path: Path) -> None:
     touched = tmp_path / "touched"
-    command = ["bash", "-c", f"touch {touched}"]
     alone = single(built / "models" / "small", 0, tmp_path)
-    chain = {"name": "x", "chain": {"mfa": {"command": command}}}
-    model = changed(alone, tmp_path, alignment=chain)
+    chain = {"mfa": {"command": ["bash", "-c", f"touch {touched}"]}}
+    model = changed(alone, tmp_path, alignment={"name": "x", "chain": chain})
     with pytest.raises((ConfigurationError, AlignmentError)) as raised:
         prediction.predict(built / RECORDING, "no", model)
     assert not touched.exists() and "\n" not in str(raised.value)
@@ -231,7 +230,9 @@ def test_a_foreign_model_runs_no_command(built: Path, tmp_path: Path) -> None:
         ("acoustic", {"name": "fbank"}, "no 'config'"),
         ("acoustic", None, "no 'acoustic'"),
         ("text", {"name": "..", "config": {}}, "'..' is no name"),
+        ("acoustic", {"name": "fbank", "config": {"num_mel_bins": 9}}, "on 8 features, .* give 9"),
         ("alignment", {"name": "uniform"}, "chain is missing"),
+        ("language", ["en"], "is no name"),
         ("tokens", {"language": "en"}, "unknown key language"),
         ("tokens", None, "no 'tokens'"),
     ],
