@@ -84,6 +84,11 @@ def predict(
     outputs = []
     for place, (network, fitted, own) in zip(places, loaded, strict=True):
         _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
+        one_hot = "text" in settings and inputs.vectors is None and fitted.table is None
+        if one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary):
+            raise ConfigurationError(
+                f"{place / checkpoint.WEIGHTS} cannot be used: the vectors of its words are missing"
+            )
         example = dataset.make_example(
             utterance.utterance_id,
             None,

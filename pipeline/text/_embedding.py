@@ -123,6 +123,10 @@ def _fit(
     one.
     """
     fitted, made = module.fit(sentences, config)
+    if made is None:
+        # The words are one-hot. Here their ids are places in the whole vocabulary, so a
+        # table has to say which of them have no vector.
+        made = np.eye(len(fitted), dtype=np.float32)
     place = {word: row for row, word in enumerate(fitted)}
     known = [word in place for word in vocabulary]
     table = np.zeros((len(vocabulary), made.shape[1]), np.float32)

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, PositiveInt
 from pydantic.dataclasses import dataclass
 
@@ -32,15 +30,14 @@ def kind(config: Config) -> Literal["fitted"]:
     return "fitted"
 
 
-def fit(
-    sentences: Sequence[Sequence[str]], config: Config
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Vocabulary by frequency, then alphabet, and the identity float32 (V, V); other
-    words have the zero vector.
+def fit(sentences: Sequence[Sequence[str]], config: Config) -> tuple[list[str], None]:
+    """Vocabulary by frequency, then alphabet, and no vectors: a word's place is all
+    that its one-hot vector says. Other words have the zero vector.
     """
     words = vocabularies.build(sentences, config.max_words, config.min_count)
     if not words:
         raise ConfigurationError(
-            f"one_hot: no words in {len(sentences)} sentences, expected one that occurs {config.min_count} times"
+            f"one_hot: no word occurs {config.min_count} times in {len(sentences)} sentences: "
+            "lower min_count"
         )
-    return words, np.eye(len(words), dtype=np.float32)
+    return words, None

@@ -33,18 +33,20 @@ def make_example(
     """Normalises frames, numbers words and turns seconds into frames.
 
     frames: (num_frames, feature_dim). vectors: (num_words or num_tokens, word_dim),
-    None where the fold's own table serves. spans: starts and ends of the words in
-    seconds.
+    None where the fold's own table serves or words are one-hot. spans: starts and ends
+    of the words in seconds.
     """
     if frames is not None and fitted.mean is not None and fitted.deviation is not None:
         frames = (frames - fitted.mean) / fitted.deviation
-    ids = None
+    ids = one_hot_dim = None
     if words is not None:
         ids = np.array([fitted.ids.get(word, 0) for word in words], dtype=np.int64)
         if fitted.table is not None:
             # A word that the fold did not see is the zero vector.
             padded = np.concatenate([np.zeros_like(fitted.table[:1]), fitted.table])
             vectors = padded[ids]
+        elif vectors is None:
+            one_hot_dim = len(fitted.vocabulary)
         if vectors is not None and len(vectors) != len(ids):
             # Vectors of tokens: no word ids go with them.
             ids = np.zeros(len(vectors), dtype=np.int64)
@@ -61,6 +63,7 @@ def make_example(
         None if ids is None else torch.from_numpy(ids),
         segments,
         label,
+        one_hot_dim,
     )
 
 

@@ -22,8 +22,8 @@ class Fitted:
 
     mean, deviation: (feature_dim,) of the frames, None where features stay as they are.
     vocabulary: the training words; word id i + 1 is vocabulary[i], 0 an unknown word.
-    table: (len(vocabulary), word_dim) vectors fitted on the fold, None for pretrained
-    ones.
+    table: (len(vocabulary), word_dim) vectors fitted on the fold, None where they are
+    one-hot or come with the utterance.
     """
 
     mean: NDArray[np.float32] | None
@@ -53,7 +53,8 @@ def fit(inputs: Inputs, training_ids: Sequence[str], normalization: str) -> Fitt
     module = lookup.component("text", info["name"])
     config = lookup.configure(module.Config, info["config"], f"text.{info['name']}")
     vocabulary, table = module.fit(sentences, config)
-    return Fitted(mean, deviation, tuple(vocabulary), np.asarray(table, dtype=np.float32))
+    table = None if table is None else np.asarray(table, dtype=np.float32)
+    return Fitted(mean, deviation, tuple(vocabulary), table)
 
 
 def sizes(inputs: Inputs, fitted: Fitted, num_classes: int) -> Sizes:
@@ -61,6 +62,8 @@ def sizes(inputs: Inputs, fitted: Fitted, num_classes: int) -> Sizes:
     word_dim = 0
     if fitted.table is not None:
         word_dim = int(fitted.table.shape[1])
+    elif inputs.text is not None and inputs.text.info["kind"] == "fitted":
+        word_dim = len(fitted.vocabulary)
     elif inputs.text is not None:
         word_dim = int(inputs.text.info["word_dim"])
     feature_dim = 0 if inputs.acoustic is None else inputs.acoustic.feature_dim

@@ -167,5 +167,5 @@ def _merit(curve: Mapping[str, float], select: str) -> tuple[float, float]:
 
 
 def _length(example: Example) -> int:
-    first = example.frames if example.frames is not None else example.words
+    first = example.frames if example.frames is not None else example.word_ids
     return 0 if first is None else len(first)

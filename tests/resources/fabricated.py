@@ -27,7 +27,7 @@ WORDS = ("no", "yes", "go", "home", "late", "why", "rain", "tea")
 NUM_UTTERANCES, NUM_FOLDS = 24, 2
 SHIFT = 0.01  # s between frames
 
-# Small sizes of one row of every paper, so that an epoch takes a blink.
+# Small sizes of one system of every paper, so that an epoch takes a blink.
 SMALL: dict[str, dict[str, Any]] = {
     "FG_CME": {
         "channels": [4, 4],

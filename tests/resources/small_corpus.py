@@ -57,7 +57,11 @@ DOCUMENT: dict[str, Any] = {
         "fbank-short": {"num_mel_bins": 8, "max_frames": 20},
     },
     "alignment": {"uniform": {"chain": {"uniform": {}}, "max_failed_share": 0.5}},
-    "text": {"word2vec": {"vector_size": 4, "epochs": 2}, "glove": {"path": ""}},
+    "text": {
+        "word2vec": {"vector_size": 4, "epochs": 2},
+        "glove": {"path": ""},
+        "one_hot": {},
+    },
     "splits": {
         "random-three": {
             "labels": {name: name for name in LABELS},

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from pipeline import cli
@@ -14,6 +16,7 @@ from pipeline.audio import AudioError
 from pipeline.commands import predict as prediction
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError
+from pipeline.training import checkpoint
 from stages import text, train
 from tests.resources import fabricated, recordings, small_corpus
 
@@ -88,6 +91,29 @@ def test_truncation_and_max_words_hold_for_new_recordings_too(
         normalization="none",
     )
     assert_as_trained(model, built / "corpus", tmp_path)
+
+
+def test_one_hot_words_need_no_table_and_one_that_is_there_still_serves(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = train_with(built, tmp_path, monkeypatch, "one_hot")
+    assert_as_trained(model, built / "corpus", tmp_path / "without")
+    for path in model.rglob(checkpoint.WEIGHTS):
+        tensors = load_file(path)
+        assert checkpoint.TABLE not in tensors
+        words = json.loads((path.parent / checkpoint.DESCRIPTION).read_text())["vocabulary"]
+        save_file({**tensors, checkpoint.TABLE: torch.eye(len(words))}, path)
+    assert_as_trained(model, built / "corpus", tmp_path / "with")
+
+
+def test_a_checkpoint_whose_fitted_vectors_are_lost_is_refused(built: Path, tmp_path: Path) -> None:
+    alone = single(built / "models" / "small", 0, tmp_path)
+    path = alone / "folds" / "only" / checkpoint.WEIGHTS
+    tensors = load_file(path)
+    del tensors[checkpoint.TABLE]
+    save_file(tensors, path)
+    with pytest.raises(ConfigurationError, match="the vectors of its words are missing"):
+        prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", alone)
 
 
 def test_folds_are_averaged_and_the_words_are_told(built: Path, tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def test_contract(name: str, number: int, vectors: Path) -> None:
         assert config.fit == "fold"
         vocabulary, table = module.fit(SENTENCES, config)
         assert vocabulary == ["happy", "day", "a", "sad", "the"]
+        if table is None:  # one-hot: a word's place says all
+            return
         assert table.shape[0] == 5
         assert np.array_equal(table, module.fit(SENTENCES, config)[1])
     else:

@@ -86,6 +86,16 @@ def test_vectors_fitted_on_the_corpus_say_that_they_are(tmp_path: Path) -> None:
     assert not table[[0, 2]].any() and table[[1, 3]].any(axis=1).all()
 
 
+def test_one_hot_words_of_the_corpus_stand_in_a_table(tmp_path: Path) -> None:
+    embed(tmp_path, "one_hot", fit="corpus", min_count=2)
+    info, _, vocabulary = read(tmp_path)
+    assert (info["kind"], info["word_dim"]) == ("static", 2)
+    assert [row["word"] for row in vocabulary] == ["go", "no", "rain", "yes"]
+    table = np.load(tmp_path / "table.npy")
+    np.testing.assert_array_equal(table, [[0, 0], [1, 0], [0, 0], [0, 1]])
+    assert table.dtype == np.float32
+
+
 def test_files_of_another_kind_do_not_stay(tmp_path: Path) -> None:
     settings = {"vector_size": 3, "epochs": 2}
     embed(tmp_path / "changed", "word2vec", fit="corpus", **settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +14,7 @@ SENTENCES = [["b", "a", "b"], ["c", "b", "a"], ["d"]]
 
 
 def test_frequent_words_come_first_then_the_alphabet() -> None:
-    words, table = one_hot.fit(SENTENCES, one_hot.Config())
-    assert words == ["b", "a", "c", "d"]
-    np.testing.assert_array_equal(table, np.eye(4))
-    assert table.dtype == np.float32
+    assert one_hot.fit(SENTENCES, one_hot.Config()) == (["b", "a", "c", "d"], None)
 
 
 def test_the_size_can_be_limited() -> None:
@@ -27,7 +23,7 @@ def test_the_size_can_be_limited() -> None:
 
 
 def test_no_words_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="expected one that occurs 5 times"):
+    with pytest.raises(ConfigurationError, match="no word occurs 5 times in 3 sentences"):
         one_hot.fit(SENTENCES, one_hot.Config(min_count=5))
 
 

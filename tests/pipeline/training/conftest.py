@@ -10,7 +10,7 @@ from tests.resources import fabricated
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Folders]]:
-    """Inputs of one row of every paper; CMA_raw reads waveforms, the others share
+    """Inputs of one system of every paper; CMA_raw reads waveforms, the others share
     theirs.
     """
     data = tmp_path_factory.mktemp("data")

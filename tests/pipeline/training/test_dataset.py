@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import shards, tables, text
-from pipeline.batch import Sizes
+from pipeline.batch import Sizes, collate
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.shards import Rows
@@ -111,7 +111,8 @@ def test_nothing_fitted_depends_on_test_rows(tmp_path: Path, embedded: str) -> N
         write(tmp_path / "2", louder, other_words, embedded, settings), ["a", "b", "c"], "train"
     )
     assert same(before, after)
-    assert before.table is not None and "tea" not in before.vocabulary
+    assert (before.table is None) == (embedded == "one_hot")
+    assert "tea" not in before.vocabulary
     # The same change on a training row is seen: otherwise this test would pass on
     # anything.
     seen = fit(
@@ -133,9 +134,12 @@ def test_words_are_numbered_from_one_and_unknown_ones_are_zero(tmp_path: Path) -
     fitted = fit(inputs, ["a", "b", "c"], "train")
     assert fitted.vocabulary == ("no", "yes", "go")
     (example,) = dataset.Examples(inputs, fitted, ["test"], None)
-    assert example.word_ids is not None and example.words is not None
+    assert example.word_ids is not None
     assert example.word_ids.tolist() == [0, 1, 0]
-    assert example.words.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert (example.words, example.one_hot_dim) == (None, 3)
+    batch = collate([example])
+    assert batch.words is not None
+    assert batch.words.tolist() == [[[0, 0, 0], [1, 0, 0], [0, 0, 0]]]
     assert sizes(inputs, fitted, 4) == Sizes(
         feature_dim=2, word_dim=3, vocabulary_size=4, num_classes=4
     )
@@ -160,7 +164,8 @@ def test_max_words_cuts_words_ids_and_segments_alike(tmp_path: Path) -> None:
     (cut,) = dataset.Examples(inputs, fitted, ["a"], [1], max_words=2)
     assert whole.segments is not None and whole.segments.tolist() == [[0, 2], [2, 4], [4, 5]]
     for name in ("words", "word_ids", "segments"):
-        assert getattr(cut, name).tolist() == getattr(whole, name)[:2].tolist()
+        short, long = (getattr(collate([example]), name)[0] for example in (cut, whole))
+        assert short.tolist() == long[:2].tolist()
     assert cut.label == 1
 
 
@@ -217,7 +222,7 @@ def test_what_a_system_does_not_read_is_not_there(tmp_path: Path, needs: set[str
     inputs = opened(tmp_path, "spans", *(sections[item] for item in sections if item not in needs))
     fitted = fit(inputs, ["a", "b"], "train")
     (example,) = dataset.Examples(inputs, fitted, ["a"], [0])
-    assert (example.frames is not None, example.words is not None) == (
+    assert (example.frames is not None, example.word_ids is not None) == (
         "audio" in needs,
         "text" in needs,
     )
