@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from pipeline.batch import collate
+from pipeline.batch import Batch, Example, collate
 from pipeline.text import one_hot
-from pipeline.training import checkpoint, dataset
+from pipeline.training import checkpoint, dataset, loop
 from pipeline.training.inputs import Folders
 from tests.resources import fabricated
 
@@ -75,3 +76,20 @@ def test_checkpoints_with_and_without_a_table_give_the_same_logits(
             logits.append(network(collate([example])))
     assert kept == [False, True]
     assert torch.equal(*logits)
+
+
+def test_utterances_of_like_length_share_a_batch() -> None:
+    seen = []
+
+    class Counting(nn.Module):
+        def forward(self, batch: Batch) -> Tensor:
+            words, lengths = batch.text()
+            seen.append(lengths.tolist())
+            return words.new_zeros(len(lengths), 2)
+
+    examples = [
+        Example(str(count), word_ids=torch.ones(count, dtype=torch.long), one_hot_dim=2)
+        for count in (3, 1, 2)
+    ]
+    loop.probabilities_of(Counting(), examples, torch.device("cpu"), batch_size=2)
+    assert seen == [[1, 2], [3]]
