@@ -58,7 +58,7 @@ class Convolutions(nn.Module):
     ) -> None:
         super().__init__()
         if len(channels) % 2:
-            raise ValueError(f"channels {list(channels)}: convolutions come in pairs, give an even number")
+            raise ValueError(f"channels {list(channels)}: convolutions come in pairs")
         self.output_size = channels[-1]
         widths = pairwise([in_channels, *channels])
         self.layers = nn.ModuleList(Conv1d(before, after, kernel_size) for before, after in widths)

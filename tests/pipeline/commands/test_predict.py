@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from pipeline import cli
@@ -16,62 +12,8 @@ from pipeline.audio import AudioError
 from pipeline.commands import predict as prediction
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError
-from pipeline.training import checkpoint
-from stages import text, train
-from tests.resources import fabricated, recordings, small_corpus
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The small corpus and a network trained on it: fbank, words spread evenly,
-    word2vec fitted on each fold.
-    """
-    folder = tmp_path_factory.mktemp("built")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        small_corpus.run_stages(monkeypatch, folder)
-    yield folder
-
-
-def train_with(
-    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, embedding: str, **changes: object
-) -> Path:
-    """Another experiment on the same corpus; returns its model."""
-    fabricated.run_serially(monkeypatch)
-    shutil.copytree(built / "data", folder / "data")
-    changes = {"text": embedding, **changes}
-    params_file = small_corpus.write_params(folder, built / "corpus", **changes)
-    text.main("manifest", embedding, params_file, folder / "data")
-    train.main("small", params_file, folder / "data", folder / "models", folder / "scratch")
-    return folder / "models" / "small"
-
-
-def single(model: Path, fold: int, folder: Path) -> Path:
-    """A model of one fold alone."""
-    shutil.copytree(
-        model / "folds" / f"seed-0-fold-{fold}", folder / f"fold-{fold}" / "folds" / "only"
-    )
-    return folder / f"fold-{fold}"
-
-
-def assert_as_trained(model: Path, corpus: Path, folder: Path) -> None:
-    """`predict` gives a test utterance the probabilities that training wrote for it in
-    the chosen epoch.
-    """
-    for fold in (0, 1):
-        alone = single(model, fold, folder)
-        epoch = json.loads((alone / "folds/only/checkpoint.json").read_text())["epoch"]
-        written = pq.read_table(alone / "folds/only/probabilities.parquet").to_pylist()
-        rows = [
-            row for row in written if row["epoch"] == epoch and row["utterance_id"].startswith("u")
-        ][:4]
-        assert len(rows) == 4
-        for row in rows:
-            number = int(row["utterance_id"][1:])
-            recording = corpus / "wav" / f"u{number:02d}.wav"
-            said = prediction.predict(recording, small_corpus.SENTENCES[number % 4], alone)
-            expected = {name: row[f"p_{name}"] for name in small_corpus.LABELS}
-            assert said.probabilities == pytest.approx(expected, abs=1e-5)
-            assert said.networks == 1
+from tests.resources import recordings, small_corpus
+from tests.resources.predicted import assert_as_trained, single, train_with
 
 
 def test_a_recording_gets_what_training_wrote_for_it(built: Path, tmp_path: Path) -> None:
@@ -91,29 +33,6 @@ def test_truncation_and_max_words_hold_for_new_recordings_too(
         normalization="none",
     )
     assert_as_trained(model, built / "corpus", tmp_path)
-
-
-def test_one_hot_words_need_no_table_and_one_that_is_there_still_serves(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = train_with(built, tmp_path, monkeypatch, "one_hot")
-    assert_as_trained(model, built / "corpus", tmp_path / "without")
-    for path in model.rglob(checkpoint.WEIGHTS):
-        tensors = load_file(path)
-        assert checkpoint.TABLE not in tensors
-        words = json.loads((path.parent / checkpoint.DESCRIPTION).read_text())["vocabulary"]
-        save_file({**tensors, checkpoint.TABLE: torch.eye(len(words))}, path)
-    assert_as_trained(model, built / "corpus", tmp_path / "with")
-
-
-def test_a_checkpoint_whose_fitted_vectors_are_lost_is_refused(built: Path, tmp_path: Path) -> None:
-    alone = single(built / "models" / "small", 0, tmp_path)
-    path = alone / "folds" / "only" / checkpoint.WEIGHTS
-    tensors = load_file(path)
-    del tensors[checkpoint.TABLE]
-    save_file(tensors, path)
-    with pytest.raises(ConfigurationError, match="the vectors of its words are missing"):
-        prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", alone)
 
 
 def test_folds_are_averaged_and_the_words_are_told(built: Path, tmp_path: Path) -> None:
@@ -191,19 +110,6 @@ def test_a_network_of_one_modality_asks_for_no_more(
         said = prediction.predict(None, "no rain", model)
         assert said.words == ("no", "rain") and said.aligner is None
     assert sum(said.probabilities.values()) == pytest.approx(1)
-
-
-def test_words_fitted_on_the_corpus_know_no_new_ones(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    document = {
-        **small_corpus.DOCUMENT["text"],
-        "word2vec": {"vector_size": 4, "epochs": 2, "fit": "corpus"},
-    }
-    monkeypatch.setitem(small_corpus.DOCUMENT, "text", document)
-    model = train_with(built, tmp_path, monkeypatch, "word2vec")
-    with pytest.raises(ConfigurationError, match="word2vec were fitted on the whole corpus"):
-        prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", model)
 
 
 def test_the_command_prints_a_table_or_json(built: Path) -> None:
