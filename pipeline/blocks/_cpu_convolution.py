@@ -39,7 +39,7 @@ def convolve(
     for one utterance, then for the next: its activations stay in the cache, no padding
     is computed, and the result does not depend on the rest of the batch. Measured on
     one core, forward and backward: FG_CME's stack of 3 layers over 32 utterances of 200
-    to 750 frames 0.14 s, plain 0.32 s; CMA's wide layers 0.12 s, plain 0.26 s.
+    to 750 frames 0.10 s, plain 0.22 s; CMA's second layer 0.06 s, plain 0.12 s.
     """
     layers = list(convolutions)
     kernels = [(conv.kernel_size[0], conv.stride[0]) for conv in layers]

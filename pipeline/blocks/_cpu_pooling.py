@@ -13,8 +13,8 @@ def segment_mean_max(x: Tensor, segments: Tensor) -> Tensor:
 
     Walks all words at once, one frame further each step, so that the running values
     stay in the cache, and reads the frames inside segments only. Measured on one core,
-    forward and backward, 32 utterances of 400 frames, 25 words, 128 channels: 0.11 s,
-    plain 1.61 s.
+    forward and backward, 32 utterances of 400 frames, 25 words, 128 channels: 0.03 s,
+    plain 0.58 s.
     """
     mean, highest = _SegmentMeanMax.apply(x, segments)  # type: ignore[no-untyped-call]
     return torch.cat([mean, highest], dim=-1)
@@ -24,7 +24,7 @@ def weighted_max(frames: Tensor, weights: Tensor) -> Tensor:
     """Maximum of the weighted frames, equal to `ctc_alignment.plain_weighted_max`.
 
     The gradient of all words is written to one tensor instead of to one for each word.
-    Measured as above: 0.50 s, plain 0.98 s.
+    Measured as above: 0.12 s, plain 0.32 s.
     """
     highest: Tensor = _WeightedMax.apply(frames, weights)  # type: ignore[no-untyped-call]
     return highest
