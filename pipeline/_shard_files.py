@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.tables import replacing, write_text
+from pipeline.tables import read_table, replacing, write_text
 
 CHUNK_BYTES = 256 * 1024
 INDEX, ATTRIBUTES = "index.parquet", "attributes.json"
@@ -120,8 +120,7 @@ def write_index(folder: Path, index: Index, hashes: Mapping[str, str]) -> None:
 def read_index(folder: Path) -> tuple[Index, dict[str, str]]:
     """The rows of the index, and the hash of every shard."""
     try:
-        with (folder / INDEX).open("rb") as file:
-            table = pq.read_table(file)
+        table = read_table(folder / INDEX)
         metadata = table.schema.metadata or {}
         hashes = {name.decode(): value.decode() for name, value in metadata.items()}
         return table.select(SCHEMA.names).to_pylist(), hashes

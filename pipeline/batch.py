@@ -66,7 +66,7 @@ class Batch:
         return 0 if lengths is None else len(lengths)
 
     def voice(self) -> tuple[Tensor, Tensor]:
-        """Frames Tensor[B, T, F] and their lengths Tensor[B]; ValueError without them."""
+        """Frames Tensor[B, T, F] and their lengths Tensor[B]; ValueError without."""
         if self.frames is None or self.frame_lengths is None:
             raise ValueError("the batch has no frames: this system needs a corpus with audio")
         return self.frames, self.frame_lengths
@@ -88,7 +88,7 @@ class Batch:
         return self.word_ids
 
     def placed_words(self) -> Tensor:
-        """Frames [start, end) of each word, Tensor[B, W, 2]; ValueError without them."""
+        """Frames [start, end) of each word, Tensor[B, W, 2]; ValueError without."""
         if self.segments is None:
             raise ValueError("the batch has no word times: this system needs a word alignment")
         return self.segments

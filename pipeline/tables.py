@@ -177,12 +177,23 @@ def _write(
         pq.write_table(table, temporary, compression=compression)
 
 
-def _read(path: str | Path, *needed: str) -> Any:
-    import pyarrow as pa
+def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Any:
+    """A parquet file as a pyarrow table, `columns` of it or all.
+
+    Without threads: pyarrow's, still reading ahead when a process ends, can abort or
+    hang it (apache/arrow 34314 and 50482).
+    """
     import pyarrow.parquet as pq
 
+    with pq.ParquetFile(path) as file:
+        return file.read(None if columns is None else list(columns), use_threads=False)
+
+
+def _read(path: str | Path, *needed: str) -> Any:
+    import pyarrow as pa
+
     try:
-        table = pq.read_table(path)
+        table = read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise ConfigurationError(
             f"{path} cannot be read ({error}): build it again with `dvc repro`"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pyarrow.parquet as pq
-
 from pipeline import folders
 from pipeline import params as parameters
 from pipeline.evaluation import metrics
-from pipeline.tables import read_utterances
+from pipeline.tables import read_table, read_utterances
 from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run
 
 
@@ -23,7 +21,7 @@ def main(
     chosen = parameters.load_entry(params_file, "experiments", name)
     folds, classes = metrics.read_folds(folders.trained(models, name))
     split = folders.split(data, chosen.corpus, chosen.split)
-    labels = pq.read_table(split / folders.LABELS).to_pylist()
+    labels = read_table(split / folders.LABELS).to_pylist()
     truth = {row["utterance_id"]: row["emotion"] for row in labels}
     corpus = folders.utterances(data, chosen.corpus)
     utterances = read_utterances(corpus / folders.UTTERANCES)

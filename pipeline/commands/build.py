@@ -79,8 +79,6 @@ def reads(params: Params, name: str) -> list[str]:
         found.append(folders.spans(DATA, corpus, experiment.alignment) / folders.SPANS)
     if experiment.text is not None:
         found.append(folders.text(DATA, corpus, experiment.text))
-        # The language of the words, which a prediction cuts its text by.
-        found.append(folders.utterances(DATA, corpus) / folders.UTTERANCES)
     found.append(folders.split(DATA, corpus, experiment.split) / folders.FOLDS)
     modules = [experiment.system.__module__]
     if experiment.text is not None:

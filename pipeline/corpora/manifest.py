@@ -34,6 +34,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from pipeline import tables
 from pipeline.corpora import _listing as listing
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
@@ -157,10 +158,9 @@ def _rows(table: Path) -> Iterator[dict[str, Any]]:
     """Rows as dictionaries; cells beyond the header of a text table stand under ''."""
     if table.suffix.lower() == ".parquet":
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            content = pq.read_table(table)
+            content = tables.read_table(table)
         except (OSError, pa.ArrowInvalid) as error:
             raise ConfigurationError(f"{table}: {error}, expected a parquet table") from error
         _require_columns(table, content.column_names)

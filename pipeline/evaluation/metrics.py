@@ -223,12 +223,11 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
     Raises FileNotFoundError where there are none, ValueError where two folds name
     different classes.
     """
-    import pyarrow.parquet as pq
 
     folds, classes = [], None
     for place in sorted(Path(folder).glob("seed-*-fold-*")):
         _, seed, _, fold = place.name.split("-")
-        table = pq.read_table(place / folders.PROBABILITIES).sort_by(
+        table = tables.read_table(place / folders.PROBABILITIES).sort_by(
             [("epoch", "ascending"), ("utterance_id", "ascending")]
         )
         columns = [name for name in table.column_names if name.startswith("p_")]

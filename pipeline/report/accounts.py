@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import folders
 from pipeline.report.experiments import Experiment, read_json
-from pipeline.tables import read_rejections
+from pipeline.tables import read_rejections, read_table
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,10 @@ def align_metrics(experiment: Experiment, data_root: Path) -> dict[str, Any]:
 
 def speakers(experiment: Experiment, data_root: Path) -> dict[str, str | None]:
     """Speaker by utterance, {} where the corpus's utterances are not here."""
-    import pyarrow.parquet as pq
-
     path = folders.utterances(data_root, experiment.corpus) / folders.UTTERANCES
     if not path.is_file():
         return {}
-    table = pq.read_table(path, columns=["utterance_id", "speaker"])
+    table = read_table(path, columns=["utterance_id", "speaker"])
     return dict(zip(table["utterance_id"].to_pylist(), table["speaker"].to_pylist(), strict=True))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import folders, lookup
+from pipeline import folders, lookup, tables
 from pipeline.evaluation import scores
 
 
@@ -63,12 +63,10 @@ class Experiment:
     @cached_property
     def predictions(self) -> Any:
         """The table predictions.parquet; FileNotFoundError where it is not here."""
-        import pyarrow.parquet as pq
-
         path = self.folder / folders.PREDICTIONS
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing: `dvc pull` fetches it")
-        return pq.read_table(path)
+        return tables.read_table(path)
 
     @property
     def confusion(self) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from pipeline.report import charts, recording
 from pipeline.report.experiments import Experiment
 from pipeline.report.results import groups
 from pipeline.schema import Utterance, WordSpan
-from pipeline.tables import read_spans, read_utterances
+from pipeline.tables import read_spans, read_table, read_utterances
 
 SHOWN_RATE = 16000  # Hz, of the waveform in the pictures of one utterance
 # Seconds: fine enough to see words, coarse enough to read.
@@ -77,7 +77,6 @@ def utterance_vectors(
     Raises FileNotFoundError without a checkpoint, ConfigurationError for a network that
     has no method `embed(batch)`.
     """
-    import pyarrow.parquet as pq
     import torch
 
     from pipeline.batch import collate
@@ -98,7 +97,7 @@ def utterance_vectors(
         )
     inputs = open_inputs(Folders.of(Trained(**experiment.settings), data_root))
     path = experiment.trained[0] / folders.PROBABILITIES
-    tested = pq.read_table(path, columns=["utterance_id"])
+    tested = read_table(path, columns=["utterance_id"])
     names = sorted(set(tested["utterance_id"].to_pylist()))
     examples = dataset.Examples(inputs, fitted, names, None, described["experiment"]["max_words"])
     vectors = []

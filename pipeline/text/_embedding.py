@@ -52,6 +52,7 @@ def embed_corpus(
         "kind": "static" if corpus_wide else kind,
         "config": asdict(config),
         "unit": "word",
+        "language": _language(spoken),
         "transductive": corpus_wide,
     }
     table: Table | None = None
@@ -110,6 +111,12 @@ def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:
         table, _ = module.look_up(vocabulary, config)
         return np.asarray(table)[[vocabulary.index(word) for word in utterance.words]]
     return None
+
+
+def _language(spoken: Sequence[Utterance]) -> str | None:
+    """The language of most utterances; of equally many, the first by name."""
+    counts = Counter(item.language for item in spoken)
+    return min(counts, key=lambda name: (-counts[name], name), default=None)
 
 
 def _fitted_on_corpus(module: Any, config: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -89,7 +90,8 @@ def read_fold(path: Path, fold: int) -> dict[str, list[tuple[str, str | None]]]:
     """(utterance_id, label) of each subset of one fold; a label on a test row is an
     error.
     """
-    table = pq.read_table(path, filters=[("fold", "=", fold)])
+    table = tables.read_table(path)
+    table = table.filter(pc.equal(table["fold"], fold))
     rows: dict[str, list[tuple[str, str | None]]] = {"train": [], "valid": [], "test": []}
     for row in table.to_pylist():
         if row["subset"] == "test" and row["emotion"] is not None:

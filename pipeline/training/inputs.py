@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import folders, tables
@@ -62,12 +61,12 @@ class Text:
     @cached_property
     def vocabulary(self) -> list[str]:
         """The corpus's words; a word's position is its id in `words`."""
-        return list(pq.read_table(self.folder / "vocabulary.parquet")["word"].to_pylist())
+        return list(tables.read_table(self.folder / "vocabulary.parquet")["word"].to_pylist())
 
     @cached_property
     def words(self) -> dict[str, list[str]]:
         """Words of each usable utterance."""
-        table = pq.read_table(self.folder / "words.parquet")
+        table = tables.read_table(self.folder / "words.parquet")
         ids = zip(table["utterance_id"].to_pylist(), table["word_ids"].to_pylist(), strict=True)
         return {
             utterance_id: [self.vocabulary[item] for item in items] for utterance_id, items in ids

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from pipeline import folders, lookup
+from pipeline import folders, lookup, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.shards import key_of
 from pipeline.training.experiment import Experiment
-from pipeline.training.inputs import Folders
+from pipeline.training.inputs import Folders, Text
 
 
 @dataclass(frozen=True)
@@ -69,14 +66,15 @@ def tasks(
     for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{folder} is not built: run `serflow sync`, then `dvc repro`")
-    table = pq.read_table(inputs.split / folders.FOLDS, columns=["fold"])
+    table = tables.read_table(inputs.split / folders.FOLDS, columns=["fold"])
     folds = sorted(set(table["fold"].to_pylist()))
     modules = ["pipeline.training.fold", experiment.system.__module__]
     described = dict(description)
     if experiment.text is not None:
         # Folds fit their own word vectors: the embedding's code is part of training.
         modules.append(lookup.component("text", experiment.text).__name__)
-        described["language"] = _language(data, experiment.corpus, inputs.split)
+    if inputs.text is not None:
+        described["language"] = Text(inputs.text).info["language"]
     code = lookup.fingerprint(*modules)
     state = scratch / name / key_of(described, code, _contents(inputs))
     return [
@@ -107,24 +105,6 @@ def forget_older(work: Sequence[Task]) -> None:
 def folds_of(work: Sequence[Task]) -> list[int]:
     """Fold numbers in the tasks."""
     return sorted({task.fold for task in work})
-
-
-def _language(data: Path, corpus: str, split: Path) -> str:
-    """The language of most training utterances; of equally many, the first by name."""
-    trained = pq.read_table(
-        split / folders.FOLDS, columns=["utterance_id"], filters=[("subset", "=", "train")]
-    )
-    names = set(trained["utterance_id"].to_pylist())
-    path = folders.utterances(data, corpus) / folders.UTTERANCES
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is not built: run `dvc repro`")
-    # These two columns alone: labels of test rows are in this file too.
-    rows = pq.read_table(path, columns=["utterance_id", "language"]).to_pylist()
-    counts: Counter[str] = Counter(row["language"] for row in rows if row["utterance_id"] in names)
-    if not counts:
-        raise ConfigurationError(f"{split / folders.FOLDS} has no training utterance of {path}")
-    most = max(counts.values())
-    return min(language for language, count in counts.items() if count == most)
 
 
 def _contents(inputs: Folders) -> str:

@@ -140,6 +140,10 @@ def test_the_firewall_in_the_graph() -> None:
     }
     read = [dep for item in BUILD["train"].values() for dep in item["deps"] if "splits/" in dep]
     assert {Path(dep).name for dep in read} == {"folds.parquet"}
+    # These hold every label of the corpus.
+    assert not [
+        dep for item in BUILD["train"].values() for dep in item["deps"] if "utterances" in dep
+    ]
     readers = [
         path for path in (ROOT / "stages").glob("*.py") if "LABELS" in path.read_text("utf-8")
     ]

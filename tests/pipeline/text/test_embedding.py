@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +61,15 @@ def test_words_become_ids_of_the_sorted_vocabulary(tmp_path: Path) -> None:
         "vocabulary.parquet",
         "words.parquet",
     ]
+
+
+def test_the_language_is_that_of_most_utterances_with_words(tmp_path: Path) -> None:
+    languages = {"a": "zh", "b": "de", "silent": "de", "z": "zh"}
+    said = [replace(item, language=languages[item.utterance_id]) for item in utterances()]
+    embed(tmp_path, "one_hot", said)
+    assert read(tmp_path)[0]["language"] == "zh"
+    embed(tmp_path, "one_hot", [replace(item, words=()) for item in said])
+    assert read(tmp_path)[0]["language"] is None
 
 
 def test_pretrained_vectors_lie_in_a_table_and_unknown_words_are_counted(tmp_path: Path) -> None:

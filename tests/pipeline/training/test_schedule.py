@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import folders, lookup, params, tables
+from pipeline import folders, lookup, params
 from pipeline.lookup import ConfigurationError
 from pipeline.training import schedule
 from pipeline.training.schedule import Task
@@ -142,27 +143,19 @@ def test_what_is_not_built_is_named_with_the_way_to_build_it(data: Path, missing
         tasks(data)
 
 
-def test_the_language_is_that_of_most_training_utterances(data: Path) -> None:
-    path = folders.utterances(data, "manifest") / folders.UTTERANCES
-    made = tables.read_utterances(path)
-    rows = pq.read_table(data / "splits/manifest/random/folds.parquet").to_pylist()
-    trained = {row["utterance_id"] for row in rows if row["subset"] == "train"}
-    assert trained
-    # Those that are never trained on do not count, however many they are.
-    spoken = ["zh" if item.utterance_id in trained else "de" for item in made]
-    others = [
-        dataclasses.replace(item, utterance_id=f"other {number}", language="de")
-        for number, item in enumerate(made * 2)
-    ]
-    turned = [
-        dataclasses.replace(item, language=lang) for item, lang in zip(made, spoken, strict=True)
-    ]
-    tables.write_utterances(path, turned + others)
+def test_the_language_is_that_of_the_words(data: Path) -> None:
+    info = data / "text/manifest/one_hot/info.json"
+    written = json.loads(info.read_text())
+    info.write_text(json.dumps(written | {"language": "zh"}))
     assert tasks(data)[0].description["language"] == "zh"
 
 
-def test_a_system_without_words_has_no_language(data: Path) -> None:
+def test_tasks_read_no_label_of_the_corpus(data: Path) -> None:
     (folders.utterances(data, "manifest") / folders.UTTERANCES).unlink()
+    assert tasks(data)[0].description["language"] == "en"
+
+
+def test_a_system_without_words_has_no_language(data: Path) -> None:
     chosen = dataclasses.replace(
         fabricated.experiment(**CHOSEN),
         network="LSTM_Attn_a",
