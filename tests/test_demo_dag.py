@@ -70,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_stage_accounts_for_every_utterance(project: Path) -> None:
-    accounts = [read(path) for path in sorted((project / "data").glob("*/demo/**/metrics.json"))]
+    accounts = [read(path) for path in sorted((project / "data").glob("*/demo/**/*metrics.json"))]
     assert len(accounts) == 5
     for account in accounts:
         assert account["utterances"] == account["used"] + account["rejected"] == 500

@@ -148,8 +148,10 @@ def test_mistakes_are_one_line_and_end_with_two(
     assert "holds no trained network" in error_of(
         call("predict", "--text", "no", "--model", tmp_path)
     )
-    assert "no evaluated experiment" in error_of(call("results", "--models", tmp_path / "models"))
-    assert "expected --root or one of" in error_of(
+    assert "no experiment has been evaluated in" in error_of(
+        call("results", "--models", tmp_path / "models")
+    )
+    assert "say where it lies with --root" in error_of(
         call("corpus", "check", "iemocap", "--params", tmp_path / "none.yaml")
     )
     assert "expected whole numbers separated by commas" in error_of(

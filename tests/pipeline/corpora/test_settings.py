@@ -22,5 +22,6 @@ def test_a_place_that_dvc_would_not_expand_is_refused(setting: str, place: str) 
 
 def test_dvc_watches_recordings_that_lie_elsewhere() -> None:
     manifest = {"root": "data/raw/mine", "reader": {"audio_root": "/recordings"}}
-    items = build.items(params.check({"corpora": {"manifest": manifest}}))
+    document = {"corpora": {"manifest": manifest}, "inputs": {"manifest": {}}}
+    items = build.items(params.check(document))
     assert items["prepare"]["manifest"]["deps"][:2] == ["data/raw/mine", "/recordings"]

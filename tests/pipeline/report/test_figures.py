@@ -1,17 +1,18 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pipeline import lookup, tables
-from pipeline.batch import Batch, Sizes
+from pipeline.batch import Sizes
 from pipeline.evaluation import metrics
 from pipeline.report import figures
 from pipeline.report.experiments import experiments
 from pipeline.schema import Utterance, WordSpan
-from pipeline.training import checkpoint
+from pipeline.training import Experiment, checkpoint
 from pipeline.training.dataset import Fitted
+from tests.resources import own_network
 
 CLASSES = ["angry", "sad"]
 
@@ -104,24 +105,18 @@ def test_what_a_system_does_not_read_is_neither_drawn_nor_missed(tmp_path):
 
 
 def test_a_network_without_embed_has_no_tsne_and_a_line_that_says_why(tmp_path, monkeypatch):
-    class MeanPool(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.classifier = torch.nn.Linear(3, 2)
-
-        def forward(self, batch: Batch) -> torch.Tensor:
-            return self.classifier(batch.acoustic.mean(dim=1))
-
-    own = {"MeanPool": lambda sizes: MeanPool()}
-    monkeypatch.setattr(lookup, "system", lambda name: own[name])
+    monkeypatch.setattr(lookup, "system", {"MeanPool": own_network.MeanPool}.__getitem__)
     models, data = workplace(tmp_path)
-    experiment = {"network": "MeanPool", "hyperparameters": {}, "max_words": None}
+    sizes = Sizes(feature_dim=3, num_classes=2)
+    experiment = Experiment(
+        corpus="demo", network="MeanPool", acoustic="fbank", text="one_hot", split="session"
+    )
     checkpoint.save(
         models / "one" / "folds" / "seed-0-fold-0",
-        MeanPool(),
+        own_network.MeanPool(sizes),
         Fitted(None, None, (), None),
-        Sizes(feature_dim=3, num_classes=2),
-        {"experiment": experiment},
+        sizes,
+        {"experiment": asdict(experiment), "classes": ["angry", "sad"]},
     )
     item = experiments(models)[0]
     item.settings["network"] = "MeanPool"

@@ -130,7 +130,7 @@ def test_laws_of_every_protocol(tmp_path_factory, case, sessions, per_speaker, s
         ("ratio", {"ratio": [0.7, 0.2, 0.2]}, "ratio = .*positive shares with the sum 1"),
         ("grouped", {"ratio": [1.1, -0.2, 0.1]}, "ratio = .*positive shares with the sum 1"),
         ("speaker", {"validation_share": 0.9}, "validation_share = 0.9: .*less than 0.9"),
-        ("fold_file", {}, "splits.fold_file: fold_file = "),
+        ("fold_file", {}, "splits.fold_file: fold_file is missing"),
     ],
 )
 def test_mistakes_in_the_settings_are_one_line(protocol, values, message):
