@@ -13,8 +13,6 @@ see, what the process grows by). `largest_difference` is in the unit of the row'
 `difference_in`.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import os

@@ -1,7 +1,5 @@
 """The acoustic features as other libraries compute them."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 

@@ -10,8 +10,6 @@ and after the clip. `real_time_factor` is seconds / audio_seconds. Each side run
 process of its own, whose peak memory is told.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import multiprocessing

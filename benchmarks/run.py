@@ -7,8 +7,6 @@ built, else synthetic speech made on the spot. `--quick` shows within minutes th
 everything runs; its figures mean nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -8,8 +8,6 @@ over frequency, 25 ms at 16 kHz. Below: the chroma features of a chromatic scale
 tones from A3 (220 Hz) to A5, 0.5 s each, 200/100 ms frames.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

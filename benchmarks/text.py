@@ -9,8 +9,6 @@ Each side runs in a process of its own, because peak memory counts for a process
 text is generated.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import re

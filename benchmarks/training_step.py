@@ -8,8 +8,6 @@ process each.
     python benchmarks/training_step.py
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess

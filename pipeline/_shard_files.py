@@ -1,7 +1,5 @@
 """The files of a folder of shards: HDF5, index and attributes, read without trust."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

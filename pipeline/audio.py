@@ -1,7 +1,5 @@
 """File -> mono float32 waveform at a sampling rate."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 
@@ -24,7 +22,7 @@ class AudioError(Exception):
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[AudioError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["AudioError"], tuple[str, str]]:
         return AudioError, (self.reason, self.detail)
 
 

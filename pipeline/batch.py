@@ -1,7 +1,5 @@
 """A padded batch, the one thing networks read, and its collation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -105,7 +103,7 @@ class Batch:
         words, lengths = self.text()
         return length_mask(lengths, words.shape[1])
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         moved = {item.name: getattr(self, item.name) for item in fields(self)}
         return Batch(

@@ -1,7 +1,5 @@
 """Work on all cores: single-threaded processes that end with the one they work for."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import threading

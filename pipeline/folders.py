@@ -1,7 +1,5 @@
 """Where each stage's output lies below the folders `data` and `models`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 # The sections of params.yaml whose entries are built for a corpus.

@@ -1,20 +1,23 @@
 """Components by name: module = params key = stage item = folder name."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 ROOT = Path(__file__).resolve().parent
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+Section = TypeVar("Section")
 
 
 class ConfigurationError(ValueError):
@@ -25,6 +28,15 @@ class ConfigurationError(ValueError):
 
 class WorkerKilledError(RuntimeError):
     """A worker process was killed before it had a result; the message fits one line."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, Field))
+def checked(section: type[Section]) -> type[Section]:
+    """Makes a frozen dataclass whose fields pydantic checks; a key that it does not
+    have is refused.
+    """
+    make = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    return make(section)
 
 
 def names(kind: str) -> list[str]:
@@ -85,8 +97,6 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
     """Builds a frozen pydantic dataclass from a params section; one line per mistake,
     with what was expected.
     """
-    from pydantic import ValidationError
-
     if values is not None and not isinstance(values, Mapping):
         raise ConfigurationError(
             f"{where}: {values!r} is not a section, expected `key: value` lines"

@@ -4,8 +4,6 @@ Each section belongs to a room, which checks its entries; what one section says 
 another is checked here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,8 +56,7 @@ def load_entry(path: Path, section: str, name: str) -> Any:
     that it does not use.
     """
     entries = _section(read(path), section)
-    if name not in entries:
-        raise _unknown(section, name, entries)
+    _check_reference(section, name, entries)
     return lookup.settings(ROOMS[section], name, entries[name])
 
 
@@ -106,8 +103,7 @@ def check(document: Mapping[str, Any]) -> Params:
 def entry(params: Params, section: str, name: str) -> Any:
     """The checked entry `name` of a section; ConfigurationError for an unknown one."""
     known = getattr(params, section)
-    if name not in known:
-        raise _unknown(section, name, known)
+    _check_reference(section, name, known)
     return known[name]
 
 
@@ -167,12 +163,6 @@ def needed(params: Params) -> dict[str, dict[str, dict[str, str]]]:
         if name is not None:
             found[section][f"{corpus}-{name}"] = {"corpus": corpus, "name": name}
     return {section: dict(sorted(items.items())) for section, items in found.items()}
-
-
-def _unknown(section: str, name: str, known: Mapping[str, Any]) -> ConfigurationError:
-    return ConfigurationError(
-        f"unknown name {name!r} in {section}, expected one of {sorted(known)}"
-    )
 
 
 def _section(document: Mapping[str, Any], section: str) -> dict[str, Any]:
@@ -236,7 +226,9 @@ def _check_experiment(name: str, params: Params) -> None:
 
 def _check_reference(where: str, name: str, known: Mapping[str, Any]) -> None:
     if name not in known:
-        raise ConfigurationError(f"{where}: unknown {name!r}, expected one of {sorted(known)}")
+        raise ConfigurationError(
+            f"unknown name {name!r} in {where}, expected one of {sorted(known)}"
+        )
 
 
 def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:

@@ -4,8 +4,6 @@ Nothing is downloaded. Weights come from .safetensors files alone, because the o
 formats are pickles, and no code that lies beside a model is run.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 from collections.abc import Iterator

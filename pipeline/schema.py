@@ -1,7 +1,5 @@
 """What flows between the stages: utterances, word spans, rejections."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -86,5 +84,5 @@ class AlignmentError(Exception):
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[AlignmentError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["AlignmentError"], tuple[str, str]]:
         return AlignmentError, (self.reason, self.detail)

@@ -6,8 +6,6 @@ utterance_id, with the SHA-256 of every shard in its metadata, and `attributes.j
 utterance's shard follows from its id alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

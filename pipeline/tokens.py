@@ -1,7 +1,5 @@
 """The one tokenisation, which alignment, embeddings and vocabularies share."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -9,10 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 
 # Transcribers' marks for what is not speech: [LAUGHTER], <sil>, {cough}, ++GARBAGE++.
 # The content of round brackets stays: uncertain words, but spoken ones.
@@ -31,7 +26,7 @@ LONGEST, LONGEST_GROUPED = 10, 300
 YEAR = re.compile(r"1[1-9][0-9]{2}|20[1-9][0-9]")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """How text becomes words.
 

@@ -1,7 +1,5 @@
 """Stage acoustic: recordings -> shards of one acoustic feature."""
 
-from __future__ import annotations
-
 from pipeline import folders, tables
 from pipeline import params as parameters
 from pipeline.acoustic import extract_corpus, padding_share

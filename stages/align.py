@@ -1,7 +1,5 @@
 """Stage align: words and recordings -> spans, by a chain of aligners."""
 
-from __future__ import annotations
-
 from pipeline import alignment as aligning
 from pipeline import folders, tables
 from pipeline import params as parameters

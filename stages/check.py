@@ -1,7 +1,5 @@
 """Stage check: params.yaml is right, and build.yaml holds all that it asks for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -3,8 +3,6 @@
 With this file the demo reads pretrained vectors as a real corpus does.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

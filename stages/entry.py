@@ -1,7 +1,5 @@
 """What every stage command shares: errors of one line, the account of utterances."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

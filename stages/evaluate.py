@@ -1,7 +1,5 @@
 """Stage evaluate: test probabilities meet their labels, here and nowhere else."""
 
-from __future__ import annotations
-
 from pipeline import folders
 from pipeline import params as parameters
 from pipeline.evaluation import metrics

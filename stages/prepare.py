@@ -1,7 +1,5 @@
 """Stage prepare: a corpus's own files -> utterances.parquet and rejects.parquet."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 from pathlib import Path

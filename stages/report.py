@@ -1,7 +1,5 @@
 """Stage report: every evaluated experiment -> pictures, index.html, results tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Stage split: utterances -> folds and labels of one protocol, and its audit."""
 
-from __future__ import annotations
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq

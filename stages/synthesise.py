@@ -1,7 +1,5 @@
 """Stage synthesise: nothing -> a synthetic demo corpus with its true word times."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

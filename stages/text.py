@@ -1,7 +1,5 @@
 """Stage text: words -> vocabulary, word ids and vectors of one embedding."""
 
-from __future__ import annotations
-
 from pipeline import folders, tables
 from pipeline import params as parameters
 from pipeline.text import embed_corpus

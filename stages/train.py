@@ -1,7 +1,5 @@
 """Stage train: every fold and seed of one experiment, in parallel processes."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

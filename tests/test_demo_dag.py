@@ -2,8 +2,6 @@
 with one epoch of training.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The house as DESIGN says: few rooms, small files, machinery private to its room."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tomllib

@@ -1,7 +1,5 @@
 """Acoustic features: each module turns a waveform into (num_frames, feature_dim)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pipeline import lookup

@@ -1,7 +1,5 @@
 """Acoustic features of a corpus into shards; a worker holds one utterance at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial

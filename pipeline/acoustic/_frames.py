@@ -1,7 +1,5 @@
 """Framing, windows and deltas."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -112,3 +110,8 @@ def with_deltas(features: NDArray[np.float64], orders: int) -> NDArray[np.float6
     for _ in range(orders):
         parts.append(deltas(parts[-1]))
     return np.concatenate(parts, axis=1)
+
+
+def names_with_deltas(names: list[str], orders: int) -> list[str]:
+    """The names, then `delta NAME` of each, then `delta delta NAME`, up to `orders`."""
+    return ["delta " * order + name for order in range(orders + 1) for name in names]

@@ -9,8 +9,6 @@ library for audio signal analysis", PLoS ONE 10(12), 2015, and the package's ver
 0.3.14 where it differs from them.
 """
 
-from __future__ import annotations
-
 from math import gcd
 from typing import Any
 

@@ -5,8 +5,6 @@ Definitions as in `_short_term_kernel`: pyAudioAnalysis 0.3.14, with its faults
 (`compatible`) or without (`corrected`).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal

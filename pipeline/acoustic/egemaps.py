@@ -6,18 +6,16 @@ research and affective computing", IEEE Trans. Affective Computing 7(2), 2016. o
 is free for research; its licence asks companies to buy one.
 """
 
-from __future__ import annotations
-
 import warnings
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 Level = Literal["functionals", "low_level_descriptors"]
@@ -28,7 +26,7 @@ FRAME_LENGTH, FRAME_SHIFT = (
 )  # seconds: all but the pitch frame, which begins at the same time
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """eGeMAPS; sampling_rate in Hz, frame lengths are the set's own (20 ms, pitch 60
     ms, every 10 ms).

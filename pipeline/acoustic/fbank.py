@@ -8,22 +8,20 @@ Slaney's mel scale with unit-area filters, natural log floored at 1e-10, samples
 1]: log(max(librosa.feature.melspectrogram(...), 1e-10)).
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
 from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Log mel filterbank; frame_length and frame_shift in seconds, sampling_rate and
     frequencies in Hz.
@@ -56,10 +54,8 @@ def extract(
     AudioError when the waveform is shorter than one frame, ValueError when a mel filter
     would lie between two FFT bins.
     """
-    length, shift = (
-        frames.samples(config.frame_length, sampling_rate),
-        frames.samples(config.frame_shift, sampling_rate),
-    )
+    length = frames.samples(config.frame_length, sampling_rate)
+    shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
     kaldi, num_fft = config.convention == "kaldi", mel.fft_length(length)
     low = config.low_frequency if config.low_frequency is not None else (20.0 if kaldi else 0.0)
@@ -84,11 +80,7 @@ def feature_names(config: Config) -> list[str]:
     configured.
     """
     names = [f"mel_{i}" for i in range(1, config.num_mel_bins + 1)]
-    return [
-        prefix + name
-        for prefix in ("", "delta ", "delta delta ")[: config.differences + 1]
-        for name in names
-    ]
+    return frames.names_with_deltas(names, config.differences)
 
 
 def timing(config: Config) -> FrameTiming:

@@ -7,24 +7,22 @@ IEEE Trans. ASSP 28(4), 1980. Deltas are those of librosa.feature.delta: Savitzk
 derivatives over nine frames.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
 from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 DELTA_WIDTH = 9  # frames
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """MFCCs; frame_length and frame_shift in seconds, sampling_rate and frequencies in
     Hz.
@@ -137,11 +135,7 @@ def feature_names(config: Config) -> list[str]:
     delta mfcc_1` .. as configured.
     """
     names = [f"mfcc_{i}" for i in range(1, config.num_coefficients + 1)]
-    return [
-        prefix + name
-        for prefix in ("", "delta ", "delta delta ")[: config.deltas + 1]
-        for name in names
-    ]
+    return frames.names_with_deltas(names, config.deltas)
 
 
 def timing(config: Config) -> FrameTiming:

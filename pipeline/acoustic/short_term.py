@@ -13,23 +13,21 @@ are drawn (those above half the sampling rate are left out) and each semitone co
 with the mean power of all its bins. docs/short_term_corrected.png shows both.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
 from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _short_term_kernel as short_term_kernel
 from pipeline.acoustic import _short_term_tables as short_term_tables
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Short-term features; frame_length and frame_shift in seconds, sampling_rate in
     Hz.
@@ -104,7 +102,7 @@ def feature_names(config: Config) -> list[str]:
     names += [f"spectral_{part}" for part in ("centroid", "spread", "entropy", "flux", "rolloff")]
     names += [f"mfcc_{i}" for i in range(1, 14)]
     names += [*(f"chroma_{i}" for i in range(1, 13)), "chroma_std"]
-    return names + [f"delta {name}" for name in names] if config.deltas else names
+    return frames.names_with_deltas(names, int(config.deltas))
 
 
 def timing(config: Config) -> FrameTiming:

@@ -6,22 +6,20 @@ The frame is padded with zeros to the power of two at or above its length (400 s
 CMA_spec.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
 from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Short-time spectrum; frame_length and frame_shift in seconds, sampling_rate in
     Hz.

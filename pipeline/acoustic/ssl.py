@@ -6,8 +6,6 @@ Baevski et al., "wav2vec 2.0", NeurIPS 2020; Hsu et al., "HuBERT", IEEE/ACM TASL
 change their output with padding, so each waveform goes through alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from math import prod
@@ -15,17 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio, pretrained
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import FrameTiming
 
 FRAMES_AT_ONCE = 128  # through the convolutions: 2.6 s
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """A speech encoder by its name on the model hub or by the folder that holds its
     files; sampling_rate in Hz.

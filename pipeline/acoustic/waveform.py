@@ -2,20 +2,18 @@
 s at 16 kHz) at most.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import audio
+from pipeline.lookup import checked
 from pipeline.schema import FrameTiming
 
 UNIT = "sample"  # a row is a sample, not a frame
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Raw samples at `sampling_rate` Hz; a frame is one sample, so that `max_frames`
     counts samples.

@@ -1,22 +1,19 @@
 """Alignment: each module places the words of an utterance in its recording."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Any
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import lookup
 from pipeline.alignment import _check
 from pipeline.alignment._placement import align_corpus, place_one, provenance
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 
 __all__ = ["Alignment", "align_corpus", "place_one", "provenance", "settings"]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Alignment:
     """A chain of aligners: each places what the one before it could not.
 

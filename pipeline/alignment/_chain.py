@@ -2,8 +2,6 @@
 goes to the next.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -31,7 +29,7 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     distances: list[tuple[float, float]] = field(default_factory=list)
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: "Tally") -> "Tally":
         names = [item.name for item in fields(self)]
         return Tally(*(getattr(self, name) + getattr(other, name) for name in names))
 

@@ -3,23 +3,21 @@
 An aligner can be wrong over a whole corpus and report no error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline.alignment._voice import STEP, WINDOW, Voice
+from pipeline.lookup import checked
 from pipeline.schema import WordSpan
 
 PLACED_BY_VOICE = "not stated: the words were placed by the voice itself"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Tolerances; the defaults pass every true alignment of synthetic speech and 99 %
     of acted speech.

@@ -2,8 +2,6 @@
 they are known, against the true times.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial

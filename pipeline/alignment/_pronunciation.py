@@ -2,8 +2,6 @@
 words from espeak-ng's rules.
 """
 
-from __future__ import annotations
-
 import _ctypes
 import ctypes
 import re

@@ -1,7 +1,5 @@
 """The fit of timed words from a file to the words of a transcript."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Where the voice lies in a recording, by its energy; heard once for all who ask."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple

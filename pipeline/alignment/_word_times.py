@@ -4,8 +4,6 @@ All readers give words in the order of time, silences and fillers left out; time
 seconds.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -6,10 +6,8 @@ its vocabulary ties it to a language. Source: L. Kürzinger et al., "CTC-segment
 large corpora for German end-to-end speech recognition", SPECOM 2020.
 """
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from itertools import pairwise
@@ -18,19 +16,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import pretrained
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _voice as voice
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 NAME = "ctc"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """model: a local folder, or a name in the local cache of Hugging Face models (at a
     `revision`). device: 'cpu', 'cuda', 'cuda:1' ...
@@ -53,15 +50,6 @@ class Letter(NamedTuple):
     probability: float
 
 
-def align(
-    utterances: Sequence[Utterance], config: Config
-) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds
-    from the utterance's start.
-    """
-    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
-
-
 def provenance(config: Config) -> dict[str, str]:
     """Model, revision and library versions, and the hash of a local model's weights,
     for the metadata of the spans.
@@ -76,7 +64,9 @@ def provenance(config: Config) -> dict[str, str]:
     return known
 
 
-def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+@one_by_one.aligner
+def align(utterance: Utterance, config: Config) -> list[WordSpan]:
+    """The words where their letters are most probable."""
     recogniser = _recogniser(config.model, config.revision, config.device)
     waveform = voice.load(utterance, recogniser.sampling_rate)
     tokens = [_tokens(word, recogniser.vocabulary) for word in utterance.words]

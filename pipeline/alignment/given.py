@@ -3,28 +3,24 @@
 The reader of the corpus names the file of each utterance (`alignment_path`).
 """
 
-from __future__ import annotations
-
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _reconciliation as reconciliation
 from pipeline.alignment import _voice as voice
 from pipeline.alignment import _word_times as word_times
 from pipeline.alignment._word_times import TimedWord
+from pipeline.lookup import checked
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 NAME = "given"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """times_from: whether the times in the file count from the start of the utterance,
     or from that of the recording it lies in.
@@ -33,16 +29,9 @@ class Config:
     times_from: Literal["utterance", "recording"] = "utterance"
 
 
-def align(
-    utterances: Sequence[Utterance], config: Config
-) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds
-    from the utterance's start.
-    """
-    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
-
-
-def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+@one_by_one.aligner
+def align(utterance: Utterance, config: Config) -> list[WordSpan]:
+    """The times in the file that `alignment_path` names, for the utterance's words."""
     if utterance.alignment_path is None:
         raise AlignmentError(
             "no word times", "the corpus gives no alignment_path for this utterance"

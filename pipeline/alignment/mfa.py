@@ -8,8 +8,6 @@ Source: M. McAuliffe et al., "Montreal Forced Aligner", Interspeech 2017; read a
 measured with 3.4.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shlex
@@ -20,11 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline.alignment import _mfa_files as files
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 # The program takes about 12 s to start and adapts to each speaker: one call for all.
@@ -42,7 +39,7 @@ RETRY_BEAMS = ("--beam", "100", "--retry_beam", "400")
 Name = Annotated[str, Field(pattern="^[^-]")]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Which program and models; `dictionary` and `acoustic_model` are names the program
     knows or paths of files.

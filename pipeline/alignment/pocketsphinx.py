@@ -8,8 +8,6 @@ al., "PocketSphinx: a free, real-time continuous speech recognition system for h
 devices", ICASSP 2006; the package `pocketsphinx` 5 and its en-us model (BSD licence).
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,13 +18,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _pronunciation as pronunciation
 from pipeline.alignment import _voice as voice
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 SAMPLING_RATE = 16000  # Hz, of the acoustic model
@@ -34,7 +31,7 @@ FRAMES_PER_SECOND = 100
 NAME = "pocketsphinx"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Search settings; `beam`, `phone_beam` and `word_beam` are the probability ratio
     below which a path is dropped.
@@ -57,15 +54,6 @@ class Config:
     dictionary: str | None = None
 
 
-def align(
-    utterances: Sequence[Utterance], config: Config
-) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds
-    from the utterance's start.
-    """
-    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
-
-
 def provenance(config: Config) -> dict[str, str]:
     """The package's version, which fixes its model and dictionary, for the metadata of
     the spans.
@@ -73,7 +61,9 @@ def provenance(config: Config) -> dict[str, str]:
     return {"version": metadata.version("pocketsphinx")}
 
 
-def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+@one_by_one.aligner
+def align(utterance: Utterance, config: Config) -> list[WordSpan]:
+    """The words as the decoder places them."""
     if not utterance.language.lower().startswith("en"):
         detail = f"{utterance.language!r}, but the acoustic model is of English"
         raise AlignmentError("unsupported language", detail)

@@ -2,16 +2,12 @@
 letters: the last resort of a chain.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-
 import numpy as np
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _voice as voice
+from pipeline.lookup import checked
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 # Agreement with the voice says nothing about words that were placed by it.
@@ -19,7 +15,7 @@ PLACES_BY_VOICE = True
 NAME = "uniform"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """min_word: seconds of voice that a word must have on average. skip_pauses: words
     are spread over the voiced parts, not over the pauses between them.
@@ -29,16 +25,9 @@ class Config:
     skip_pauses: bool = True
 
 
-def align(
-    utterances: Sequence[Utterance], config: Config
-) -> Iterator[tuple[str, list[WordSpan] | AlignmentError]]:
-    """Word spans or the AlignmentError of each utterance, in order; times in seconds
-    from the utterance's start.
-    """
-    return one_by_one.answers(utterances, lambda utterance: _align_one(utterance, config))
-
-
-def _align_one(utterance: Utterance, config: Config) -> list[WordSpan]:
+@one_by_one.aligner
+def align(utterance: Utterance, config: Config) -> list[WordSpan]:
+    """Each word's share of the voice by its share of the letters."""
     heard = voice.of(utterance)
     if heard.end - heard.start < config.min_word * len(utterance.words):
         detail = f"{heard.end - heard.start:.3f} s of voice for {len(utterance.words)} words"

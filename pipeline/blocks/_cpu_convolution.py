@@ -1,7 +1,5 @@
 """Convolutions as matrix products, one utterance after the other: faster on a CPU."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 

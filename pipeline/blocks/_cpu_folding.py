@@ -2,8 +2,6 @@
 faster on a CPU.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

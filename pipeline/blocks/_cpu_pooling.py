@@ -1,7 +1,5 @@
 """Pooling over each word's frames with the gradient written out: faster on a CPU."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

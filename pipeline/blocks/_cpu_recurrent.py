@@ -1,7 +1,5 @@
 """LSTM over padded sequences without packing: faster on a CPU."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -2,8 +2,6 @@
 pre-norm block around it.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

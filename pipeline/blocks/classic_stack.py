@@ -2,8 +2,6 @@
 image networks on one axis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

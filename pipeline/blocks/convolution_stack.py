@@ -2,8 +2,6 @@
 frames that are asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast

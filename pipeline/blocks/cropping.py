@@ -1,7 +1,5 @@
 """Sequences cut or padded to the fixed sizes that papers state."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

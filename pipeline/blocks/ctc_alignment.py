@@ -6,8 +6,6 @@ Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences
 frame which word position it belongs to, or blank.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -2,8 +2,6 @@
 length to a wanted one.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

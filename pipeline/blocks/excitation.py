@@ -2,8 +2,6 @@
 (FG-CME section 3.3).
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

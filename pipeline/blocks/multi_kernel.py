@@ -5,8 +5,6 @@ Convolutions with kernels 1, 3 and 5 read a sequence in parallel. Eq. 2 takes th
 maximum, eq. 11 their mean. The paper names no activation between, so there is none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Convolution, batch norm, maximum over time, ReLU: one block of a waveform encoder."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from pipeline.blocks import _cpu_folding

@@ -2,8 +2,6 @@
 Sconv and Pconv.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

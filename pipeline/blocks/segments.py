@@ -1,7 +1,5 @@
 """Mean and maximum over the frames of each word, from segment bounds alone."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The cross-modal semantic interaction of TSIN (section III.C.2, eq. 6-9)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The temporal alignment of TSIN (section III.C.1, eq. 3-5)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What a person should know about the recordings of a corpus before training on it."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,17 +7,17 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as validated
+from pydantic import Field
 
 from pipeline import audio
 from pipeline.corpora import hidden_metadata
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 CLIPPED = 0.998  # of full scale: 16-bit samples at the limit, and slightly attenuated copies
 
 
-@validated(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Limits:
     """When something is found, as shares of 1 and as a factor of the median duration.
 

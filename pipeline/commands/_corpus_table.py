@@ -1,7 +1,5 @@
 """The result of a corpus check as a table for a terminal."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median

@@ -1,7 +1,5 @@
 """Download of one file, resumed where an earlier attempt broke off."""
 
-from __future__ import annotations
-
 import time
 import urllib.error
 import urllib.request

@@ -1,7 +1,5 @@
 """Public resources: addresses, sizes, checksums, licences."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

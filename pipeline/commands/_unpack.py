@@ -1,7 +1,5 @@
 """Archives from elsewhere, unpacked so that nothing is written outside a folder."""
 
-from __future__ import annotations
-
 import gzip
 import shutil
 import stat

@@ -5,8 +5,6 @@ component and the machinery that this imports. So a component that is added or c
 reruns its own items alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`serflow corpus check`: reads a corpus as `prepare` does and prints what is wrong."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rich.console import Console

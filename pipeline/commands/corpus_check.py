@@ -1,7 +1,5 @@
 """Whether a corpus on disk is as published, and whether it is fit for training."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What this machine has for the pipeline, and the command that brings what it lacks."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import re
@@ -16,13 +14,7 @@ from pipeline import params as parameters
 from pipeline.corpora import Corpus
 from pipeline.lookup import ConfigurationError
 
-PROGRAMS = {
-    "mfa": (
-        "the alignment `mfa`",
-        "conda create -n aligner -c conda-forge montreal-forced-aligner",
-    ),
-    "chromium": ("pictures of the report", "apt-get install chromium"),
-}
+MFA = "conda create -n aligner -c conda-forge montreal-forced-aligner"
 
 
 @dataclass(frozen=True)
@@ -48,12 +40,10 @@ def examine(params_file: Path) -> Iterator[Finding]:
         elif extra != "dev":
             yield _package(name, "absent", f"pip install 'serflow[{extra}]'")
     yield _devices()
-    for program, (purpose, command) in PROGRAMS.items():
-        place = shutil.which(program)
-        state: Literal["ok", "absent"] = "ok" if place else "absent"
-        yield Finding(
-            program, state, place or f"only needed for {purpose}", "" if place else command
-        )
+    if place := shutil.which("mfa"):
+        yield Finding("mfa", "ok", place)
+    else:
+        yield Finding("mfa", "absent", "only needed for the alignment `mfa`", MFA)
     try:
         params = parameters.load(params_file)
     except ConfigurationError as error:

@@ -4,8 +4,6 @@ A resource that was downloaded by hand is verified and unpacked in the same way;
 error message of a failed download says where to put it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping

@@ -2,8 +2,6 @@
 training, then the network of every fold.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace

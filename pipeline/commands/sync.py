@@ -1,7 +1,5 @@
 """What `serflow sync` writes: build.yaml, and the source deps of dvc.yaml."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

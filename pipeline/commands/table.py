@@ -1,7 +1,5 @@
 """`serflow table`: a paper's systems into params.yaml, built by DVC, then printed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Sequence

@@ -1,18 +1,13 @@
 """Corpora: each module reads the files of one corpus, for the stage prepare."""
 
-from __future__ import annotations
-
 from dataclasses import field
 from typing import Any
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from pipeline import lookup, tokens
 from pipeline.corpora._listing import hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_utterance, require_usable
 from pipeline.corpora._totals import Totals, differences, missing_parts
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
     "Corpus",
@@ -27,7 +22,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Corpus:
     """Where a corpus lies, its reader's settings, how its text becomes words."""
 

@@ -2,15 +2,15 @@
 whatever encoding they have.
 """
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.lookup import ConfigurationError
+from pipeline.schema import Rejection
 
 AUDIO_SUFFIXES = (".flac", ".wav")
 BLANKS = " \t\r\n"  # str.strip() alone would also take U+0085, a badly encoded ellipsis
@@ -55,6 +55,30 @@ def require_file(path: Path, expected: str) -> Path:
     if not path.is_file():
         raise ConfigurationError(f"{path} is not a file, expected {expected}")
     return path
+
+
+def named(
+    paths: Sequence[Path], folder: Path, names: re.Pattern[str], layout: str, example: str
+) -> Iterator[tuple[Path, re.Match[str]] | Rejection]:
+    """Recordings whose name says what they are, each with the match of its name, or why
+    it is not used: a name that comes again, or one unlike `layout`.
+
+    Raises ConfigurationError where there is none in `folder`.
+    """
+    if not paths:
+        raise ConfigurationError(f"no recordings in {folder}, expected {example} and others")
+    seen: dict[str, Path] = {}
+    for path in paths:
+        match = names.fullmatch(path.stem)
+        if path.stem in seen:
+            detail = f"{path} beside {seen[path.stem]}"
+            yield Rejection(path.stem, "prepare", "listed twice", detail)
+        elif match is None:
+            detail = f"{path}: expected {layout}"
+            yield Rejection(path.stem, "prepare", "unparsable file name", detail)
+        else:
+            yield path, match
+        seen.setdefault(path.stem, path)
 
 
 def hidden_metadata(root: Path) -> Iterator[Path]:

@@ -1,7 +1,5 @@
 """What prepare does with an utterance that a corpus's reader found."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence

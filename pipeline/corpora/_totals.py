@@ -1,7 +1,5 @@
 """Published counts of a corpus, and which of them a tree on disk misses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The sound of video clips, decoded once and kept as FLAC."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

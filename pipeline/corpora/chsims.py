@@ -15,21 +15,18 @@ label_T, label_A, label_V, annotation, mode), or as in the first release,
 `metadata/{train,val,test}_index.csv`.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline.audio import AudioError
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _video as video
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
 SUBSETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
@@ -51,7 +48,7 @@ LEGACY = "gb18030"
 IDENTIFIER = re.compile(r"[\w-]+")  # ids become paths: no separators, no dots
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """How CH-SIMS becomes three classes, and where the decoded sound is kept.
 

@@ -10,18 +10,13 @@ sentence, emotion, intensity. One file of the release is known to be silent
 (`1076_MTI_SAD_XX`); prepare rejects it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 EMOTIONS = {
@@ -63,7 +58,7 @@ TOTALS = Totals(
 NAME = re.compile(rf"(10\d\d)_({'|'.join(SENTENCES)})_({'|'.join(EMOTIONS)})_(XX?|LO|MD|HI)")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """CREMA-D has nothing to configure: the label is the emotion that the actor was
     asked for.
@@ -79,21 +74,12 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     listing.require_folder(root, "the CREMA-D folder that holds AudioWAV")
     folder = root / "AudioWAV" if (root / "AudioWAV").is_dir() else root
     paths = listing.files(folder, listing.AUDIO_SUFFIXES)
-    if not paths:
-        raise ConfigurationError(
-            f"no recordings in {folder}, expected AudioWAV/1001_DFA_ANG_XX.wav and others"
-        )
-    seen: set[str] = set()
-    for path in paths:
-        if path.stem in seen:
-            yield Rejection(path.stem, "prepare", "listed twice", str(path))
+    layout = "ACTOR_SENTENCE_EMOTION_INTENSITY as in 1001_DFA_ANG_XX"
+    for item in listing.named(paths, folder, NAME, layout, "AudioWAV/1001_DFA_ANG_XX.wav"):
+        if isinstance(item, Rejection):
+            yield item
             continue
-        seen.add(path.stem)
-        match = NAME.fullmatch(path.stem)
-        if match is None:
-            detail = f"{path}: expected ACTOR_SENTENCE_EMOTION_INTENSITY as in 1001_DFA_ANG_XX"
-            yield Rejection(path.stem, "prepare", "unparsable file name", detail)
-            continue
+        path, match = item
         speaker, sentence, emotion, intensity = match.groups()
         yield Utterance(
             utterance_id=path.stem,

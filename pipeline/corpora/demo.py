@@ -11,18 +11,12 @@ Five sessions of one woman and one man each, improvised and scripted; the sessio
 perform the same script, so scripted sentences recur in all of them.
 """
 
-from __future__ import annotations
-
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
@@ -52,7 +46,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`language` is the language of the transcripts, as an ISO 639 code."""
 
@@ -73,15 +67,7 @@ def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
     command = f"`python -m stages.synthesise {corpus} --out {root}`"
     table = listing.require_file(root / "utterances.csv", f"the table that {command} writes")
     words = listing.require_file(root / "words.csv", f"the word times that {command} writes")
-    with table.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
-        if missing:
-            raise ConfigurationError(
-                f"{table} lacks the columns {missing}, expected {list(COLUMNS)}"
-            )
-        rows = sorted(reader, key=lambda row: row["utterance_id"])
-    for row in rows:
+    for row in sorted(listing.read_csv(table, COLUMNS), key=lambda row: row["utterance_id"]):
         yield Utterance(
             utterance_id=row["utterance_id"],
             corpus=corpus,

@@ -10,16 +10,12 @@ neutral or positive and `ratings["sentiment"]` its strength in [-1, 1]. A word o
 words.csv is a word of jieba, as in the tokenised transcript.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.corpora.demo import synthetic
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
@@ -35,7 +31,7 @@ TOTALS = Totals(
 )
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`language` is the language of the transcripts, as an ISO 639 code."""
 

@@ -10,18 +10,13 @@ Layout: `wav/03a01Fa.wav`, or the files without that folder: characters 1-2 spea
 sentence, 6 the German initial of the emotion, 7 version.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 # Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral.
@@ -61,7 +56,7 @@ TOTALS = Totals(
 NAME = re.compile(rf"({'|'.join(SPEAKERS)})({'|'.join(SENTENCES)})([{''.join(EMOTIONS)}])[a-z]?")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """EMO-DB has nothing to configure."""
 
@@ -73,19 +68,12 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     listing.require_folder(root, "the EMO-DB folder that holds wav")
     folder = root / "wav" if (root / "wav").is_dir() else root
     paths = listing.files(folder, listing.AUDIO_SUFFIXES)
-    if not paths:
-        raise ConfigurationError(f"no recordings in {folder}, expected wav/03a01Fa.wav and others")
-    seen: set[str] = set()
-    for path in paths:
-        if path.stem in seen:
-            yield Rejection(path.stem, "prepare", "listed twice", str(path))
+    layout = "speaker, sentence, emotion, version as in 03a01Fa"
+    for item in listing.named(paths, folder, NAME, layout, "wav/03a01Fa.wav"):
+        if isinstance(item, Rejection):
+            yield item
             continue
-        seen.add(path.stem)
-        match = NAME.fullmatch(path.stem)
-        if match is None:
-            detail = f"{path}: expected speaker, sentence, emotion, version as in 03a01Fa"
-            yield Rejection(path.stem, "prepare", "unparsable file name", detail)
-            continue
+        path, match = item
         speaker, sentence, emotion = match.groups()
         yield Utterance(
             utterance_id=path.stem,

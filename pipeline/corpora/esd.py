@@ -14,18 +14,13 @@ separated by tabs. Speakers 0001-0010 are Mandarin, 0011-0020 English. The text 
 come in UTF-8, UTF-16, GB 18030 (Mandarin) and Windows-1252 (English).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
 EMOTIONS = {
@@ -54,7 +49,7 @@ TOTALS = Totals(
 NAME = re.compile(r"(\d{4})_\d{6}")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """ESD has nothing to configure: choose speakers or a language through the split."""
 
@@ -74,26 +69,20 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
         language = "zh" if int(folder.name) <= 10 else "en"
         texts = _texts(folder / f"{folder.name}.txt", "gb18030" if language == "zh" else "cp1252")
         paths = listing.files(folder, listing.AUDIO_SUFFIXES, deep=True)
-        if not paths:
-            raise ConfigurationError(
-                f"no recordings in {folder}, expected {folder.name}/Angry/{folder.name}_000351.wav"
+        paths.sort(key=lambda path: (path.stem, path.as_posix()))
+        layout, example = (
+            "SPEAKER_NUMBER as in 0001_000351",
+            f"{folder.name}/Angry/{folder.name}_000351.wav",
+        )
+        for item in listing.named(paths, folder, NAME, layout, example):
+            yield (
+                item if isinstance(item, Rejection) else _utterance(*item, folder, language, texts)
             )
-        seen: set[str] = set()
-        for path in sorted(paths, key=lambda path: (path.stem, path.as_posix())):
-            if path.stem in seen:
-                yield Rejection(path.stem, "prepare", "listed twice", str(path))
-            else:
-                seen.add(path.stem)
-                yield _utterance(path, folder, language, texts)
 
 
 def _utterance(
-    path: Path, speaker: Path, language: str, texts: dict[str, str]
+    path: Path, match: re.Match[str], speaker: Path, language: str, texts: dict[str, str]
 ) -> Utterance | Rejection:
-    match = NAME.fullmatch(path.stem)
-    if match is None:
-        detail = f"{path}: expected SPEAKER_NUMBER as in 0001_000351"
-        return Rejection(path.stem, "prepare", "unparsable file name", detail)
     emotion, *deeper = path.relative_to(speaker).parts[:-1] or ("",)
     if emotion not in EMOTIONS or len(deeper) > 1 or (deeper and deeper[0] not in SUBSETS):
         detail = (

@@ -16,18 +16,13 @@ word times in
 `Session1/sentences/ForcedAlignment/Ses01F_impro01/Ses01F_impro01_F000.wdseg`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
 EMOTIONS = {
@@ -113,7 +108,7 @@ SPOKEN = re.compile(r"(?P<turn>Ses0[1-5]\w+)\s*\[[\d.]+\s*-\s*[\d.]+\]:\s*(?P<te
 STYLES = {"impro": "improvised", "script": "scripted"}
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """IEMOCAP is read from its original tree; sessions, labels and styles are chosen by
     the split.

@@ -22,8 +22,6 @@ Paths start at the table's folder, or at `Config.audio_root` where the recording
 elsewhere; no path may leave that folder.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import os
@@ -31,12 +29,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline import tables
 from pipeline.corpora import _listing as listing
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
 REQUIRED = ("utterance_id", "emotion")
@@ -65,7 +60,7 @@ SUBSETS = {
 TOTALS = None
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Which table to read; `language` is for rows that name none.
 

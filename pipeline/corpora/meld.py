@@ -14,19 +14,14 @@ the release: one clip of dev is missing (dia110_utt7), one of train is corrupt
 not read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
 from pipeline.audio import AudioError
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _video as video
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
@@ -57,7 +52,7 @@ TOTALS = Totals(
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Where the sound of MELD's clips is kept once it is decoded."""
 

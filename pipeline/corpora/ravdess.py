@@ -9,18 +9,13 @@ Layout: `Actor_01/03-01-05-02-01-02-01.wav` (wav or flac), or the same files wit
 folders. The name says modality-channel-emotion-intensity-statement-repetition-actor.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from pipeline.corpora import _listing as listing
 from pipeline.corpora._totals import Count, Totals, per_value
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 EMOTIONS = {
@@ -52,7 +47,7 @@ SAMPLING_RATE = 48000
 NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """RAVDESS has nothing to configure."""
 
@@ -75,28 +70,15 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     )
     places = [root, *actors]
     paths = [path for place in places for path in listing.files(place, listing.AUDIO_SUFFIXES)]
-    if not paths:
-        raise ConfigurationError(
-            f"no recordings in {root}, expected Actor_NN/03-01-EE-II-SS-RR-NN.wav or .flac"
-        )
-    seen: dict[str, Path] = {}
     # One copy of the corpus on the web holds every actor twice, once in a folder of its
     # own: shorter paths first.
-    for path in sorted(paths, key=lambda path: (path.stem, len(path.parts), path.as_posix())):
-        if path.stem in seen:
-            yield Rejection(
-                path.stem, "prepare", "listed twice", f"{path} beside {seen[path.stem]}"
-            )
-            continue
-        seen[path.stem] = path
-        yield _utterance(path)
+    paths.sort(key=lambda path: (path.stem, len(path.parts), path.as_posix()))
+    layout = "modality-channel-emotion-intensity-statement-repetition-actor"
+    for item in listing.named(paths, root, NAME, layout, "Actor_NN/03-01-EE-II-SS-RR-NN.wav"):
+        yield item if isinstance(item, Rejection) else _utterance(*item)
 
 
-def _utterance(path: Path) -> Utterance | Rejection:
-    match = NAME.fullmatch(path.stem)
-    if match is None:
-        detail = f"{path}: expected modality-channel-emotion-intensity-statement-repetition-actor"
-        return Rejection(path.stem, "prepare", "unparsable file name", detail)
+def _utterance(path: Path, match: re.Match[str]) -> Utterance | Rejection:
     _, channel, emotion, intensity, statement, _, actor = match.groups()
     if channel == "02":
         return Rejection(path.stem, "prepare", "song, not speech", str(path))

@@ -1,7 +1,5 @@
 """The synthetic corpora as files: recordings, transcripts and true word times."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 from collections.abc import Iterable, Iterator, Sequence

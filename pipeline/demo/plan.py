@@ -6,8 +6,6 @@ Otherwise the voice lies between those of all emotions, and the words name none.
 utterances both fail, so a system that uses both does better than one that uses either.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence

@@ -5,8 +5,6 @@ that espeak-ng speaks as one word ("of the", "in the", "there is"), because each
 needs a time of its own.
 """
 
-from __future__ import annotations
-
 import random
 import re
 

@@ -3,8 +3,6 @@
 The package `espeakng-loader` contains the library and its voices.
 """
 
-from __future__ import annotations
-
 import _ctypes
 import ctypes
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Word vectors for the synthetic corpora, in the format of a pretrained file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The bootstrap: what is resampled, and the 95 % intervals of scores."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -12,8 +12,6 @@ score; `pooled.` holds the scores of all folds' predictions taken together.
     last_epoch.     for orientation
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Mapping, Sequence

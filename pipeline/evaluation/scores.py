@@ -1,7 +1,5 @@
 """Confusion counts to scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -2,8 +2,6 @@
 paired bootstrap, Holm.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -2,8 +2,6 @@
 3.4).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,17 +14,6 @@ from pipeline.blocks.convolution import Conv1d, MaxPool1d
 from pipeline.blocks.cropping import crop, fit
 from pipeline.blocks.pooling import AttentionPooling, masked_mean
 from pipeline.blocks.recurrent import LSTM, BiLSTM
-
-__all__ = [
-    "Averaged",
-    "Classified",
-    "Convolutions",
-    "Dense",
-    "Fused",
-    "OneChannel",
-    "Text",
-    "TwoChannels",
-]
 
 
 class Dense(nn.Module):

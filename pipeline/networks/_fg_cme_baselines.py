@@ -2,8 +2,6 @@
 times.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

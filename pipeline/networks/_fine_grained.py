@@ -2,8 +2,6 @@
 learnt alignment.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

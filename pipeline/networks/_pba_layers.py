@@ -1,7 +1,5 @@
 """The stages of paper D and the networks made of them (figures 4 and 6)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -16,18 +14,6 @@ from pipeline.blocks.equal_parts import equal_parts
 from pipeline.blocks.pconv import Pconv, Shortcut
 from pipeline.blocks.pooling import AttentionPooling
 from pipeline.blocks.recurrent import BiLSTM, final_state
-
-__all__ = [
-    "Branch",
-    "Classic",
-    "Modality",
-    "Pool",
-    "Stage",
-    "Staged",
-    "input_width",
-    "last_states",
-    "stages",
-]
 
 Modality = Literal["audio", "text"]
 Stage = Literal["bconv1", "bconv2", "pconv1", "pconv2", "blstm", "attention"]

@@ -2,22 +2,21 @@
 states.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as checked
+from pydantic import Field
+
+from pipeline.lookup import checked
 
 Input = Literal["audio", "text", "alignment"]
 Unit = Literal["frame", "sample"]
 
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Recipe:
     """Optimiser, schedule and batch of a system; an experiment states what differs.
 

@@ -18,8 +18,6 @@ Decisions where the paper says nothing:
   attention; only S_DNN, which needs a fixed size, sees zeros there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -20,8 +20,6 @@ Decisions where the paper says nothing or cannot be followed:
   and values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -45,67 +43,6 @@ RECIPE: dict[str, Any] = {
     "batch_size": 32,
     "epochs": 20,
 }
-
-
-@system("audio", "text", unit="sample", **RECIPE)
-def CMA_raw(
-    sizes: Sizes,
-    *,
-    max_samples: int = 160000,
-    max_words: int = 50,
-    channels: Sequence[int] = (64, 100, 100),
-    kernel_sizes: Sequence[int] = (3, 5, 7),
-    strides: Sequence[int] = (3, 3, 2),
-    pool_sizes: Sequence[int] = (4, 3, 2),
-    hidden_size: int = 100,
-    size: int = 100,
-    num_heads: int = 10,
-    num_blocks: int = 2,
-    feed_forward_size: int = 100,
-    dropout: float = 0.2,
-) -> nn.Module:
-    """Waveform and words attend to each other (figure 1, eq. 1-8); batch.frames holds
-    one sample per frame.
-    """
-    return _cross_modal(
-        sizes,
-        max_frames=max_samples,
-        max_words=max_words,
-        channels=channels,
-        kernel_sizes=kernel_sizes,
-        strides=strides,
-        pool_sizes=pool_sizes,
-        hidden_size=hidden_size,
-        size=size,
-        num_heads=num_heads,
-        num_blocks=num_blocks,
-        feed_forward_size=feed_forward_size,
-        dropout=dropout,
-    )
-
-
-@system("audio", "text", like=CMA_raw, without=("max_samples",), **RECIPE)
-def CMA_spec(
-    sizes: Sizes,
-    *,
-    max_frames: int = 1000,
-    strides: Sequence[int] = (1, 1, 1),
-    pool_sizes: Sequence[int] = (2, 2, 2),
-    **hyperparameters: Any,
-) -> nn.Module:
-    """CMA_raw on 10 s of a 257-dimensional spectrum, 25 ms window, 10 ms shift (section
-    5).
-    """
-    return _cross_modal(
-        sizes, max_frames=max_frames, strides=strides, pool_sizes=pool_sizes, **hyperparameters
-    )
-
-
-@system("audio", unit="sample", like=CMA_raw, without=("max_words",), **RECIPE)
-def SelfAttn_a(sizes: Sizes, *, max_samples: int = 160000, **hyperparameters: Any) -> nn.Module:
-    """Waveform alone, attending to itself (section 5, table 2)."""
-    voice, attention = _voice(sizes, max_frames=max_samples, **hyperparameters)
-    return _SelfAttentive(voice, _Attention(**attention), attention["size"], sizes.num_classes)
 
 
 @system("text", **RECIPE)
@@ -132,6 +69,55 @@ def SelfAttn_t(
         dropout=dropout,
     )
     return _SelfAttentive(text, attention, size, sizes.num_classes)
+
+
+@system("audio", "text", unit="sample", like=SelfAttn_t, **RECIPE)
+def CMA_raw(
+    sizes: Sizes,
+    *,
+    max_samples: int = 160000,
+    channels: Sequence[int] = (64, 100, 100),
+    kernel_sizes: Sequence[int] = (3, 5, 7),
+    strides: Sequence[int] = (3, 3, 2),
+    pool_sizes: Sequence[int] = (4, 3, 2),
+    **hyperparameters: Any,
+) -> nn.Module:
+    """Waveform and words attend to each other (figure 1, eq. 1-8); batch.frames holds
+    one sample per frame.
+    """
+    return _cross_modal(
+        sizes,
+        max_frames=max_samples,
+        channels=channels,
+        kernel_sizes=kernel_sizes,
+        strides=strides,
+        pool_sizes=pool_sizes,
+        **hyperparameters,
+    )
+
+
+@system("audio", "text", like=CMA_raw, without=("max_samples",), **RECIPE)
+def CMA_spec(
+    sizes: Sizes,
+    *,
+    max_frames: int = 1000,
+    strides: Sequence[int] = (1, 1, 1),
+    pool_sizes: Sequence[int] = (2, 2, 2),
+    **hyperparameters: Any,
+) -> nn.Module:
+    """CMA_raw on 10 s of a 257-dimensional spectrum, 25 ms window, 10 ms shift (section
+    5).
+    """
+    return _cross_modal(
+        sizes, max_frames=max_frames, strides=strides, pool_sizes=pool_sizes, **hyperparameters
+    )
+
+
+@system("audio", unit="sample", like=CMA_raw, without=("max_words",), **RECIPE)
+def SelfAttn_a(sizes: Sizes, *, max_samples: int = 160000, **hyperparameters: Any) -> nn.Module:
+    """Waveform alone, attending to itself (section 5, table 2)."""
+    voice, attention = _voice(sizes, max_frames=max_samples, **hyperparameters)
+    return _SelfAttentive(voice, _Attention(**attention), attention["size"], sizes.num_classes)
 
 
 def _cross_modal(sizes: Sizes, *, max_words: int, **hyperparameters: Any) -> nn.Module:
@@ -163,7 +149,7 @@ def _voice(
     pool_sizes: Sequence[int],
     hidden_size: int,
     **attention: Any,
-) -> tuple[_Voice, dict[str, Any]]:
+) -> tuple["_Voice", dict[str, Any]]:
     """The encoder of the voice, and what is left to say of the attention over it."""
     widths = pairwise([sizes.feature_dim, *channels])
     layers = zip(widths, kernel_sizes, strides, pool_sizes, strict=True)

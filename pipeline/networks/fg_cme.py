@@ -13,8 +13,6 @@ classifier, after `dropout` of the utterance vector (0 unless told), and recurre
 layers of 256 units per direction, as in the released code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal

@@ -35,8 +35,6 @@ What the paper leaves open, decided for all systems:
   maximum pooling in LeNet too, no local response normalisation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -20,8 +20,6 @@ What the paper leaves open, decided for all systems:
   `max_words`. Eq. 7-9: see `pipeline.blocks.semantic_interaction`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -2,8 +2,6 @@
 the same in the terminal.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pipeline.report import figures, page

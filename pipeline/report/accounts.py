@@ -1,7 +1,5 @@
 """What the stages say of an experiment: metrics, and where every utterance went."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the split and align stages measured, as sentences that a reader can act on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

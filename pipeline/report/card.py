@@ -1,7 +1,5 @@
 """What the page says of one experiment: what was done, on whom, how it was checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

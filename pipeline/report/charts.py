@@ -1,7 +1,5 @@
 """The charts of scores that the papers show, each drawn from numbers alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the folders below models/ say about the experiments that were run."""
 
-from __future__ import annotations
-
 import csv
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The figures of report/plots/ as the page embeds them."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Mapping

@@ -2,8 +2,6 @@
 same utterances.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

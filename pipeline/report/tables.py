@@ -1,7 +1,5 @@
 """The papers' tables: published figures beside ours."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The results in the terminal."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pipeline.lookup import ConfigurationError

@@ -6,8 +6,6 @@ its own beside its training and test part; the audit says how it was made and wh
 parts have in common.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pipeline import lookup

@@ -3,8 +3,6 @@
 The results are nested dicts of numbers, because DVC's metrics drop lists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

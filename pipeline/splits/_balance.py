@@ -2,8 +2,6 @@
 part has its share of every class.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence

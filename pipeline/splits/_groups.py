@@ -1,15 +1,24 @@
 """Utterances by group and by class, and the folds that leave whole groups out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError
 from pipeline.splits._balance import balanced, rank, tally
-from pipeline.splits._protocol import Groups, Item, Subsets, groups
+from pipeline.splits._protocol import Folds, Groups, Item, Subsets, Validated, groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupsOut(Validated):
+    """`folds` sets of groups take the place of single groups; `test` names the groups
+    of the only test fold.
+    """
+
+    folds: Folds | None = None
+    test: list[str] | None = None
 
 
 def named_groups(items: Sequence[Item], key: str, needed: int) -> Groups:

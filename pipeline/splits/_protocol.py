@@ -6,8 +6,6 @@ ConfigurationError where the corpus cannot be divided so. The items are sorted b
 utterance_id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple

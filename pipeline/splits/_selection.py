@@ -1,7 +1,5 @@
 """Which utterances are divided: by label, speaking style and identical samples."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

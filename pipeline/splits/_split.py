@@ -1,7 +1,5 @@
 """A corpus to folds by a protocol, with the leakage audit."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ protocol does not allow that, it is made of whole dialogues or sessions, and at 
 is a stratified part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

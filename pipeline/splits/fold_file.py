@@ -5,8 +5,6 @@ subset beside them (its place in that fold). JSON: {utterance_id: fold}, or a li
 {"train": [...], "valid": [...], "test": [...]}.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Mapping, Sequence
@@ -14,10 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection
 from pipeline.splits._groups import k_folds
 from pipeline.splits._protocol import SUBSETS, Division, Item, Subsets, Validated
@@ -29,7 +25,7 @@ FORMS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config(Validated):
     """`fold_file`: path of the list; `validation_share` counts in folds where it states
     no validation set.

@@ -1,19 +1,16 @@
 """One division 7 : 2 : 1 over whole dialogues or videos, or `folds` groups of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
+from pipeline.lookup import checked
 from pipeline.splits._groups import groups_out, named_groups, shared_out
 from pipeline.splits._protocol import SUBSETS, Division, Fold, Folds, Item, Ratio, Validated
 from pipeline.splits._validation import with_validation
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config(Validated):
     """`ratio`: the shares of train, valid and test of the one division; `folds` takes
     its place, and then `validation_share` says how large the validation sets are.

@@ -1,19 +1,15 @@
 """The division that the corpus itself states, in the column `subset`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.splits._protocol import SUBSETS, Division, Item, Validated
 from pipeline.splits._validation import with_validation
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config(Validated):
     """`validation_share` counts where the corpus states no validation set."""
 

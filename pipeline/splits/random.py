@@ -1,20 +1,16 @@
 """Stratified folds over utterances, whoever speaks (TSIN's SpkD, FG_CME on RAVDESS)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.splits._groups import by_class, k_folds
 from pipeline.splits._protocol import Division, Folds, Item, Validated
 from pipeline.splits._validation import with_validation
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config(Validated):
     """`folds`: how many, five where none is stated."""
 

@@ -1,19 +1,15 @@
 """One stratified division, train : valid : test = 7 : 2 : 1 (PBA)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.splits._groups import by_class
 from pipeline.splits._protocol import SUBSETS, Common, Division, Fold, Item, Ratio
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config(Common):
     """`ratio`: the shares of train, valid and test."""
 

@@ -2,26 +2,19 @@
 that tests the speakers in `test`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
-from pipeline.splits._groups import groups_out
-from pipeline.splits._protocol import Division, Folds, Item, Validated
+from pipeline.lookup import checked
+from pipeline.splits._groups import GroupsOut, groups_out
+from pipeline.splits._protocol import Division, Item
 from pipeline.splits._validation import with_validation
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Config(Validated):
+@checked
+class Config(GroupsOut):
     """`folds` groups of speakers take the place of single speakers; `test` names the
     speakers of the only test fold.
     """
-
-    folds: Folds | None = None
-    test: list[str] | None = None
 
 
 def divide(items: Sequence[Item], config: Config) -> Division:

@@ -1,7 +1,5 @@
 """Text: each module turns the words of an utterance into vectors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pipeline import lookup

@@ -2,8 +2,6 @@
 each fold fits its own vectors.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

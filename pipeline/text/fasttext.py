@@ -4,21 +4,18 @@ from their sub-words.
 Bojanowski et al. 2017; the public files are described in Grave et al. 2018.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
+from pipeline.lookup import checked
 from pipeline.text import _word_vectors as word_vectors
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`path`: a .vec or .bin; `subwords`: whether a .bin's sub-words stand in for a
     missing word before `unknown`.

@@ -2,21 +2,18 @@
 et al. 2014).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 
+from pipeline.lookup import checked
 from pipeline.text import _word_vectors as word_vectors
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`path`: the file of word vectors; `unknown`: the vector of a word that the file
     lacks.

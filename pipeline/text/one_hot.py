@@ -2,19 +2,16 @@
 embeddings are compared with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import ConfigDict, PositiveInt
-from pydantic.dataclasses import dataclass
+from pydantic import PositiveInt
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.text import _vocabulary as vocabularies
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """`fit`: on each fold's training rows, or once on the corpus (transductive);
     `max_words` most frequent are kept.

@@ -5,8 +5,6 @@ Without `path` the vectors are fitted by gensim; with it they are read from a wo
 .bin (GoogleNews) or text file.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +12,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
-from pydantic.dataclasses import dataclass
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 from pipeline.text import _vocabulary as vocabularies
 from pipeline.text import _word_vectors as word_vectors
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     """Pretrained: `path`. Fitted: the rest; `fit` on each fold's training rows, or once
     on the corpus (transductive).

@@ -1,7 +1,5 @@
 """Trained networks on disk: safetensors and JSON, never pickle; read without trust."""
 
-from __future__ import annotations
-
 import json
 import platform
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Curves of an experiment for `dvc plots` and `dvc metrics`."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The join: frames, word times and vectors of an utterance become one Example."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,19 +1,16 @@
 """An experiment: one system on one corpus, its inputs, what differs from its paper."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, field
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline import lookup
-from pipeline.lookup import ConfigurationError, configure
+from pipeline.lookup import ConfigurationError, checked, configure
 from pipeline.networks import Recipe, System
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked
 class Experiment:
     """One system on one corpus, with the inputs that it reads and no others.
 

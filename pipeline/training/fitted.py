@@ -1,7 +1,5 @@
 """What is fitted on the training rows of a fold, and on nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

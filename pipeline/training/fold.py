@@ -4,8 +4,6 @@ Test firewall: nothing here reads a test label. Test rows arrive without one and
 as probabilities per epoch; `evaluate` alone joins them with labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

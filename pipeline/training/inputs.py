@@ -1,7 +1,5 @@
 """What an experiment reads of the stages before it: features, word times, words."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ class Folders:
     split: Path
 
     @staticmethod
-    def of(experiment: Experiment, data: Path) -> Folders:
+    def of(experiment: Experiment, data: Path) -> "Folders":
         """The folders under `data` of what an experiment names."""
         corpus = experiment.corpus
         acoustic, alignment, text = experiment.acoustic, experiment.alignment, experiment.text

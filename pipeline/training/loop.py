@@ -1,7 +1,5 @@
 """The loop over epochs of one fold, with the epoch chosen on validation."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import time

@@ -2,8 +2,6 @@
 a finished fold's files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """An experiment's work: one task for each fold and seed."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence

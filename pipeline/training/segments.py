@@ -8,8 +8,6 @@ lies wholly past the window of the last frame (cut off by a frame limit) has the
 segment (num_frames, num_frames).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,20 +1,17 @@
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from pydantic import Field
 
 from pipeline import lookup
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, checked
 
 KINDS = ("corpora", "acoustic", "alignment", "text", "networks")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@checked
 class Config:
     bins: int = Field(default=40, ge=1)
     rate: float = 0.5

@@ -1,7 +1,5 @@
 """Every mistake in params.yaml is one line that says what to do."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -141,19 +139,19 @@ MISTAKES = {
     ),
     "corpus not listed": (
         setting(*EXPERIMENT, "corpus", "demo"),
-        "experiments.first.corpus: unknown 'demo', expected one of ['manifest']",
+        "unknown name 'demo' in experiments.first.corpus, expected one of ['manifest']",
     ),
     "feature not listed": (
         setting(*EXPERIMENT, "acoustic", "mfcc"),
-        "experiments.first.acoustic: unknown 'mfcc', expected one of ['fbank', 'fbank-long'",
+        "unknown name 'mfcc' in experiments.first.acoustic, expected one of ['fbank', 'fbank-long'",
     ),
     "alignment not listed": (
         setting(*EXPERIMENT, "alignment", "uniform"),
-        "experiments.first.alignment: unknown 'uniform', expected one of ['either']",
+        "unknown name 'uniform' in experiments.first.alignment, expected one of ['either']",
     ),
     "split not listed": (
         setting(*EXPERIMENT, "split", "random"),
-        "experiments.first.split: unknown 'random', expected one of ['random-two']",
+        "unknown name 'random' in experiments.first.split, expected one of ['random-two']",
     ),
     "unknown network": (
         setting(*EXPERIMENT, "network", "FGCME"),

@@ -1,7 +1,5 @@
 """Models on this machine: found by name or folder, whole, and never from a pickle."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tokenising: written expectations for each rule, and laws over arbitrary text."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A corpus to divide, and what a division made of it."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Any

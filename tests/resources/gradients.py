@@ -1,7 +1,5 @@
 """Whether two computations agree in their values and in their gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -4,8 +4,6 @@ of their recordings or words.
 Every function writes a tree below a folder and returns the corpus root.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A miniature IEMOCAP with the traps of the real tree."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

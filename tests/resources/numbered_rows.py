@@ -1,7 +1,5 @@
 """Rows that follow from an utterance's name and key, and folders of shards of them."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A params document that is right, for tests to change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 DOCUMENT: dict[str, Any] = {

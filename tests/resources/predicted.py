@@ -1,7 +1,5 @@
 """Models of the small corpus, and what prediction must say by them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -2,8 +2,6 @@
 stages over it in this process.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

@@ -2,8 +2,6 @@
 hub: nothing is downloaded.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

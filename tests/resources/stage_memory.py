@@ -5,8 +5,6 @@ A program of its own (`python -m tests.resources.stage_memory STAGE FOLDER`), be
 the peak is a process's: the stage's own process and its worker's are one here.
 """
 
-from __future__ import annotations
-
 import csv
 import gc
 import json

@@ -1,7 +1,5 @@
 """What every acoustic feature promises, whatever it computes."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from pathlib import Path
 from typing import Any

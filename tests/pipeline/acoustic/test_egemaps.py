@@ -2,8 +2,6 @@
 beforehand.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import opensmile
 import pytest

@@ -2,8 +2,6 @@
 ours.
 """
 
-from __future__ import annotations
-
 import kaldi_native_fbank
 import librosa
 import numpy as np

@@ -1,7 +1,5 @@
 """Framing without copies, windows, deltas, and durations in samples."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """MFCCs against librosa, which `backend: package` runs."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -2,8 +2,6 @@
 known frequencies.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

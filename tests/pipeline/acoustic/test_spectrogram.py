@@ -1,7 +1,5 @@
 """Short-time spectra against librosa's transform without centring."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Speech encoders, on small models with random weights that the tests write."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

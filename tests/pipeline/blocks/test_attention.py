@@ -1,7 +1,5 @@
 """Attention against torch's scaled_dot_product_attention and MultiheadAttention."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

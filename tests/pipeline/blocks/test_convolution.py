@@ -1,7 +1,5 @@
 """Convolution and maximum over time: definitions and indifference to padding."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Sequences cut and padded to fixed sizes."""
 
-from __future__ import annotations
-
 import torch
 
 from pipeline.blocks.cropping import crop, fit

@@ -1,7 +1,5 @@
 """The learnt alignment: its distribution, its loss, and pooling with a soft matrix."""
 
-from __future__ import annotations
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st

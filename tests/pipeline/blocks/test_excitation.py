@@ -1,7 +1,5 @@
 """The gates of cross modality excitation, in both forms."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """Masked batch norm against torch's BatchNorm1d on the valid steps alone."""
 
-from __future__ import annotations
-
 import torch
 
 from pipeline.blocks.normalization import MaskedBatchNorm

@@ -1,7 +1,5 @@
 """The folded block against its plain form."""
 
-from __future__ import annotations
-
 import math
 from copy import deepcopy
 

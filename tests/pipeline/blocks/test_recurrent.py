@@ -1,7 +1,5 @@
 """Recurrent layers over padded sequences against torch's own."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Word pooling on segment bounds, both forms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

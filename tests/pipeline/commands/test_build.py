@@ -1,7 +1,5 @@
 """What DVC watches: an edit of a module reruns what the design says, and no more."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

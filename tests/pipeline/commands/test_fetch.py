@@ -1,7 +1,5 @@
 """Fetching from a server on localhost that breaks off, lies and changes."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import http.server

@@ -1,7 +1,5 @@
 """Prediction with word vectors that training fitted."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -139,7 +137,7 @@ def test_a_recipe_that_would_be_wrong_leaves_the_file_alone(small: Path) -> None
     ("content", "expected"),
     [
         ("a: [1\nb: 2", "is not YAML"),
-        ("- a\n", "holds CommentedSeq, expected sections"),
+        ("- a\n", "holds list, expected sections"),
         ("acoustic: 3\n", "acoustic: 3, expected `name: settings` lines"),
     ],
 )

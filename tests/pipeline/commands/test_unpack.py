@@ -1,7 +1,5 @@
 """Unpacking archives that try to write outside their folder."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import stat

@@ -1,7 +1,5 @@
 """What every corpus reader promises, on a miniature tree of each."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -2,8 +2,6 @@
 nothing was synthesised.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

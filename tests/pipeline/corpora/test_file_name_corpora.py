@@ -2,8 +2,6 @@
 MELD with its tables.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

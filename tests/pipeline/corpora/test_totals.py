@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pipeline.corpora import _totals as totals
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.schema import Rejection, Utterance

@@ -1,7 +1,5 @@
 """The demo corpora as files: two runs write the same bytes."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Who says what in the demo corpora: counts, and the two views of an emotion."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

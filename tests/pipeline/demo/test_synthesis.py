@@ -2,8 +2,6 @@
 the waveform bears out.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What is particular to the CBLA systems."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 from typing import Any
 

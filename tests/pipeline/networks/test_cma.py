@@ -1,7 +1,5 @@
 """What is particular to the CMA systems."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is particular to the FG-CME systems."""
 
-from __future__ import annotations
-
 import importlib.util
 from dataclasses import replace
 from pathlib import Path

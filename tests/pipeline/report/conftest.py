@@ -1,7 +1,5 @@
 """Evaluated experiments as the stages leave them, for every test of the report."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

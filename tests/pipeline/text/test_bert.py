@@ -2,8 +2,6 @@
 against alone, small models.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import random

@@ -1,7 +1,5 @@
 """fastText files against gensim's reader of them, sub-words included."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 as in the Penn Treebank.
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

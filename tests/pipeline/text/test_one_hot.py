@@ -1,7 +1,5 @@
 """The vocabulary's order and size."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

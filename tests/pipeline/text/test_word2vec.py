@@ -2,8 +2,6 @@
 against gensim's own reader.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import subprocess
