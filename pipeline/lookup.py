@@ -35,8 +35,8 @@ def checked(section: type[Section]) -> type[Section]:
     """Makes a frozen dataclass whose fields pydantic checks; a key that it does not
     have is refused.
     """
-    make = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-    return make(section)
+    make: Any = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    return make(section)  # type: ignore[no-any-return]
 
 
 def names(kind: str) -> list[str]:
