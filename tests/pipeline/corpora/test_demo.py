@@ -67,5 +67,5 @@ def test_a_missing_corpus_names_the_command_that_makes_it(tmp_path: Path) -> Non
 def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
     (tmp_path / "utterances.csv").write_text("utterance_id,audio\n", encoding="utf-8")
     (tmp_path / "words.csv").write_text("", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="expected .*'emotion'.* among them"):
+    with pytest.raises(ConfigurationError, match=r"expected .*'emotion'.* among them"):
         read("demo", tmp_path)
