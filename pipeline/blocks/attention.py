@@ -19,14 +19,18 @@ def attend(
     valid. Written out, because the fused kernels have no deterministic gradient on
     every device.
     """
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
-    scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
-    weights = (
-        scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)) * key_mask
-    )
-    weights = weights.to(value.dtype)
+    weights = attention_weights(query, key, key_mask).to(value.dtype)
     attended: Tensor = (weights if dropout is None else dropout(weights)) @ value
     return attended
+
+
+def attention_weights(query: Tensor, key: Tensor, key_mask: Tensor) -> Tensor:
+    """The weights of `attend`, Tensor[..., N, M]: zero at keys that are not valid."""
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
+    precise = torch.promote_types(scores.dtype, torch.float32)
+    weights: Tensor = scores.softmax(dim=-1, dtype=precise) * key_mask
+    return weights
 
 
 class MultiHeadAttention(nn.Module):
@@ -61,6 +65,14 @@ class MultiHeadAttention(nn.Module):
         )
         joined: Tensor = self.output(heads.transpose(1, 2).flatten(2))
         return joined
+
+    def weights(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
+        """The weights of each query step over the memory, mean over the heads:
+        Tensor[B, N, M].
+        """
+        mask = length_mask(memory_lengths, memory.shape[1])[:, None, None, :]
+        query, key = self._split(self.query(query)), self._split(self.key(memory))
+        return attention_weights(query, key, mask).mean(dim=1)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
@@ -97,3 +109,7 @@ class AttentionBlock(nn.Module):
             self.attention(self.query_norm(x), self.memory_norm(memory), memory_lengths)
         )
         return x + self.dropout(self.feed_forward(x))  # type: ignore[no-any-return]
+
+    def weights(self, x: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
+        """The attention's weights, mean over the heads: Tensor[B, N, M]."""
+        return self.attention.weights(self.query_norm(x), self.memory_norm(memory), memory_lengths)

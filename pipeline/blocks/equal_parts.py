@@ -16,8 +16,17 @@ def equal_parts(values: Tensor, lengths: Tensor, counts: Tensor, size: int) -> T
     `size`, and all rows of an empty sequence, are zero. Padding is never read, whatever
     it holds (finite).
     """
-    part = torch.arange(size, device=values.device)
-    step = torch.arange(values.shape[1], device=values.device)
+    return shares_of_parts(lengths, counts, size, values.shape[1], values.dtype) @ values
+
+
+def shares_of_parts(
+    lengths: Tensor, counts: Tensor, size: int, num_steps: int, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """The part that each step has in each mean of `equal_parts`, Tensor[B, size,
+    num_steps]: a row sums to one, or is zero.
+    """
+    part = torch.arange(size, device=lengths.device)
+    step = torch.arange(num_steps, device=lengths.device)
     parts = counts.clamp(min=1)[:, None]
     start = (part * lengths[:, None]).div(parts, rounding_mode="floor")
     end = (
@@ -28,5 +37,4 @@ def equal_parts(values: Tensor, lengths: Tensor, counts: Tensor, size: int) -> T
     inside = (
         (step >= start[..., None]) & (step < end[..., None]) & (part < counts[:, None])[..., None]
     )
-    weights = inside.to(values.dtype) / (end - start).clamp(min=1)[..., None].to(values.dtype)
-    return weights @ values
+    return inside.to(dtype) / (end - start).clamp(min=1)[..., None].to(dtype)

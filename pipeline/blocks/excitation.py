@@ -53,18 +53,31 @@ class CrossModalityExcitation(nn.Module):
         """Z^a: Tensor[B, W, q] and Z^s: Tensor[B, W, t], same shapes out; word_ids:
         Tensor[B, W] for "residual".
         """
-        excited_acoustic, excited_semantic = acoustic, semantic
+        gates = self.gates(acoustic, semantic, word_ids)
+        if "acoustic" in gates:
+            acoustic = self._excite(acoustic, gates["acoustic"])
+        if "semantic" in gates:
+            semantic = self._excite(semantic, gates["semantic"])
+        return acoustic, semantic
+
+    def gates(
+        self, acoustic: Tensor, semantic: Tensor, word_ids: Tensor | None
+    ) -> dict[str, Tensor]:
+        """E^a as 'acoustic', Tensor[B, W, q], and E^s as 'semantic', Tensor[B, W, t],
+        those that there are; arguments as of `forward`.
+        """
+        found = {}
         if self.acoustic_gate is not None:
             key = semantic if self.form == "paper" else word_ids
             if key is None:
                 raise ValueError(
                     "the batch has no word ids, expected a text embedding with a vocabulary"
                 )
-            excited_acoustic = self._excite(acoustic, self.acoustic_gate(key))
+            found["acoustic"] = torch.sigmoid(self.acoustic_gate(key))
         if self.semantic_gate is not None:
-            excited_semantic = self._excite(semantic, self.semantic_gate(acoustic))
-        return excited_acoustic, excited_semantic
+            found["semantic"] = torch.sigmoid(self.semantic_gate(acoustic))
+        return found
 
     def _excite(self, values: Tensor, gate: Tensor) -> Tensor:
-        excited = torch.sigmoid(gate) * values
+        excited = gate * values
         return excited if self.form == "paper" else excited + values

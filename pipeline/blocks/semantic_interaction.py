@@ -31,15 +31,22 @@ class SemanticInteraction(nn.Module):
         self.score = nn.Linear(attention_dim, 1, bias=False)
 
     def forward(self, words: Tensor, speech: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        text_aware, speech_aware = self.weights(words, speech, mask)
+        if self.crossed:
+            return speech * speech_aware, words * text_aware
+        return speech * text_aware, words * speech_aware
+
+    def weights(self, words: Tensor, speech: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """w^t and w^s after eq. 8, Tensor[B, W, 1] each: over the words they sum to
+        one, zero in padding.
+        """
         share = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
         mean_words, mean_speech = (
             share[:, None, :].to(side.dtype) @ side for side in (words, speech)
         )
         text_aware = self._weights(self.of_speech(speech) + self.of_text(mean_words), mask)
         speech_aware = self._weights(self.of_text(words) + self.of_speech(mean_speech), mask)
-        if self.crossed:
-            return speech * speech_aware, words * text_aware
-        return speech * text_aware, words * speech_aware
+        return text_aware, speech_aware
 
     def _weights(self, hidden: Tensor, mask: Tensor) -> Tensor:
         scores = self.score(torch.tanh(hidden)).masked_fill(~mask[..., None], -torch.inf)

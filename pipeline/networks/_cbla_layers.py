@@ -114,6 +114,13 @@ class TwoChannels(nn.Module):
         context = self.attention(self.context(frames, lengths), lengths)
         return F.leaky_relu(self.dense(torch.cat([self.local(batch), context], dim=1)))
 
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The attention over frames, those cut off included with zero."""
+        frames, lengths = crop(*batch.voice(), self.max_frames)
+        weights = self.attention.weights(self.context(frames, lengths), lengths)
+        missing = batch.voice()[0].shape[1] - weights.shape[1]
+        return {"attention/frames": F.pad(weights, (0, missing))}
+
 
 class Text(nn.Module):
     """LSTM over word vectors, last state."""
@@ -144,6 +151,10 @@ class Classified(nn.Module):
         """The encoder's vector: Tensor[B, output_size]."""
         return self.encoder(batch)  # type: ignore[no-any-return]
 
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The encoder's weights over frames, {} for one that weighs none."""
+        return self.encoder.explain(batch) if isinstance(self.encoder, TwoChannels) else {}
+
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
         return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
@@ -170,6 +181,10 @@ class Fused(nn.Module):
         for layer in self.fusion:
             x = F.relu(layer(x))
         return x
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The voice's weights over frames, {} where it weighs none."""
+        return self.voice.explain(batch) if isinstance(self.voice, TwoChannels) else {}
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.batch import Batch, Sizes
-from pipeline.blocks.attention import MultiHeadAttention, attend
+from pipeline.blocks.attention import MultiHeadAttention, attend, attention_weights
 from pipeline.blocks.convolution import MaxPool1d
 from pipeline.blocks.convolution_stack import ConvolutionStack
 from pipeline.blocks.pooling import AttentionPooling, masked_max
@@ -57,6 +57,10 @@ class AttentiveEncoder(nn.Module):
         """Tensor[B, T, input_size] and Tensor[B] to Tensor[B, 2 * hidden_size]."""
         return self.pool(self.recurrent(x, lengths), lengths)  # type: ignore[no-any-return]
 
+    def weights(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The weight of each step in that mean, Tensor[B, T]."""
+        return self.pool.weights(self.recurrent(x, lengths), lengths)
+
 
 class Unimodal(nn.Module):
     """One modality's attentive encoder and a linear classifier."""
@@ -77,6 +81,11 @@ class Unimodal(nn.Module):
         """The pooled states: Tensor[B, 2 * hidden_size]."""
         return self.encoder(*self.read(batch))  # type: ignore[no-any-return]
 
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The attention over frames or words."""
+        axis = "frames" if self.read is Batch.voice else "words"
+        return {f"attention/{axis}": self.encoder.weights(*self.read(batch))}
+
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
         return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
@@ -94,6 +103,13 @@ class UtteranceConcatenation(nn.Module):
     def embed(self, batch: Batch) -> Tensor:
         """[voice, text]: Tensor[B, 4 * hidden_size]."""
         return torch.cat([self.voice(*batch.voice()), self.text(*batch.text())], dim=1)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The attention over frames and that over words."""
+        return {
+            "attention/frames": self.voice.weights(*batch.voice()),
+            "attention/words": self.text.weights(*batch.text()),
+        }
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
@@ -120,6 +136,13 @@ class AttentionFusion(nn.Module):
         fused = self.recurrent(torch.cat([read, heard.to(read.dtype)], dim=-1), word_lengths)
         return masked_max(fused, word_lengths)
 
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The attention of each word over frames, mean over the heads."""
+        frames, frame_lengths = batch.voice()
+        read = self.text(*batch.text())
+        weights = self.attention.weights(read, self.voice(frames, frame_lengths), frame_lengths)
+        return {"attention/words/frames": weights * batch.word_mask[..., None]}
+
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
         return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
@@ -138,12 +161,24 @@ class MultiHop(nn.Module):
         """[last voice state, words it found, frames those found]: Tensor[B, 6 *
         hidden_size].
         """
-        frames, lengths = batch.voice()
-        frames, words = self.voice(frames, lengths), self.text(*batch.text())
-        last = self.voice.final_state(frames, lengths)
+        last, frames, words = self._read(batch)
         found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
         found_frames = attend(found_words, frames, frames, batch.frame_mask[:, None])
         return torch.cat([last, found_words[:, 0], found_frames[:, 0]], dim=1)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The voice's attention over words, and that of the words found over frames."""
+        last, frames, words = self._read(batch)
+        found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
+        of_words = attention_weights(last[:, None], words, batch.word_mask[:, None])
+        of_frames = attention_weights(found_words, frames, batch.frame_mask[:, None])
+        return {"attention/words": of_words[:, 0], "attention/frames": of_frames[:, 0]}
+
+    def _read(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Last state of the voice, states of the frames and of the words."""
+        frames, lengths = batch.voice()
+        frames, words = self.voice(frames, lengths), self.text(*batch.text())
+        return self.voice.final_state(frames, lengths), frames, words
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""

@@ -57,13 +57,28 @@ class FineGrained(nn.Module):
         vector: Tensor = self.dropout(masked_max(self.recurrent(fused, lengths), lengths))
         return vector
 
-    def embed(self, batch: Batch) -> Tensor:
-        """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
+    def gates(self, voice: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Each gate's mean over its dimensions, word by word; `voice` as in `fuse`."""
+        gates = self.excitation.gates(voice, self.semantic(batch.text()[0]), batch.word_ids)
+        return {
+            f"{name}_gate/words": gate.mean(dim=-1) * batch.word_mask
+            for name, gate in gates.items()
+        }
+
+    def voice(self, batch: Batch) -> Tensor:
+        """Z^a (section 3.2): Tensor[B, W, 2C]."""
         segments = batch.placed_words()
         # Silence before the first and after the last word is read by no word: it is not
         # computed.
-        frames = self.frames(batch, covered_span(segments))
-        return self.fuse(segment_mean_max(frames, segments), batch)
+        return segment_mean_max(self.frames(batch, covered_span(segments)), segments)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
+        return self.fuse(self.voice(batch), batch)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The gates that this system has."""
+        return self.gates(self.voice(batch), batch)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes] (eq. 1)."""
@@ -91,6 +106,16 @@ class CTCAligned(nn.Module):
         self._predicted = predicted if self.training else None
         weights = self.alignment.weights(predicted, frame_lengths, words.shape[1])
         return self.network.fuse(soft_mean_max(frames, weights), batch)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The soft alignment of words and frames, and the gates."""
+        words, word_lengths = batch.text()
+        _, frame_lengths = batch.voice()
+        frames = self.network.frames(batch)
+        predicted = self.alignment(frames, frame_lengths, word_lengths)
+        weights = self.alignment.weights(predicted, frame_lengths, words.shape[1])
+        gates = self.network.gates(soft_mean_max(frames, weights), batch)
+        return {"ctc_alignment/words/frames": weights.transpose(1, 2), **gates}
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""

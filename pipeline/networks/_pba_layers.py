@@ -1,6 +1,6 @@
 """The stages of paper D and the networks made of them (figures 4 and 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn.functional import leaky_relu
 from pipeline.batch import Batch, Sizes
 from pipeline.blocks.classic_stack import ClassicStack
 from pipeline.blocks.convolution import Conv1d
-from pipeline.blocks.equal_parts import equal_parts
+from pipeline.blocks.equal_parts import equal_parts, shares_of_parts
 from pipeline.blocks.pconv import Pconv, Shortcut
 from pipeline.blocks.pooling import AttentionPooling
 from pipeline.blocks.recurrent import BiLSTM, final_state
@@ -51,6 +51,18 @@ def stages(
     return made, width
 
 
+def through(made: Iterable[nn.Module], x: Tensor, steps: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Runs Tensor[B, T, C] through stages; with the result the attention's weights over
+    the steps, Tensor[B, T], None where there is no attention.
+    """
+    weights = None
+    for stage in made:
+        if isinstance(stage, AttentionPooling):
+            weights = stage.weights(x, steps)
+        x = stage(x, steps)
+    return x, weights
+
+
 def last_states(states: Tensor, lengths: Tensor) -> Tensor:
     """The last state of each direction: Tensor[B, T, 2H] to Tensor[B, 2H]."""
     return final_state(states, lengths, bidirectional=True)
@@ -85,12 +97,26 @@ class Branch(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Tensor[B, steps, output_size]; Tensor[B, output_size] after attention."""
+        return self.read(batch)[0]
+
+    def read(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """What `forward` gives, and the weights of the steps if the attention stands
+        among the stages.
+        """
         x, lengths = _sequence(batch, self.modality)
         steps = torch.full_like(lengths, self.steps)
         x = equal_parts(leaky_relu(self.stem(x, lengths), self.slope), lengths, steps, self.steps)
-        for stage in self.stages:
-            x = stage(x, steps)
-        return x
+        return through(self.stages, x, steps)
+
+    def spread(self, weights: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Weights of the steps, Tensor[B, steps], as weights of the frames or words
+        that the steps are means of.
+        """
+        x, lengths = _sequence(batch, self.modality)
+        steps = torch.full_like(lengths, self.steps)
+        shares = shares_of_parts(lengths, steps, self.steps, x.shape[1])
+        axis = "frames" if self.modality == "audio" else "words"
+        return {f"attention/{axis}": (weights[:, None] @ shares)[:, 0]}
 
 
 class Staged(nn.Module):
@@ -113,9 +139,23 @@ class Staged(nn.Module):
         """The vector before the dense layer, Tensor[B, E]."""
         x = torch.cat([branch(batch) for branch in self.branches], dim=-1)
         steps = torch.full((x.shape[0],), x.shape[1], device=x.device)
-        for stage in self.trunk:
-            x = stage(x, steps)
+        x, _ = through(self.trunk, x, steps)
         return x if self.pool is None else self.pool(x, steps)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """The attention's weights over frames and over words, {} without attention."""
+        branches: list[Branch] = list(self.branches)  # type: ignore[arg-type]
+        read = [branch.read(batch) for branch in branches]
+        own = [weights for _, weights in read]
+        if self.trunk:
+            x = torch.cat([states for states, _ in read], dim=-1)
+            steps = torch.full((x.shape[0],), x.shape[1], device=x.device)
+            own = [through(self.trunk, x, steps)[1]] * len(branches)
+        found: dict[str, Tensor] = {}
+        for branch, weights in zip(branches, own, strict=True):
+            if weights is not None:
+                found |= branch.spread(weights, batch)
+        return found
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""

@@ -24,15 +24,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.batch import Batch, Sizes
-from pipeline.blocks.attention import AttentionBlock
-from pipeline.blocks.cropping import crop
+from pipeline.batch import Sizes
 from pipeline.blocks.normalized_convolution import NormalizedConvolution
-from pipeline.blocks.pooling import statistics_pooling
 from pipeline.blocks.recurrent import BiLSTM
+from pipeline.networks._cma_layers import Attention, CrossModal, SelfAttentive, Text, Voice
 from pipeline.networks._system import system
 
 __all__ = ["CMA_raw", "CMA_spec", "SelfAttn_a", "SelfAttn_t"]
@@ -58,17 +55,17 @@ def SelfAttn_t(
     dropout: float = 0.2,
 ) -> nn.Module:
     """Words alone, attending to themselves (section 5, table 2)."""
-    text = _Text(
+    text = Text(
         sizes.word_dim, max_words=max_words, hidden_size=hidden_size, size=size, dropout=dropout
     )
-    attention = _Attention(
+    attention = Attention(
         size=size,
         num_heads=num_heads,
         num_blocks=num_blocks,
         feed_forward_size=feed_forward_size,
         dropout=dropout,
     )
-    return _SelfAttentive(text, attention, size, sizes.num_classes)
+    return SelfAttentive(text, attention, size, sizes.num_classes)
 
 
 @system("audio", "text", unit="sample", like=SelfAttn_t, **RECIPE)
@@ -117,23 +114,23 @@ def CMA_spec(
 def SelfAttn_a(sizes: Sizes, *, max_samples: int = 160000, **hyperparameters: Any) -> nn.Module:
     """Waveform alone, attending to itself (section 5, table 2)."""
     voice, attention = _voice(sizes, max_frames=max_samples, **hyperparameters)
-    return _SelfAttentive(voice, _Attention(**attention), attention["size"], sizes.num_classes)
+    return SelfAttentive(voice, Attention(**attention), attention["size"], sizes.num_classes)
 
 
 def _cross_modal(sizes: Sizes, *, max_words: int, **hyperparameters: Any) -> nn.Module:
     voice, attention = _voice(sizes, **hyperparameters)
-    text = _Text(
+    text = Text(
         sizes.word_dim,
         max_words=max_words,
         hidden_size=hyperparameters["hidden_size"],
         size=attention["size"],
         dropout=attention["dropout"],
     )
-    return _CrossModal(
+    return CrossModal(
         voice=voice,
         text=text,
-        voice_to_text=_Attention(**attention),
-        text_to_voice=_Attention(**attention),
+        voice_to_text=Attention(**attention),
+        text_to_voice=Attention(**attention),
         size=attention["size"],
         num_classes=sizes.num_classes,
     )
@@ -149,7 +146,7 @@ def _voice(
     pool_sizes: Sequence[int],
     hidden_size: int,
     **attention: Any,
-) -> tuple["_Voice", dict[str, Any]]:
+) -> tuple[Voice, dict[str, Any]]:
     """The encoder of the voice, and what is left to say of the attention over it."""
     widths = pairwise([sizes.feature_dim, *channels])
     layers = zip(widths, kernel_sizes, strides, pool_sizes, strict=True)
@@ -158,125 +155,4 @@ def _voice(
         for (before, after), kernel, stride, pool in layers
     ]
     recurrent = BiLSTM(channels[-1], hidden_size, dropout=attention["dropout"])
-    return _Voice(blocks, max_frames, recurrent, attention["size"]), attention
-
-
-class _Voice(nn.Module):
-    """Section 2.1: three blocks of convolution, batch norm, ReLU and maximum pooling,
-    then a bidirectional LSTM.
-    """
-
-    def __init__(
-        self,
-        blocks: Sequence[NormalizedConvolution],
-        max_frames: int,
-        recurrent: BiLSTM,
-        size: int,
-    ) -> None:
-        super().__init__()
-        self.max_frames = max_frames
-        self.convolutions = nn.ModuleList(blocks)
-        self.recurrent = recurrent
-        self.projection = nn.Linear(recurrent.output_size, size)
-
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """H^A: Tensor[B, T, size] (eq. 1 and 2) and its lengths Tensor[B]."""
-        x, lengths = crop(*batch.voice(), self.max_frames)
-        for block in self.convolutions:
-            x, lengths = block(x, lengths), block.output_lengths(lengths)  # type: ignore[operator]
-        return self.projection(self.recurrent(x, lengths)), lengths
-
-
-class _Text(nn.Module):
-    """Section 2.2: convolution with kernel 1, then a bidirectional LSTM."""
-
-    def __init__(
-        self, word_dim: int, *, max_words: int, hidden_size: int, size: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.max_words = max_words
-        # A convolution with kernel 1 is a linear layer on each word.
-        self.convolution = nn.Linear(word_dim, size)
-        self.recurrent = BiLSTM(size, hidden_size, dropout=dropout)
-        self.projection = nn.Linear(2 * hidden_size, size)
-
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """H^T: Tensor[B, W, size] (eq. 3 and 4) and its lengths Tensor[B]."""
-        words, lengths = crop(*batch.text(), self.max_words)
-        return self.projection(self.recurrent(self.convolution(words), lengths)), lengths
-
-
-class _Attention(nn.Module):
-    """Section 2.3: blocks through which one sequence attends to another (eq. 5, 6)."""
-
-    def __init__(
-        self, *, size: int, num_heads: int, num_blocks: int, feed_forward_size: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            AttentionBlock(size, num_heads, feed_forward_size, dropout) for _ in range(num_blocks)
-        )
-
-    def forward(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
-        """Tensor[B, N, size] and Tensor[B, M, size] with lengths Tensor[B] to Tensor[B,
-        N, size].
-        """
-        for block in self.blocks:
-            query = block(query, memory, memory_lengths)
-        return query
-
-
-class _CrossModal(nn.Module):
-    """CMA-1 (voice asks text) and CMA-2 (text asks voice), statistics pooling of both
-    (eq. 7 and 8).
-    """
-
-    def __init__(
-        self,
-        *,
-        voice: _Voice,
-        text: _Text,
-        voice_to_text: _Attention,
-        text_to_voice: _Attention,
-        size: int,
-        num_classes: int,
-    ) -> None:
-        super().__init__()
-        self.voice, self.text = voice, text
-        self.voice_to_text, self.text_to_voice = voice_to_text, text_to_voice
-        self.classifier = nn.Linear(4 * size, num_classes)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """[P^A, P^T], mean and standard deviation of each: Tensor[B, 4 * size]."""
-        voice, voice_lengths = self.voice(batch)
-        text, text_lengths = self.text(batch)
-        heard = self.voice_to_text(voice, text, text_lengths)
-        read = self.text_to_voice(text, voice, voice_lengths)
-        return torch.cat(
-            [statistics_pooling(heard, voice_lengths), statistics_pooling(read, text_lengths)],
-            dim=1,
-        )
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
-
-
-class _SelfAttentive(nn.Module):
-    """One encoder whose output attends to itself, statistics pooling."""
-
-    def __init__(
-        self, encoder: _Voice | _Text, attention: _Attention, size: int, num_classes: int
-    ) -> None:
-        super().__init__()
-        self.encoder, self.attention = encoder, attention
-        self.classifier = nn.Linear(2 * size, num_classes)
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Mean and standard deviation over time: Tensor[B, 2 * size]."""
-        x, lengths = self.encoder(batch)
-        return statistics_pooling(self.attention(x, x, lengths), lengths)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits Tensor[B, num_classes]."""
-        return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
+    return Voice(blocks, max_frames, recurrent, attention["size"]), attention

@@ -36,6 +36,17 @@ def test_attending_to_nothing_gives_zeros_and_finite_gradients() -> None:
     assert attended.eq(0).all() and key.grad is not None and torch.isfinite(key.grad).all()
 
 
+def test_the_weights_told_are_those_of_torch_multihead_attention() -> None:
+    ours, reference = MultiHeadAttention(20, 10), nn.MultiheadAttention(20, 10, batch_first=True)
+    with torch.no_grad():
+        parts = (ours.query, ours.key, ours.value)
+        reference.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+        reference.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+    query, memory = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
+    _, expected = reference(query, memory, memory, key_padding_mask=~MASK)
+    torch.testing.assert_close(ours.weights(query, memory, LENGTHS), expected)
+
+
 def test_heads_equal_torch_multihead_attention() -> None:
     ours, reference = MultiHeadAttention(20, 10), nn.MultiheadAttention(20, 10, batch_first=True)
     reference.in_proj_weight = nn.Parameter(

@@ -7,6 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from pipeline.batch import Batch, Example, Sizes, collate
 from pipeline.networks import tsin
+from pipeline.networks._tsin_layers import SpeechEncoder
 
 SIZES = Sizes(feature_dim=6, word_dim=5, vocabulary_size=9, num_classes=4)
 SMALL = {"dim": 7, "fusion_dim": 3, "attention_dim": 4}
@@ -94,7 +95,7 @@ def test_logits_equal_the_equations_one_utterance_at_a_time(batch: Batch) -> Non
 @torch.no_grad()
 @pytest.mark.parametrize("block", [4, 10, 125])
 def test_speech_is_encoded_as_if_packed(batch: Batch, block: int) -> None:
-    encoder = tsin.SpeechEncoder(6, 7, block)
+    encoder = SpeechEncoder(6, 7, block)
     packed = pack_padded_sequence(
         batch.frames, batch.frame_lengths, batch_first=True, enforce_sorted=False
     )
