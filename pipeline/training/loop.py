@@ -46,21 +46,25 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         network.train()
-        total = 0.0
+        total, right = 0.0, 0
         for batch in _batches(examples["train"], recipe.batch_size):
             batch = batch.to(device)
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(network, batch, network(batch), recipe.l2)
+            logits = network(batch)
+            loss = loss_of(network, batch, logits, recipe.l2)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += loss.item() * batch.size
+            right += int((logits.detach().argmax(dim=1) == batch.labels).sum())
         train_loss = total / len(examples["train"])
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the loss is {train_loss} in epoch {epoch} of fold {task.fold}: "
                 "lower training.learning_rate"
             )
-        curve = {"epoch": epoch, "train_loss": train_loss}
+        # Training accuracy is that of the steps' own forward passes, as the loss is.
+        train_wa = right / len(examples["train"])
+        curve = {"epoch": epoch, "train_loss": train_loss, "train_wa": train_wa}
         curve |= _validate(probabilities_of(network, examples["valid"], device), valid_labels)
         state.probabilities.append(probabilities_of(network, examples["test"], device))
         state.history.append(curve)

@@ -132,6 +132,31 @@ def test_a_loss_that_is_no_number_stops_with_advice(
         )
 
 
+def test_training_accuracy_is_that_of_the_training_steps(
+    tmp_path: Path, inputs: dict[str, Folders]
+) -> None:
+    class Longest(nn.Module):
+        """Says class 1 of an utterance of three frames or more."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(2))
+
+        def forward(self, batch: Batch) -> torch.Tensor:
+            lengths = batch.frame_lengths
+            assert lengths is not None
+            return torch.stack([2.5 - lengths, lengths - 2.5], dim=1) + 1e-9 * self.bias
+
+    examples = [replace(fabricated_example(number), label=number % 2) for number in range(7)]
+    task = fabricated.task(
+        tmp_path, fabricated.experiment(training={"epochs": 1, "batch_size": 3}), inputs["FG_CME"]
+    )
+    parts = {"train": examples, "valid": examples[:3], "test": examples[:2]}
+    (curve,) = loop.train(task, Longest(), parts, torch.device("cpu")).history
+    # Lengths 1 to 7, labels 0 1 0 1 0 1 0: said 0 0 1 1 1 1 1.
+    assert curve["train_wa"] == pytest.approx(3 / 7)
+
+
 def test_every_batch_holds_at_least_two_utterances() -> None:
     examples = [fabricated_example(number) for number in range(7)]
     torch.manual_seed(0)
