@@ -9,24 +9,29 @@ from pipeline.batch import length_mask
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor, dropout: nn.Module | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    key_mask: Tensor,
+    dropout: nn.Module | None = None,
+    scaled: bool = True,
 ) -> Tensor:
     """softmax(Q K^T / sqrt(d)) V over the keys where key_mask is True (Vaswani et al.
-    2017, eq. 1).
+    2017, eq. 1); without the division where not `scaled`.
 
     query: Tensor[..., N, d]; key: Tensor[..., M, d]; value: Tensor[..., M, e];
     key_mask: Tensor[..., 1 or N, M]. Returns Tensor[..., N, e]; zeros where no key is
     valid. Written out, because the fused kernels have no deterministic gradient on
     every device.
     """
-    weights = attention_weights(query, key, key_mask).to(value.dtype)
+    weights = attention_weights(query, key, key_mask, scaled).to(value.dtype)
     attended: Tensor = (weights if dropout is None else dropout(weights)) @ value
     return attended
 
 
-def attention_weights(query: Tensor, key: Tensor, key_mask: Tensor) -> Tensor:
+def attention_weights(query: Tensor, key: Tensor, key_mask: Tensor, scaled: bool = True) -> Tensor:
     """The weights of `attend`, Tensor[..., N, M]: zero at keys that are not valid."""
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
+    scores = (query * query.shape[-1] ** -0.5 if scaled else query) @ key.transpose(-2, -1)
     scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
     precise = torch.promote_types(scores.dtype, torch.float32)
     weights: Tensor = scores.softmax(dim=-1, dtype=precise) * key_mask

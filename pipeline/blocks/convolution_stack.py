@@ -55,6 +55,14 @@ class ConvolutionStack(nn.Module):
             return _cpu_convolution.convolve(x, lengths, convolutions, span, relu=True)
         return self.plain(x, lengths, span)
 
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Valid steps after the layers: all of them."""
+        return lengths
+
+    def output_segments(self, segments: Tensor, lengths: Tensor) -> Tensor:
+        """The steps of each word: its frames."""
+        return segments
+
     def plain(self, x: Tensor, lengths: Tensor, span: Tensor | None = None) -> Tensor:
         """The definition; on a CPU `forward` equals it up to rounding, faster."""
         for layer in self.layers:

@@ -37,33 +37,64 @@ class CTCAlignment(nn.Module):
         possible = length_mask(word_lengths.clamp(max=self.max_words) + 1, self.max_words + 1)
         return scores.masked_fill(~possible[:, None], -1e4).log_softmax(dim=-1)  # type: ignore[no-any-return]
 
-    def weights(self, log_probabilities: Tensor, frame_lengths: Tensor, num_words: int) -> Tensor:
-        """The soft alignment A: Tensor[B, T, W], zero in padding; the blank's share
-        belongs to no word.
-        """
-        mask = length_mask(frame_lengths, log_probabilities.shape[1])[..., None]
-        shares = log_probabilities[..., 1 : num_words + 1].exp() * mask
-        return F.pad(shares, (0, num_words - shares.shape[2]))
 
-    def loss(
-        self, log_probabilities: Tensor, frame_lengths: Tensor, word_lengths: Tensor
-    ) -> Tensor:
-        """CTC loss of reading the word positions 1, 2, … in order; per word, mean over
-        the batch.
+class ReleasedCTCAlignment(nn.Module):
+    """The alignment module of FG-CME's released code: the states of the second of two
+    LSTMs are the scores of blank and `max_words` positions.
 
-        Computed on the CPU, where it is deterministic. Utterances with fewer frames
-        than words count as zero.
+    Positions beyond an utterance's words get their share too, as there. Words from
+    `max_words` on are never aligned.
+    """
+
+    def __init__(self, size: int, max_words: int) -> None:
+        super().__init__()
+        self.states = LSTM(size, max_words + 1, num_layers=2)
+
+    def forward(self, frames: Tensor, frame_lengths: Tensor, word_lengths: Tensor) -> Tensor:
+        """Tensor[B, T, size] to log probabilities Tensor[B, T, 1 + max_words], blank
+        first.
         """
-        lengths = word_lengths.clamp(max=self.max_words).cpu()
-        positions = torch.arange(1, self.max_words + 1).expand(len(lengths), -1)
-        loss = F.ctc_loss(
-            log_probabilities.transpose(0, 1).cpu(),
-            positions,
-            frame_lengths.cpu(),
-            lengths,
-            zero_infinity=True,
-        )
-        return loss.to(log_probabilities.device)
+        return self.states(frames, frame_lengths).float().log_softmax(dim=-1)  # type: ignore[no-any-return]
+
+
+def alignment_weights(log_probabilities: Tensor, frame_lengths: Tensor, num_words: int) -> Tensor:
+    """The soft alignment A: Tensor[B, T, W], zero in padding; the blank's share belongs
+    to no word.
+
+    log_probabilities: Tensor[B, T, 1 + max_words].
+    """
+    mask = length_mask(frame_lengths, log_probabilities.shape[1])[..., None]
+    shares = log_probabilities[..., 1 : num_words + 1].exp() * mask
+    return F.pad(shares, (0, num_words - shares.shape[2]))
+
+
+def alignment_loss(
+    log_probabilities: Tensor, frame_lengths: Tensor, word_lengths: Tensor
+) -> Tensor:
+    """CTC loss of reading the word positions 1, 2, … in order; per word, mean over the
+    batch.
+
+    Computed on the CPU, where it is deterministic. Utterances with fewer frames than
+    words count as zero.
+    """
+    max_words = log_probabilities.shape[2] - 1
+    lengths = word_lengths.clamp(max=max_words).cpu()
+    positions = torch.arange(1, max_words + 1).expand(len(lengths), -1)
+    loss = F.ctc_loss(
+        log_probabilities.transpose(0, 1).cpu(),
+        positions,
+        frame_lengths.cpu(),
+        lengths,
+        zero_infinity=True,
+    )
+    return loss.to(log_probabilities.device)
+
+
+def soft_sum(frames: Tensor, weights: Tensor) -> Tensor:
+    """P x, the frames of each word summed by their shares, as FG-CME's released code
+    has it: Tensor[B, T, C] and Tensor[B, T, W] to Tensor[B, W, C].
+    """
+    return weights.to(frames.dtype).transpose(1, 2) @ frames
 
 
 def soft_mean_max(frames: Tensor, weights: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 times.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from pipeline.blocks.convolution import MaxPool1d
 from pipeline.blocks.convolution_stack import ConvolutionStack
 from pipeline.blocks.pooling import AttentionPooling, masked_max
 from pipeline.blocks.recurrent import LSTM, BiLSTM
+from pipeline.blocks.unpadded_convolutions import UnpaddedConvolutions
 
 
 class ConvolutionLSTM(nn.Module):
@@ -20,24 +21,23 @@ class ConvolutionLSTM(nn.Module):
 
     def __init__(
         self,
-        sizes: Sizes,
-        channels: Sequence[int],
-        kernel_sizes: Sequence[int],
+        convolutions: ConvolutionStack | UnpaddedConvolutions,
         pool_size: int,
         hidden_size: int,
+        num_classes: int,
         dropout: float,
     ) -> None:
         super().__init__()
-        self.convolutions = ConvolutionStack(sizes.feature_dim, channels, kernel_sizes)
+        self.convolutions = convolutions
         self.pool = MaxPool1d(pool_size)
-        self.recurrent = LSTM(self.convolutions.out_channels, hidden_size)
-        self.classifier = _classifier(hidden_size, sizes.num_classes, dropout)
+        self.recurrent = LSTM(convolutions.out_channels, hidden_size)
+        self.classifier = _classifier(hidden_size, num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """The LSTM's last state: Tensor[B, hidden_size]."""
         frames, lengths = batch.voice()
-        x = self.pool(self.convolutions(frames, lengths), lengths)
-        lengths = self.pool.output_lengths(lengths)
+        x, lengths = self.convolutions(frames, lengths), self.convolutions.output_lengths(lengths)
+        x, lengths = self.pool(x, lengths), self.pool.output_lengths(lengths)
         return self.recurrent.final_state(self.recurrent(x, lengths), lengths)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -94,11 +94,13 @@ class Unimodal(nn.Module):
 class UtteranceConcatenation(nn.Module):
     """Both modalities' attentive encoders side by side."""
 
-    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
+    def __init__(
+        self, voice: AttentiveEncoder, text: AttentiveEncoder, num_classes: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.voice = AttentiveEncoder(sizes.feature_dim, hidden_size)
-        self.text = AttentiveEncoder(sizes.word_dim, hidden_size)
-        self.classifier = _classifier(4 * hidden_size, sizes.num_classes, dropout)
+        self.voice, self.text = voice, text
+        width = voice.recurrent.output_size + text.recurrent.output_size
+        self.classifier = _classifier(width, num_classes, dropout)
 
     def embed(self, batch: Batch) -> Tensor:
         """[voice, text]: Tensor[B, 4 * hidden_size]."""
@@ -119,11 +121,18 @@ class UtteranceConcatenation(nn.Module):
 class AttentionFusion(nn.Module):
     """Words with the voice they attend to, through a bidirectional LSTM."""
 
-    def __init__(self, sizes: Sizes, hidden_size: int, num_heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        hidden_size: int,
+        num_heads: int,
+        dropout: float,
+        attention_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.voice = BiLSTM(sizes.feature_dim, hidden_size)
         self.text = BiLSTM(sizes.word_dim, hidden_size)
-        self.attention = MultiHeadAttention(2 * hidden_size, num_heads)
+        self.attention = MultiHeadAttention(2 * hidden_size, num_heads, attention_dropout)
         self.recurrent = BiLSTM(4 * hidden_size, hidden_size)
         self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
 
@@ -149,10 +158,13 @@ class AttentionFusion(nn.Module):
 
 
 class MultiHop(nn.Module):
-    """Two hops of attention: voice to words, words to frames."""
+    """Two hops of attention: voice to words, words to frames; scores divided by
+    sqrt(2 * hidden_size) where `scaled`.
+    """
 
-    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float) -> None:
+    def __init__(self, sizes: Sizes, hidden_size: int, dropout: float, scaled: bool = True) -> None:
         super().__init__()
+        self.scaled = scaled
         self.voice = BiLSTM(sizes.feature_dim, hidden_size)
         self.text = BiLSTM(sizes.word_dim, hidden_size)
         self.classifier = _classifier(6 * hidden_size, sizes.num_classes, dropout)
@@ -162,16 +174,18 @@ class MultiHop(nn.Module):
         hidden_size].
         """
         last, frames, words = self._read(batch)
-        found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
-        found_frames = attend(found_words, frames, frames, batch.frame_mask[:, None])
+        heard, read = batch.frame_mask[:, None], batch.word_mask[:, None]
+        found_words = attend(last[:, None], words, words, read, scaled=self.scaled)
+        found_frames = attend(found_words, frames, frames, heard, scaled=self.scaled)
         return torch.cat([last, found_words[:, 0], found_frames[:, 0]], dim=1)
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """The voice's attention over words, and that of the words found over frames."""
         last, frames, words = self._read(batch)
-        found_words = attend(last[:, None], words, words, batch.word_mask[:, None])
-        of_words = attention_weights(last[:, None], words, batch.word_mask[:, None])
-        of_frames = attention_weights(found_words, frames, batch.frame_mask[:, None])
+        heard, read = batch.frame_mask[:, None], batch.word_mask[:, None]
+        found_words = attend(last[:, None], words, words, read, scaled=self.scaled)
+        of_words = attention_weights(last[:, None], words, read, self.scaled)
+        of_frames = attention_weights(found_words, frames, heard, self.scaled)
         return {"attention/words": of_words[:, 0], "attention/frames": of_frames[:, 0]}
 
     def _read(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,43 +2,59 @@
 learnt alignment.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.batch import Batch, Sizes
 from pipeline.blocks.convolution_stack import ConvolutionStack
-from pipeline.blocks.ctc_alignment import CTCAlignment, soft_mean_max
+from pipeline.blocks.ctc_alignment import (
+    CTCAlignment,
+    ReleasedCTCAlignment,
+    alignment_loss,
+    alignment_weights,
+)
 from pipeline.blocks.excitation import CrossModalityExcitation
 from pipeline.blocks.pooling import masked_max
 from pipeline.blocks.recurrent import BiLSTM
 from pipeline.blocks.segments import covered_span, segment_mean_max
+from pipeline.blocks.unpadded_convolutions import UnpaddedConvolutions
 
 
 class FineGrained(nn.Module):
-    """Sections 3.1 to 3.4 with a given stack of convolutions and given gates."""
+    """Sections 3.1 to 3.4 with given convolutions and given gates.
+
+    `classifier_size`: width of the classifier's hidden layer, None for a single linear
+    layer.
+    """
 
     def __init__(
         self,
         sizes: Sizes,
-        acoustic: ConvolutionStack,
+        acoustic: ConvolutionStack | UnpaddedConvolutions,
         excitation: CrossModalityExcitation,
-        semantic_size: int,
         hidden_size: int,
-        classifier_size: int,
+        classifier_size: int | None,
         dropout: float,
     ) -> None:
         super().__init__()
         self.acoustic = acoustic
-        self.semantic = nn.Linear(sizes.word_dim, semantic_size)
+        self.semantic = nn.Linear(sizes.word_dim, excitation.semantic_size)
         self.excitation = excitation
-        self.recurrent = BiLSTM(2 * acoustic.out_channels + semantic_size, hidden_size)
+        width = excitation.acoustic_size + excitation.semantic_size
+        self.recurrent = BiLSTM(width, hidden_size)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Sequential(
-            nn.Linear(2 * hidden_size, classifier_size),
-            nn.ReLU(),
-            nn.Linear(classifier_size, sizes.num_classes),
-        )
+        if classifier_size is None:
+            self.classifier: nn.Module = nn.Linear(2 * hidden_size, sizes.num_classes)
+        else:
+            self.classifier = nn.Sequential(
+                nn.Linear(2 * hidden_size, classifier_size),
+                nn.ReLU(),
+                nn.Linear(classifier_size, sizes.num_classes),
+            )
 
     def frames(self, batch: Batch, span: Tensor | None = None) -> Tensor:
         """Acoustic embedding of each frame, or of those in span: Tensor[B, 2] (section
@@ -48,7 +64,7 @@ class FineGrained(nn.Module):
         return frames
 
     def fuse(self, voice: Tensor, batch: Batch) -> Tensor:
-        """Utterance vector of word-level voice Z^a: Tensor[B, W, 2C] and the batch's
+        """Utterance vector of word-level voice Z^a: Tensor[B, W, q] and the batch's
         words (sections 3.3 and 3.4).
         """
         words, lengths = batch.text()
@@ -67,7 +83,8 @@ class FineGrained(nn.Module):
 
     def voice(self, batch: Batch) -> Tensor:
         """Z^a (section 3.2): Tensor[B, W, 2C]."""
-        segments = batch.placed_words()
+        _, lengths = batch.voice()
+        segments = self.acoustic.output_segments(batch.placed_words(), lengths)
         # Silence before the first and after the last word is read by no word: it is not
         # computed.
         return segment_mean_max(self.frames(batch, covered_span(segments)), segments)
@@ -85,37 +102,56 @@ class FineGrained(nn.Module):
         return self.classifier(self.embed(batch))  # type: ignore[no-any-return]
 
 
-class CTCAligned(nn.Module):
-    """A fine-grained network whose alignment comes from a module trained beside it."""
+class _Predicted(NamedTuple):
+    log_probabilities: Tensor
+    frame_lengths: Tensor
 
-    def __init__(self, network: FineGrained, alignment: CTCAlignment, ctc_weight: float) -> None:
+
+class CTCAligned(nn.Module):
+    """A fine-grained network whose alignment comes from a module trained beside it.
+
+    `pool` makes word-level voice Z^a of frames and their soft shares in the words.
+    """
+
+    def __init__(
+        self,
+        network: FineGrained,
+        alignment: CTCAlignment | ReleasedCTCAlignment,
+        ctc_weight: float,
+        pool: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
         super().__init__()
         self.network = network
         self.alignment = alignment
         self.ctc_weight = ctc_weight
-        self._predicted: Tensor | None = None
+        self.pool = pool
+        self._predicted: _Predicted | None = None
 
     def embed(self, batch: Batch) -> Tensor:
         """h*, the maximum over words: Tensor[B, 2 * hidden_size]."""
-        words, word_lengths = batch.text()
-        _, frame_lengths = batch.voice()
-        frames = self.network.frames(batch)
-        predicted = self.alignment(frames, frame_lengths, word_lengths)
+        frames, weights, predicted = self._align(batch)
         # Kept for the loss of the same step, so that the alignment is not computed
         # twice.
         self._predicted = predicted if self.training else None
-        weights = self.alignment.weights(predicted, frame_lengths, words.shape[1])
-        return self.network.fuse(soft_mean_max(frames, weights), batch)
+        return self.network.fuse(self.pool(frames, weights), batch)
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """The soft alignment of words and frames, and the gates."""
+        frames, weights, _ = self._align(batch)
+        gates = self.network.gates(self.pool(frames, weights), batch)
+        # A step that is left of several frames stands for the one in their middle.
+        lost = batch.voice()[0].shape[1] - frames.shape[1]
+        told = F.pad(weights.transpose(1, 2), (lost // 2, lost - lost // 2))
+        told = told * batch.word_mask[..., None]
+        return {"ctc_alignment/words/frames": told, **gates}
+
+    def _align(self, batch: Batch) -> tuple[Tensor, Tensor, _Predicted]:
+        """Acoustic embedding, soft alignment Tensor[B, T, W], what it follows from."""
         words, word_lengths = batch.text()
-        _, frame_lengths = batch.voice()
+        lengths = self.network.acoustic.output_lengths(batch.voice()[1])
         frames = self.network.frames(batch)
-        predicted = self.alignment(frames, frame_lengths, word_lengths)
-        weights = self.alignment.weights(predicted, frame_lengths, words.shape[1])
-        gates = self.network.gates(soft_mean_max(frames, weights), batch)
-        return {"ctc_alignment/words/frames": weights.transpose(1, 2), **gates}
+        predicted = _Predicted(self.alignment(frames, lengths, word_lengths), lengths)
+        return frames, alignment_weights(*predicted, words.shape[1]), predicted
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits Tensor[B, num_classes]."""
@@ -130,5 +166,5 @@ class CTCAligned(nn.Module):
                 "no forward pass in training mode came before: call the network on this batch first"
             )
         predicted, self._predicted = self._predicted, None
-        ctc = self.alignment.loss(predicted, batch.voice()[1], batch.text()[1])
+        ctc = alignment_loss(*predicted, batch.text()[1])
         return F.cross_entropy(logits.float(), batch.labels) + self.ctc_weight * ctc

@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.blocks._cpu_pooling import weighted_max
-from pipeline.blocks.ctc_alignment import CTCAlignment, plain_weighted_max, soft_mean_max
+from pipeline.blocks.ctc_alignment import (
+    CTCAlignment,
+    alignment_loss,
+    alignment_weights,
+    plain_weighted_max,
+    soft_mean_max,
+)
 from tests.resources.gradients import assert_agree
 
 FRAME_LENGTHS, WORD_LENGTHS = torch.tensor([9, 5]), torch.tensor([4, 2])
@@ -17,7 +23,7 @@ def test_probability_goes_to_blank_and_the_words_that_are_there() -> None:
     assert predicted.shape == (2, 9, 7)
     torch.testing.assert_close(predicted.exp().sum(-1), torch.ones(2, 9))
     assert predicted[1, :, 3:].exp().eq(0).all()
-    weights = module.weights(predicted, FRAME_LENGTHS, 4)
+    weights = alignment_weights(predicted, FRAME_LENGTHS, 4)
     assert (
         weights.shape == (2, 9, 4) and weights[1, 5:].eq(0).all() and weights[1, :, 2:].eq(0).all()
     )
@@ -28,8 +34,8 @@ def test_more_words_than_positions() -> None:
     module = CTCAlignment(3, 4, max_words=3)
     lengths = torch.tensor([4, 2])
     predicted = module(torch.randn(2, 9, 3), FRAME_LENGTHS, lengths)
-    assert module.weights(predicted, FRAME_LENGTHS, 4)[..., 3].eq(0).all()
-    assert torch.isfinite(module.loss(predicted, FRAME_LENGTHS, lengths))
+    assert alignment_weights(predicted, FRAME_LENGTHS, 4)[..., 3].eq(0).all()
+    assert torch.isfinite(alignment_loss(predicted, FRAME_LENGTHS, lengths))
 
 
 def test_loss_is_the_mean_negative_log_likelihood_per_word_of_all_monotone_paths() -> None:
@@ -38,14 +44,14 @@ def test_loss_is_the_mean_negative_log_likelihood_per_word_of_all_monotone_paths
     probability = predicted[0].exp()
     paths = [(1, 2, 2), (1, 1, 2), (0, 1, 2), (1, 0, 2), (1, 2, 0)]
     total = sum(probability[0, a] * probability[1, b] * probability[2, c] for a, b, c in paths)
-    loss = module.loss(predicted, torch.tensor([3]), torch.tensor([2]))
+    loss = alignment_loss(predicted, torch.tensor([3]), torch.tensor([2]))
     torch.testing.assert_close(loss, -torch.as_tensor(total).log() / 2)
 
 
 def test_fewer_frames_than_words_count_as_zero() -> None:
     module = CTCAlignment(3, 4, max_words=4)
     predicted = module(torch.randn(1, 2, 3), torch.tensor([2]), torch.tensor([4]))
-    loss = module.loss(predicted, torch.tensor([2]), torch.tensor([4]))
+    loss = alignment_loss(predicted, torch.tensor([2]), torch.tensor([4]))
     loss.backward()
     assert loss.item() == 0 and all(
         torch.isfinite(p.grad).all() for p in module.parameters() if p.grad is not None
@@ -90,8 +96,8 @@ def test_training_finds_a_monotone_alignment() -> None:
     lengths, words = torch.tensor([12]), torch.tensor([3])
     for _ in range(150):
         optimizer.zero_grad()
-        module.loss(module(kinds, lengths, words), lengths, words).backward()  # type: ignore[no-untyped-call]
+        alignment_loss(module(kinds, lengths, words), lengths, words).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    weights = module.weights(module(kinds, lengths, words), lengths, 3)[0]
+    weights = alignment_weights(module(kinds, lengths, words), lengths, 3)[0]
     centres = (weights * torch.arange(12.0)[:, None]).sum(0) / weights.sum(0)
     assert centres[0] < centres[1] < centres[2]

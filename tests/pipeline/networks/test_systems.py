@@ -1,8 +1,9 @@
-"""What every system must do: those that the modules of networks/ list, and one that a
-user adds.
+"""What every system must do: those that the modules of networks/ list, paper B's in
+their released form, and one that a user adds.
 """
 
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -11,9 +12,21 @@ from torch import Tensor, nn
 
 from pipeline import lookup
 from pipeline.batch import Batch, Example, Sizes, collate
+from pipeline.networks import System, fg_cme
 from tests.resources import own_network
 
+
+def in_released_form(published: System) -> System:
+    @wraps(published.build)
+    def build(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
+        made: nn.Module = published.build(sizes, **{**hyperparameters, "form": "released"})
+        return made
+
+    return replace(published, build=build)
+
+
 SYSTEMS = lookup.systems() | {"MeanPool": own_network.MeanPool}
+SYSTEMS |= {f"{name} released": in_released_form(SYSTEMS[name]) for name in fg_cme.__all__}
 NUM_CLASSES = 4
 VOCABULARY = 12
 RAW = ("CMA_raw", "SelfAttn_a")
