@@ -1,5 +1,6 @@
 """Sequences cut or padded to the fixed sizes that papers state."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,3 +19,15 @@ def fit(x: Tensor, lengths: Tensor, size: int) -> Tensor:
     cropped, kept = crop(x, lengths, size)
     cropped = cropped * length_mask(kept, cropped.shape[1])[..., None]
     return F.pad(cropped, (0, 0, 0, size - cropped.shape[1]))
+
+
+def trim(x: Tensor, lengths: Tensor, before: int, after: int) -> tuple[Tensor, Tensor]:
+    """Tensor[B, T, C] and its lengths Tensor[B] without the first `before` and the last
+    `after` valid steps, zeros in padding; a sequence that has no more stays whole.
+    """
+    longer = lengths > before + after
+    first = longer * before
+    lengths = lengths - longer * (before + after)
+    steps = torch.arange(x.shape[1], device=x.device) + first[:, None]
+    trimmed = x.gather(1, steps.clamp(max=x.shape[1] - 1)[..., None].expand_as(x))
+    return trimmed * length_mask(lengths, x.shape[1])[..., None], lengths

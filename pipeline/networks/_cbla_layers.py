@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pipeline.batch import Batch, Sizes
 from pipeline.blocks.convolution import Conv1d, MaxPool1d
-from pipeline.blocks.cropping import crop, fit
+from pipeline.blocks.cropping import crop, fit, trim
 from pipeline.blocks.pooling import AttentionPooling, masked_mean
 from pipeline.blocks.recurrent import LSTM, BiLSTM
 
@@ -35,17 +35,30 @@ class Dense(nn.Module):
 
 class Convolutions(nn.Module):
     """Pairs of convolutions with LeakyReLU, each pair followed by a maximum that
-    shortens the sequence to 1 / pool_size (figure 4).
+    shortens the sequence to 1 / pool_size; what the last convolution gives is cropped
+    before its maximum (section 3.3).
 
-    channels: filters of each convolution; ValueError for an odd number of them.
+    channels: filters of each convolution. cropping: steps taken away at the start and
+    at the end. ValueError for an odd number of convolutions or a cropping that is not
+    two numbers of at least zero.
     """
 
     def __init__(
-        self, in_channels: int, channels: Sequence[int], kernel_size: int, pool_size: int
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        kernel_size: int,
+        pool_size: int,
+        cropping: Sequence[int],
     ) -> None:
         super().__init__()
         if len(channels) % 2:
             raise ValueError(f"channels {list(channels)}: convolutions come in pairs")
+        if len(cropping) != 2 or min(cropping) < 0:
+            raise ValueError(
+                f"cropping {list(cropping)}, expected the steps at the start and at the end"
+            )
+        self.cropping = tuple(cropping)
         self.output_size = channels[-1]
         widths = pairwise([in_channels, *channels])
         self.layers = nn.ModuleList(Conv1d(before, after, kernel_size) for before, after in widths)
@@ -59,6 +72,8 @@ class Convolutions(nn.Module):
         for first, second in zip(layers[::2], layers[1::2], strict=True):
             x = F.leaky_relu(first(x, lengths))
             x = F.leaky_relu(second(x, lengths))
+            if second is layers[-1]:
+                x, lengths = trim(x, lengths, *self.cropping)
             x, lengths = self.pool(x, lengths), self.pool.output_lengths(lengths)
         return x, lengths
 

@@ -10,6 +10,7 @@ from torch.nn.functional import leaky_relu
 from pipeline.batch import Batch, Sizes
 from pipeline.blocks.classic_stack import ClassicStack
 from pipeline.blocks.convolution import Conv1d
+from pipeline.blocks.cropping import fit
 from pipeline.blocks.equal_parts import equal_parts, shares_of_parts
 from pipeline.blocks.pconv import Pconv, Shortcut
 from pipeline.blocks.pooling import AttentionPooling
@@ -72,7 +73,9 @@ class Branch(nn.Module):
     """A modality's stem and stages.
 
     The stem is a convolution, LeakyReLU, and the mean of each of `steps` equal parts:
-    any length to Tensor[B, steps, channels[0]]. Nothing is padded after it.
+    Tensor[B, steps, channels[0]]. Words are filled with zero vectors to `max_words`
+    before it, and no step after it is padding. `word_units` puts a BLSTM of that many
+    units per direction before the stem of the words.
     """
 
     def __init__(
@@ -85,14 +88,19 @@ class Branch(nn.Module):
         steps: int,
         slope: float,
         units: int = 0,
+        max_words: int = 0,
+        word_units: int = 0,
     ) -> None:
         super().__init__()
         self.modality, self.steps, self.slope = modality, steps, slope
+        self.max_words = max_words
         # The stages are made first: their weights are drawn before those of the stem.
         made, self.output_size = stages(
             order, channels[0], channels=channels, slope=slope, units=units
         )
-        self.stem = Conv1d(input_width(sizes, modality), channels[0], 3)
+        width = input_width(sizes, modality)
+        self.context = BiLSTM(width, word_units) if word_units else None
+        self.stem = Conv1d(2 * word_units or width, channels[0], 3)
         self.stages = nn.ModuleList(made)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -103,20 +111,25 @@ class Branch(nn.Module):
         """What `forward` gives, and the weights of the steps if the attention stands
         among the stages.
         """
-        x, lengths = _sequence(batch, self.modality)
+        x, lengths = _sequence(batch, self.modality, self.max_words)
+        if self.context is not None:
+            x = self.context(x, lengths)
         steps = torch.full_like(lengths, self.steps)
         x = equal_parts(leaky_relu(self.stem(x, lengths), self.slope), lengths, steps, self.steps)
         return through(self.stages, x, steps)
 
     def spread(self, weights: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Weights of the steps, Tensor[B, steps], as weights of the frames or words
-        that the steps are means of.
+        that the steps are means of; what the filling after the words has is left out.
         """
-        x, lengths = _sequence(batch, self.modality)
+        x, lengths = _sequence(batch, self.modality, self.max_words)
         steps = torch.full_like(lengths, self.steps)
         shares = shares_of_parts(lengths, steps, self.steps, x.shape[1])
-        axis = "frames" if self.modality == "audio" else "words"
-        return {f"attention/{axis}": (weights[:, None] @ shares)[:, 0]}
+        told = weights[:, None] @ shares
+        if self.modality == "audio":
+            return {"attention/frames": told[:, 0]}
+        own = batch.word_mask
+        return {"attention/words": fit(told.transpose(1, 2), lengths, own.shape[1])[..., 0] * own}
 
 
 class Staged(nn.Module):
@@ -166,14 +179,16 @@ class Staged(nn.Module):
 class Classic(nn.Module):
     """A stack of convolutions on one modality, and the last dense layer (table 4)."""
 
-    def __init__(self, modality: Modality, stack: ClassicStack, num_classes: int) -> None:
+    def __init__(
+        self, modality: Modality, stack: ClassicStack, num_classes: int, max_words: int
+    ) -> None:
         super().__init__()
-        self.modality, self.stack = modality, stack
+        self.modality, self.stack, self.max_words = modality, stack, max_words
         self.classifier = nn.Linear(stack.output_size, num_classes)
 
     def embed(self, batch: Batch) -> Tensor:
         """The vector before the last dense layer, Tensor[B, E]."""
-        vector: Tensor = self.stack(*_sequence(batch, self.modality))
+        vector: Tensor = self.stack(*_sequence(batch, self.modality, self.max_words))
         return vector
 
     def forward(self, batch: Batch) -> Tensor:
@@ -187,5 +202,9 @@ def input_width(sizes: Sizes, modality: Modality) -> int:
     return sizes.feature_dim if modality == "audio" else sizes.word_dim
 
 
-def _sequence(batch: Batch, modality: Modality) -> tuple[Tensor, Tensor]:
-    return batch.voice() if modality == "audio" else batch.text()
+def _sequence(batch: Batch, modality: Modality, max_words: int) -> tuple[Tensor, Tensor]:
+    """Frames as they are, words cut or filled with zero vectors to `max_words`."""
+    if modality == "audio":
+        return batch.voice()
+    words, lengths = batch.text()
+    return fit(words, lengths, max_words), torch.full_like(lengths, max_words)

@@ -7,6 +7,8 @@ most 500 tokens.
 Decisions where the paper says nothing:
 - Convolutions (section 3.3 says four layers with different numbers of filters): 32, 64,
   128, 256 filters, kernel 5, a maximum over 2 frames after the second and the fourth.
+- "Cropped for one-dimensional temporal input" (section 3.3) is read as Keras's layer
+  Cropping1D, at its default of one step at each end, after the fourth convolution.
 - Activation: LeakyReLU (slope 0.01) in the voice networks (section 4.2.2), ReLU in the
   fusion (section 5).
 - Recurrent layers without attention hand on their last state; attention is a learnt
@@ -76,11 +78,12 @@ def S_CNN(
     channels: Sequence[int] = (32, 64, 128, 256),
     kernel_size: int = 5,
     pool_size: int = 2,
+    cropping: Sequence[int] = (1, 1),
 ) -> nn.Module:
-    """Voice: four convolutions, maximum pooling, global average pooling (section
-    4.2.2).
+    """Voice: four convolutions, cropping, maximum pooling, global average pooling
+    (sections 3.3 and 4.2.2).
     """
-    convolutions = Convolutions(sizes.feature_dim, channels, kernel_size, pool_size)
+    convolutions = Convolutions(sizes.feature_dim, channels, kernel_size, pool_size, cropping)
     return Classified(Averaged(convolutions, max_frames), sizes)
 
 

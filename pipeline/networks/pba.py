@@ -5,34 +5,26 @@ Stem, Pconv, Pconv, BLSTM, BLSTM, attention, dense (figures 1 and 4); the ablati
 earlier (section "Single-modality classification"), and audio and text meet before any
 of these stages (figure 6). Hyperparameters of table 1.
 
-What the paper leaves open, decided for all systems:
-- SGD's momentum: 0.9. Nesterov's method needs one, and 0.9 is the usual value.
-- The stem is a convolution (kernel 3), LeakyReLU, and a pooling of the valid steps to
-  25 equal parts, half of the 50 words that texts are padded to. "Dimensions and
-  channels remain the same between audio and text": equal parts give audio and text of
-  any length one shape, so they can be concatenated anywhere, and batch padding has no
-  part in it. They are averaged, since a part of an audio clip holds some 15 frames and
-  its maximum is mostly noise.
-- The embedding layer is the look-up of word2vec (CBOW) vectors, which stay as fitted on
-  the training utterances.
+What the paper leaves open, decided for all systems (docs/DECISIONS.md says why):
+- SGD's momentum: 0.9.
+- The stem is a convolution (kernel 3), LeakyReLU, and the means of 25 equal parts. A
+  text is filled with zero vectors to 50 words: its parts are pairs of words, and the
+  filling takes part in all that follows.
+- First weights are Keras's defaults ("the Keras framework was adopted"), but for LeNet,
+  AlexNet and VGG: He's.
+- "BLSTM after the embedding layer" means the two after the Pconv blocks; `word_units`
+  puts one more right after the embedding.
+- The embedding layer looks up word2vec (CBOW) vectors, fitted on the training part.
 - `channels`: 64 of the stem, 64 and 128 filters of the two Bconv, kernel 3; pooling and
-  convolutions keep the length. So widths grow 64 -> 128 -> 256, and the first Sconv has
-  the N = 128, F_H = 3 of the example below eq. 4.
-- BCNN puts an ordinary convolution where Pconv has the depthwise-separable one
-  ("replaces the traditional convolution layers in the BCNN with the depthwise separable
-  convolution layer at the shortcut connection").
-- Systems without BLSTM average their steps before the dense layer; PB takes the last
-  state of each direction.
-- Attention (eq. 11-13) scores each BLSTM state with a learnt query, f(Q, K) = Q.K /
-  sqrt(size), and V = K.
+  convolutions keep the length, so widths grow 64 -> 128 -> 256.
+- BCNN puts an ordinary convolution where Pconv has the depthwise-separable one.
+- Without BLSTM the steps' mean goes to the dense layer, in PB the last states.
+- Attention (eq. 11-13): f(Q, K) = Q.K / sqrt(size) with a learnt query, and V = K.
 - Fusion is concatenation of the channels.
 - LeNet, AlexNet and VGG are the published stacks (LeNet-5 1998, AlexNet 2012, VGG-16
-  2015) along the one axis of time, with the kernel sizes, strides, filters and dropout
-  of their images. They read frames or words themselves, without the stem; the mean of
-  the steps that remain stands for the images' flattened maps, so any length fits.
-  AlexNet's and VGG's two dense layers of 4096 read 256 and 512 means here instead of
-  9216 and 25088 values, and are 512 wide. LeakyReLU as everywhere in this paper,
-  maximum pooling in LeNet too, no local response normalisation.
+  2015) along the one axis of time, with the mean of the steps that remain for the
+  images' flattened maps, dense layers of 512 for 4096, LeakyReLU, maximum pooling in
+  LeNet too, and no local response normalisation. They read frames or filled words.
 """
 
 from collections.abc import Sequence
@@ -42,6 +34,7 @@ from torch import nn
 
 from pipeline.batch import Sizes
 from pipeline.blocks.classic_stack import ClassicStack
+from pipeline.blocks.initialization import initialized_as_keras
 from pipeline.blocks.pooling import masked_mean
 from pipeline.networks._pba_layers import (
     Branch,
@@ -132,24 +125,29 @@ def PBA_a(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
 
 
 @system("text", like=BCNN_a, **RECIPE)
-def BCNN_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
-    """BCNN_a on text: the text baseline (figure 5, table 3)."""
-    return _single(sizes, "text", _BCNN, masked_mean, **hyperparameters)
+def BCNN_t(
+    sizes: Sizes, *, max_words: int = 50, word_units: int = 0, **hyperparameters: Any
+) -> nn.Module:
+    """BCNN_a on text (figure 5, table 3): `max_words` filled steps; `word_units` of a
+    BLSTM before the stem, 0 for none.
+    """
+    words: dict[str, Any] = {"max_words": max_words, "word_units": word_units}
+    return _single(sizes, "text", _BCNN, masked_mean, **words, **hyperparameters)
 
 
-@system("text", like=Pconv_a, **RECIPE)
+@system("text", like=BCNN_t, **RECIPE)
 def Pconv_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Pconv_a on text (table 3)."""
     return _single(sizes, "text", _PCONV, masked_mean, **hyperparameters)
 
 
-@system("text", like=PB_a, **RECIPE)
-def PB_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
+@system("text", like=Pconv_t, **RECIPE)
+def PB_t(sizes: Sizes, *, units: int = 128, **hyperparameters: Any) -> nn.Module:
     """PB_a on text (table 3)."""
-    return _single(sizes, "text", _PB, last_states, **hyperparameters)
+    return _single(sizes, "text", _PB, last_states, units=units, **hyperparameters)
 
 
-@system("text", like=PBA_a, **RECIPE)
+@system("text", like=PB_t, **RECIPE)
 def PBA_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """PBA_a on text (table 3)."""
     return _single(sizes, "text", _PBA, None, **hyperparameters)
@@ -184,30 +182,30 @@ def VGG_a(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
 
 
 @system("text", like=LeNet_a, **RECIPE)
-def LeNet_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
-    """LeNet_a on text (table 4)."""
-    return _classic(sizes, "text", _LENET, **hyperparameters)
+def LeNet_t(sizes: Sizes, *, max_words: int = 50, **hyperparameters: Any) -> nn.Module:
+    """LeNet_a on text (table 4), `max_words` filled steps."""
+    return _classic(sizes, "text", _LENET, max_words=max_words, **hyperparameters)
 
 
 @system("text", like=AlexNet_a, **RECIPE)
-def AlexNet_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
-    """AlexNet_a on text (table 4)."""
-    return _classic(sizes, "text", _ALEXNET, **hyperparameters)
+def AlexNet_t(sizes: Sizes, *, max_words: int = 50, **hyperparameters: Any) -> nn.Module:
+    """AlexNet_a on text (table 4), `max_words` filled steps."""
+    return _classic(sizes, "text", _ALEXNET, max_words=max_words, **hyperparameters)
 
 
-@system("text", like=VGG_a, **RECIPE)
+@system("text", like=AlexNet_t, **RECIPE)
 def VGG_t(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """VGG_a on text (table 4)."""
     return _classic(sizes, "text", _VGG16, **hyperparameters)
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_2_Pconv(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Fusion before the first Pconv block (figure 6a, table 5, "2-layer Pconv")."""
     return _fused(sizes, apart=(), together=_PBA, **hyperparameters)
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_1_Pconv(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Fusion before the second Pconv block, the paper's choice (figures 4 and 6b, table
     5, "1-layer Pconv").
@@ -220,7 +218,7 @@ def PBA_1_Pconv(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     )
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_2_BLSTM(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Fusion before the first BLSTM (figure 6c, table 5, "2-layer BLSTM")."""
     return _fused(
@@ -231,7 +229,7 @@ def PBA_2_BLSTM(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     )
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_1_BLSTM(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Fusion before the second BLSTM (figure 6d, table 5, "1-layer BLSTM")."""
     return _fused(
@@ -242,7 +240,7 @@ def PBA_1_BLSTM(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     )
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_Attention(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Fusion before the attention (figure 6e, table 5, "Attention")."""
     return _fused(
@@ -253,7 +251,7 @@ def PBA_Attention(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     )
 
 
-@system("audio", "text", like=PBA_a, **RECIPE)
+@system("audio", "text", like=PBA_t, **RECIPE)
 def PBA_FC(sizes: Sizes, **hyperparameters: Any) -> nn.Module:
     """Decision-level fusion, before the dense layer (figure 6f, table 5, "FC")."""
     return _fused(sizes, apart=_PBA, together=(), **hyperparameters)
@@ -263,7 +261,8 @@ def _single(
     sizes: Sizes, modality: Modality, order: Sequence[Stage], pool: Pool | None, **settings: Any
 ) -> nn.Module:
     branch = Branch(modality, sizes, order, **settings)
-    return Staged([branch], [], pool, nn.Linear(branch.output_size, sizes.num_classes))
+    classifier = nn.Linear(branch.output_size, sizes.num_classes)
+    return initialized_as_keras(Staged([branch], [], pool, classifier))
 
 
 def _fused(
@@ -272,15 +271,19 @@ def _fused(
     apart: Sequence[Stage],
     together: Sequence[Stage],
     steps: int,
+    max_words: int,
+    word_units: int,
     **settings: Any,
 ) -> nn.Module:
     """The stages `apart` on audio and on text, `together` on their concatenated
     channels.
     """
+    words: dict[str, Any] = {"max_words": max_words, "word_units": word_units}
     audio = Branch("audio", sizes, apart, steps=steps, **settings)
-    text = Branch("text", sizes, apart, steps=steps, **settings)
+    text = Branch("text", sizes, apart, steps=steps, **words, **settings)
     trunk, width = stages(together, audio.output_size + text.output_size, **settings)
-    return Staged([audio, text], trunk, None, nn.Linear(width, sizes.num_classes))
+    classifier = nn.Linear(width, sizes.num_classes)
+    return initialized_as_keras(Staged([audio, text], trunk, None, classifier))
 
 
 def _classic(
@@ -291,6 +294,7 @@ def _classic(
     dense: Sequence[int],
     dropout: float,
     slope: float,
+    max_words: int = 0,
 ) -> nn.Module:
     stack = ClassicStack(input_width(sizes, modality), layers, dense, dropout, slope)
-    return Classic(modality, stack, sizes.num_classes)
+    return Classic(modality, stack, sizes.num_classes, max_words)

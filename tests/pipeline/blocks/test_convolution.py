@@ -111,6 +111,15 @@ def test_the_cpu_form_equals_the_plain_one(
     assert_agree(made, expected, [x, *layer.parameters()], tolerance)
 
 
+@pytest.mark.parametrize("kernel", [1, 2, 3, 6])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_batch_without_padding_is_convolved_as_one_product(kernel: int, bias: bool) -> None:
+    layer = Conv1d(8, 3, kernel, bias=bias).double()
+    x = torch.randn(4, 7, 8, dtype=torch.float64, requires_grad=True)
+    made, expected = _cpu_convolution.unfolded(x, layer.conv), layer.plain(x, torch.full((4,), 7))
+    assert_agree(made, expected, [x, *layer.parameters()])
+
+
 @pytest.mark.parametrize("size", [1, 2, 4, 20])
 def test_a_shared_maximum_gives_its_gradient_to_the_first_step(size: int) -> None:
     x = torch.ones(3, 11, 2, requires_grad=True)

@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.blocks.cropping import crop, fit
+from pipeline.blocks.cropping import crop, fit, trim
 
 
 def test_crop_cuts_and_fit_pads() -> None:
@@ -13,3 +13,13 @@ def test_crop_cuts_and_fit_pads() -> None:
     assert fitted.shape == (2, 8, 3)
     assert fitted.sum((1, 2)).tolist() == [15.0, 6.0]
     assert fit(x, lengths, 3).sum((1, 2)).tolist() == [9.0, 6.0]
+
+
+def test_trim_takes_steps_away_at_both_ends_of_each_sequence() -> None:
+    x = torch.arange(1.0, 13.0).view(2, 6, 1)
+    trimmed, lengths = trim(x, torch.tensor([6, 4]), 2, 1)
+    assert lengths.tolist() == [3, 1]
+    assert trimmed[..., 0].tolist() == [[3, 4, 5, 0, 0, 0], [9, 0, 0, 0, 0, 0]]
+    whole, lengths = trim(x, torch.tensor([3, 0]), 2, 1)
+    assert lengths.tolist() == [3, 0]
+    assert whole[..., 0].tolist() == [[1, 2, 3, 0, 0, 0], [0] * 6]

@@ -78,7 +78,7 @@ def test_l2_systems_differ_by_the_penalty_alone(name: str) -> None:
 
 
 def test_a_maximum_follows_each_pair_of_convolutions() -> None:
-    convolutions = Convolutions(3, (4, 5, 6, 7), kernel_size=3, pool_size=2)
+    convolutions = Convolutions(3, (4, 5, 6, 7), kernel_size=3, pool_size=2, cropping=(0, 0))
     x = torch.randn(1, 11, 3, generator=torch.Generator().manual_seed(0))
     pooled, lengths = convolutions(x, torch.tensor([11]))
     expected = x.transpose(1, 2)
@@ -90,4 +90,35 @@ def test_a_maximum_follows_each_pair_of_convolutions() -> None:
     assert lengths.tolist() == [3]
     torch.testing.assert_close(pooled, expected.transpose(1, 2))
     with pytest.raises(ValueError, match="come in pairs"):
-        Convolutions(3, (4, 5, 6), kernel_size=3, pool_size=2)
+        Convolutions(3, (4, 5, 6), kernel_size=3, pool_size=2, cropping=(0, 0))
+
+
+@torch.no_grad()
+def test_the_last_convolution_is_cropped_before_its_maximum() -> None:
+    torch.manual_seed(0)
+    whole = Convolutions(3, (4, 5), kernel_size=3, pool_size=2, cropping=(0, 0))
+    cropped = Convolutions(3, (4, 5), kernel_size=3, pool_size=2, cropping=(2, 1))
+    cropped.load_state_dict(whole.state_dict())
+    x = torch.randn(2, 12, 3)
+    pooled, lengths = cropped(x, torch.tensor([12, 3]))
+    assert lengths.tolist() == [5, 2], "three steps are not more than the three to crop"
+    convolved = x[:1].transpose(1, 2)
+    for layer in whole.layers:
+        weight, bias = layer.conv.weight, layer.conv.bias
+        convolved = F.leaky_relu(F.conv1d(convolved, weight, bias, padding=1))
+    expected = F.max_pool1d(convolved[..., 2:-1], 2, ceil_mode=True)[0].T
+    torch.testing.assert_close(pooled[0, :5], expected)
+    torch.testing.assert_close(pooled[1], whole(x, torch.tensor([12, 3]))[0][1])
+    assert not pooled[0, 5:].any()
+    with pytest.raises(ValueError, match=r"cropping \[1\], expected the steps"):
+        Convolutions(3, (4, 5), kernel_size=3, pool_size=2, cropping=(1,))
+
+
+@pytest.mark.parametrize("name", ["S_CNN", "S_CL", "S_CBLA", "M_CL_BL", "M_CBLA_BLR"])
+def test_every_system_with_convolutions_crops_one_step_at_each_end(name: str) -> None:
+    networks = []
+    for settings in ({}, {"cropping": (1, 1)}, {"cropping": (0, 0)}):
+        torch.manual_seed(0)
+        networks.append(getattr(cbla, name)(SIZES, **settings).eval())
+    published, cropped, whole = (network(batch()) for network in networks)
+    assert torch.equal(published, cropped) and not torch.allclose(published, whole)

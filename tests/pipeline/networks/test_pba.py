@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -91,6 +93,51 @@ def test_pba_a_equals_the_figures_written_with_torch() -> None:
     torch.testing.assert_close(network(batch), torch.stack(expected), atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("num_words", [1, 7, 50, 60])
+def test_texts_are_fifty_filled_words_that_are_pooled_in_pairs(num_words: int) -> None:
+    torch.manual_seed(0)
+    network = pba.BCNN_t(SIZES, channels=(4, 3, 5)).eval()
+    branch = network.branches[0]
+    batch = batch_of((1, num_words), (1, 40))
+    filled = torch.zeros(5, 50)
+    filled[:, :num_words] = batch.words[0, :num_words].T[:, :50]
+    stem = branch.stem.conv
+    x = F.leaky_relu(F.conv1d(filled[None], stem.weight, stem.bias, padding=1), 0.02)
+    x = F.avg_pool1d(x, 2).transpose(1, 2)
+    for block in branch.stages:
+        x = block(x, torch.tensor([25]))
+    torch.testing.assert_close(network(batch)[0], network.classifier(x.mean(1))[0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["BCNN_t", "PBA_t", "VGG_t", "PBA_1_Pconv"])
+def test_words_that_are_zero_vectors_are_the_filling(name: str) -> None:
+    torch.manual_seed(0)
+    network = getattr(pba, name)(SIZES).eval()
+    batch = batch_of((30, 7))
+    padded = replace(
+        batch, words=F.pad(batch.words, (0, 0, 0, 9)), word_lengths=batch.word_lengths + 9
+    )
+    torch.testing.assert_close(network(padded), network(batch))
+
+
+@torch.no_grad()
+def test_a_blstm_may_stand_between_the_words_and_their_stem() -> None:
+    torch.manual_seed(0)
+    network = pba.PBA_1_Pconv(SIZES, word_units=3).eval()
+    audio, text = network.branches
+    assert audio.context is None and text.context.lstm.hidden_size == 3
+    assert text.stem.conv.in_channels == 6
+    batch = batch_of((30, 7))
+    filled = F.pad(batch.words, (0, 0, 0, 43))
+    states = text.context.lstm(filled)[0]
+    plain = replace(batch, words=states, word_lengths=torch.tensor([50]))
+    expected = network(batch)
+    text.context = None
+    torch.testing.assert_close(network(plain), expected)
+
+
 def unit(norm: nn.Module, convolved: Tensor) -> Tensor:
     return F.batch_norm(
         F.leaky_relu(convolved, 0.02), norm.running_mean, norm.running_var, norm.weight, norm.bias
@@ -121,9 +168,9 @@ def test_classic_networks_have_their_published_depth(
 @pytest.mark.parametrize("length", [1, 2, 7, 32])
 def test_lenet_equals_torchs_layers(length: int) -> None:
     torch.manual_seed(0)
-    network = pba.LeNet_t(SIZES).eval()
-    batch = batch_of((1, length), (1, 40))
-    x = batch.words[0, :length].T[None]
+    network = pba.LeNet_a(SIZES).eval()
+    batch = batch_of((length, 1), (40, 1))
+    x = batch.frames[0, :length].T[None]
     for layer in (0, 2):
         conv = network.stack.layers[layer].conv
         x = F.leaky_relu(F.conv1d(x, conv.weight, conv.bias, padding=2), 0.02)
@@ -151,3 +198,13 @@ def test_he_initialisation_carries_the_signal_through_vgg() -> None:
     network = pba.VGG_a(SIZES).eval()
     vectors = network.embed(batch_of((64, 1), (80, 1), (50, 1)))
     assert vectors.std(dim=0).mean() > 1e-2
+
+
+@pytest.mark.parametrize("name", ["BCNN_t", "PBA_a", "PBA_FC"])
+def test_first_weights_are_those_of_keras(name: str) -> None:
+    torch.manual_seed(0)
+    network = getattr(pba, name)(SIZES)
+    assert not network.classifier.bias.any()
+    for stem in (branch.stem.conv for branch in network.branches):
+        bound = (6 / (3 * stem.in_channels + 3 * 64)) ** 0.5
+        assert 0.95 * bound < stem.weight.abs().max() <= bound and not stem.bias.any()
