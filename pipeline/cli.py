@@ -33,7 +33,8 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.
 ModelsFolder = Annotated[
     Path, typer.Option("--models", help="Folder of trained models and metrics.")
 ]
-PARAMS, MODELS = Path("params.yaml"), Path("models")
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the pipeline's data.")]
+PARAMS, MODELS, DATA = Path("params.yaml"), Path("models"), Path("data")
 
 
 @app.command(
@@ -76,6 +77,23 @@ def predict(
     Console().print(table)
 
 
+@app.command(epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo")
+def explain(
+    utterance: Annotated[str, typer.Argument(help="Its utterance_id.")],
+    model: Annotated[Path, typer.Option(help="models/<experiment>")],
+    data: DataFolder = DATA,
+) -> None:
+    """How a system saw one utterance of its corpus, as JSON: words in time, class
+    probabilities of the fold that tested it, and the network's own weights: attention,
+    gates, alignment.
+    """
+    from pipeline.report import explanation
+
+    with _one_line():
+        found = explanation.explain(utterance, model, data)
+    print(json.dumps(found, ensure_ascii=False, indent=1))
+
+
 @app.command(epilog="Example: serflow doctor")
 def doctor(params_file: ParamsFile = PARAMS) -> None:
     """Versions, devices, optional tools, corpora: what is there, what is missing, and
@@ -99,7 +117,7 @@ def doctor(params_file: ParamsFile = PARAMS) -> None:
 
 
 @app.command(epilog="Example: serflow results")
-def results(models: ModelsFolder = MODELS, data: Path = Path("data")) -> None:
+def results(models: ModelsFolder = MODELS, data: DataFolder = DATA) -> None:
     """The table of all evaluated experiments, and where the report is."""
     from pipeline.report import terminal
 

@@ -167,7 +167,7 @@ class Classified(nn.Module):
         return self.encoder(batch)  # type: ignore[no-any-return]
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
-        """The encoder's weights over frames, {} for one that weighs none."""
+        """The weights over frames of an encoder that has some."""
         return self.encoder.explain(batch) if isinstance(self.encoder, TwoChannels) else {}
 
     def forward(self, batch: Batch) -> Tensor:
@@ -198,7 +198,7 @@ class Fused(nn.Module):
         return x
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
-        """The voice's weights over frames, {} where it weighs none."""
+        """The weights over frames of a voice encoder that has some."""
         return self.voice.explain(batch) if isinstance(self.voice, TwoChannels) else {}
 
     def forward(self, batch: Batch) -> Tensor:

@@ -156,7 +156,7 @@ class Staged(nn.Module):
         return x if self.pool is None else self.pool(x, steps)
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
-        """The attention's weights over frames and over words, {} without attention."""
+        """The attention over steps, told as that over the frames and words in them."""
         branches: list[Branch] = list(self.branches)  # type: ignore[arg-type]
         read = [branch.read(batch) for branch in branches]
         own = [weights for _, weights in read]

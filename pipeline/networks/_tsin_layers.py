@@ -100,8 +100,8 @@ class SpeechAndText(nn.Module):
         return vector
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
-        """alpha' of eq. 4 for each word, w^t and w^s of eq. 8 as text_aware and
-        speech_aware: those of the modules that this system has.
+        """Temporal alignment: alpha' of eq. 4 for each word; semantic interaction: w^t
+        and w^s of eq. 8 as text_aware and speech_aware.
         """
         frames, words = self.speech(batch), self.text(batch)
         found = {}

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pipeline import lookup
-from pipeline.text._embedding import embed_corpus, vectors
+from pipeline.text._embedding import embed_corpus, row_names, vectors
 
-__all__ = ["embed_corpus", "settings", "vectors"]
+__all__ = ["embed_corpus", "row_names", "settings", "vectors"]
 
 
 def settings(name: str, values: Any) -> Any:

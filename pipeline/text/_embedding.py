@@ -111,6 +111,15 @@ def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:
     return None
 
 
+def row_names(utterance: Utterance, embedding: str, config: Any) -> list[str]:
+    """What each row of `vectors` stands for: the words, or the sub-tokens of an
+    embedding that has a row for each.
+    """
+    if getattr(config, "pooling", "word") != "token":
+        return list(utterance.words)
+    return list(lookup.component("text", embedding).sub_tokens(utterance, config))
+
+
 def _language(spoken: Sequence[Utterance]) -> str | None:
     """The language of most utterances; of equally many, the first by name."""
     counts = Counter(item.language for item in spoken)

