@@ -115,6 +115,7 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "experiment": asdict(chosen),
         "recipe": asdict(chosen.recipe),
         "tokens": dict(params.corpora[chosen.corpus].tokens),
+        "train_embedding": chosen.trains_embedding,
     }
     if chosen.acoustic is not None:
         config = params.document["acoustic"][chosen.acoustic]
@@ -253,6 +254,23 @@ def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:
         raise ConfigurationError(
             f"{where}.text: {network} places words in time, {text!r} has a vector for each "
             "token: use an embedding with `pooling: word`"
+        )
+    if text is not None and experiment.trains_embedding:
+        _check_vectors_can_be_trained(f"{where}.train_embedding", experiment, params)
+
+
+def _check_vectors_can_be_trained(where: str, experiment: Any, params: Params) -> None:
+    """Word vectors are trained where words have vectors of their own."""
+    network, text = experiment.network, experiment.text
+    if lookup.component("text", text).kind(params.text[text]) == "contextual":
+        raise ConfigurationError(
+            f"{where}: {network} trains its word vectors, those of {text!r} follow from the "
+            "sentence: set it to false, or take an embedding with a vector for each word"
+        )
+    if experiment.train_embedding and _module(text) == "one_hot":
+        raise ConfigurationError(
+            f"{where}: words of {text!r} have no vectors, the layer that reads them is trained "
+            "anyway: remove the line"
         )
 
 

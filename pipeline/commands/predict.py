@@ -83,7 +83,10 @@ def predict(
     for place, (network, fitted, own) in zip(places, loaded, strict=True):
         _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
         one_hot = "text" in settings and inputs.vectors is None and fitted.table is None
-        if one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary):
+        lost = one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary)
+        if own.get("train_embedding") and not one_hot:
+            lost = fitted.table is None
+        if lost:
             raise ConfigurationError(
                 f"{place / checkpoint.WEIGHTS} cannot be used: the vectors of its words are missing"
             )

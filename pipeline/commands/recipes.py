@@ -85,6 +85,8 @@ def table_of(
                 f"under systems.{name}.hyperparameters, out of {list(system.hyperparameters)}"
             )
         unread = [section for section, reads in params.inputs_of(system).items() if not reads]
+        if "text" in unread:
+            unread.append("train_embedding")
         own = {key: value for key, value in own.items() if key not in unread}
         varied[f"{base}-{name}"] = {**own, **({"seeds": list(seeds)} if seeds else {})}
     return {**sections, "experiments": varied}

@@ -14,6 +14,7 @@ from pipeline.lookup import checked
 
 Input = Literal["audio", "text", "alignment"]
 Unit = Literal["frame", "sample"]
+TrainEmbedding = bool | Literal["released"]
 
 
 @checked
@@ -43,14 +44,17 @@ class System:
 
     needs: the inputs it reads. unit: what a step of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
-    defined on; empty where any serves. recipe: the published training. `__signature__`
-    has its hyperparameters as keyword arguments with the published values as defaults.
+    defined on; empty where any serves. train_embedding: whether word vectors are
+    trained with the network; "released": in its released form. recipe: the published
+    training. `__signature__` has its hyperparameters as keyword arguments with the
+    published values as defaults.
     """
 
     build: Callable[..., Any]
     needs: frozenset[Input]
     unit: Unit
     embeddings: tuple[str, ...]
+    train_embedding: TrainEmbedding
     recipe: Recipe
     __signature__: inspect.Signature
 
@@ -74,6 +78,7 @@ def system(
     *needs: Input,
     unit: Unit = "frame",
     embeddings: tuple[str, ...] = (),
+    train_embedding: TrainEmbedding = False,
     like: Callable[..., Any] | None = None,
     without: tuple[str, ...] = (),
     **recipe: Any,
@@ -98,7 +103,10 @@ def system(
         kept = {name: item for name, item in inherited.items() if name not in without}
         sizes = inspect.Parameter("sizes", inspect.Parameter.POSITIONAL_ONLY)
         signature = inspect.Signature([sizes, *(kept | own).values()])
-        return System(build, frozenset(needs), unit, embeddings, Recipe(**recipe), signature)
+        training = Recipe(**recipe)
+        return System(
+            build, frozenset(needs), unit, embeddings, train_embedding, training, signature
+        )
 
     return declare
 

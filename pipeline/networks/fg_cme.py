@@ -11,9 +11,10 @@ what the released code builds, `_fg_cme_released.py` says where they differ.
 Decisions where the paper says nothing: ReLU after each convolution, whose weights start
 as He et al. (2015) propose; FCN(128, classes) has one ReLU between its layers; no
 dropout; W^s has a bias, the gates have none (section 3.3 prints none). Word vectors are
-not trained further: W^s is what fine-tunes them. The baselines have one linear layer as
-classifier, after `dropout` of the utterance vector (0 unless told), and recurrent
-layers of 256 units per direction, as in the released code.
+trained in the released form alone: in the paper W^s is what fine-tunes them. The
+baselines have one linear layer as classifier, after `dropout` of the utterance vector
+(0 unless told), and recurrent layers of 256 units per direction, as in the released
+code.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,6 +61,7 @@ RECIPE: dict[str, Any] = {
     "learning_rate": 5e-4,
     "batch_size": 32,
     "epochs": 20,
+    "train_embedding": "released",
 }
 
 

@@ -25,7 +25,17 @@ WEIGHTS, DESCRIPTION = "checkpoint.safetensors", "checkpoint.json"
 TABLE = "fitted.table"
 NEEDED = ("experiment", "classes", "sizes", "normalization", "vocabulary")
 # What training adds for a reader, or for a prediction that needs it.
-OPTIONAL = ("name", "recipe", "tokens", "language", "acoustic", "alignment", "text", "versions")
+OPTIONAL = (
+    "name",
+    "recipe",
+    "tokens",
+    "train_embedding",
+    "language",
+    "acoustic",
+    "alignment",
+    "text",
+    "versions",
+)
 OF_THE_FOLD = ("fold", "seed", "epoch", "validation")
 WIDEST = 10**7  # of any size that a description may ask a network to be built for
 

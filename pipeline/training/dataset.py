@@ -30,9 +30,10 @@ def make_example(
 ) -> Example:
     """Normalises frames, numbers words and turns seconds into frames.
 
-    frames: (num_frames, feature_dim). vectors: (num_words or num_tokens, word_dim),
-    None where the fold's own table serves or words are one-hot. spans: starts and ends
-    of the words in seconds.
+    frames: (num_frames, feature_dim). vectors: (num_words or num_tokens, word_dim) that
+    come with the utterance; those of the fold's own table go before them. None: a word
+    that the table lacks is zero, and without a table words are one-hot. spans: starts
+    and ends of the words in seconds.
     """
     if frames is not None and fitted.mean is not None and fitted.deviation is not None:
         frames = (frames - fitted.mean) / fitted.deviation
@@ -40,9 +41,10 @@ def make_example(
     if words is not None:
         ids = np.array([fitted.ids.get(word, 0) for word in words], dtype=np.int64)
         if fitted.table is not None:
-            # A word that the fold did not see is the zero vector.
+            # A word that the fold did not see is what it comes with, else zero.
             padded = np.concatenate([np.zeros_like(fitted.table[:1]), fitted.table])
-            vectors = padded[ids]
+            own = padded[ids]
+            vectors = own if vectors is None else np.where((ids > 0)[:, None], own, vectors)
         elif vectors is None:
             one_hot_dim = len(fitted.vocabulary)
         if vectors is not None and len(vectors) != len(ids):

@@ -15,6 +15,8 @@ class Experiment:
     """One system on one corpus, with the inputs that it reads and no others.
 
     `hyperparameters` and `training` state what differs from the published system.
+    `train_embedding`: whether the vectors of the training words are trained with the
+    network; the system's own choice where it is not stated.
     """
 
     corpus: str
@@ -27,6 +29,7 @@ class Experiment:
     max_words: int | None = Field(default=None, ge=1)
     normalization: Literal["train", "none"] = "train"
     select: Literal["ua", "wa", "loss"] = "ua"
+    train_embedding: bool | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -36,6 +39,14 @@ class Experiment:
         """The published system."""
         found: System = lookup.system(self.network)
         return found
+
+    @property
+    def trains_embedding(self) -> bool:
+        """Whether word vectors are trained with the network."""
+        if self.train_embedding is not None or "text" not in self.system.needs:
+            return bool(self.train_embedding)
+        own = self.system.train_embedding
+        return self.hyperparameters.get("form") == own if own == "released" else bool(own)
 
     @property
     def recipe(self) -> Recipe:
@@ -50,6 +61,10 @@ def settings(name: str, values: Any) -> Experiment:
     experiment: Experiment = configure(Experiment, values, where)
     if not experiment.seeds:
         raise ConfigurationError(f"{where}.seeds: no seed, expected at least one")
+    if experiment.train_embedding and "text" not in experiment.system.needs:
+        raise ConfigurationError(
+            f"{where}.train_embedding: {experiment.network} reads no words, remove the line"
+        )
     known = experiment.system.hyperparameters
     wrong = sorted(set(experiment.hyperparameters) - set(known))
     if wrong:

@@ -20,8 +20,8 @@ class Fitted:
 
     mean, deviation: (feature_dim,) of the frames, None where features stay as they are.
     vocabulary: the training words; word id i + 1 is vocabulary[i], 0 an unknown word.
-    table: (len(vocabulary), word_dim) vectors fitted on the fold, None where they are
-    one-hot or come with the utterance.
+    table: (len(vocabulary), word_dim) vectors fitted on the fold or trained with the
+    network, None where they are one-hot or come with the utterance.
     """
 
     mean: NDArray[np.float32] | None
@@ -35,8 +35,16 @@ class Fitted:
         return {word: number for number, word in enumerate(self.vocabulary, start=1)}
 
 
-def fit(inputs: Inputs, training_ids: Sequence[str], normalization: str) -> Fitted:
-    """Fits normalisation, vocabulary and, for a fitted embedding, its vectors."""
+def fit(
+    inputs: Inputs,
+    training_ids: Sequence[str],
+    normalization: str,
+    train_embedding: bool = False,
+) -> Fitted:
+    """Fits normalisation, vocabulary and, for a fitted embedding, its vectors.
+
+    With `train_embedding` the table holds what the training words start from.
+    """
     mean = deviation = None
     if inputs.acoustic is not None and normalization == "train":
         mean, deviation = _moments(inputs.acoustic, training_ids)
@@ -45,9 +53,11 @@ def fit(inputs: Inputs, training_ids: Sequence[str], normalization: str) -> Fitt
     sentences = [inputs.text.words[utterance_id] for utterance_id in training_ids]
     info = inputs.text.info
     if info["kind"] != "fitted":
-        return Fitted(
-            mean, deviation, tuple(sorted({word for words in sentences for word in words})), None
-        )
+        known = sorted({word for words in sentences for word in words})
+        start = None
+        if train_embedding and info["kind"] == "static":
+            start = np.array(inputs.text.table[[inputs.text.rows[word] for word in known]])
+        return Fitted(mean, deviation, tuple(known), start)
     module = lookup.component("text", info["name"])
     config = lookup.configure(module.Config, info["config"], f"text.{info['name']}")
     vocabulary, table = module.fit(sentences, config)

@@ -5,6 +5,7 @@ as probabilities per epoch; `evaluate` alone joins them with labels.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pipeline.training.dataset import Examples
 from pipeline.training.fitted import fit, sizes
 from pipeline.training.inputs import Inputs, open_inputs, usable
 from pipeline.training.schedule import Outcome, Task
+from pipeline.training.word_vectors import TrainedVectors
 
 
 def train_fold(task: Task) -> Outcome:
@@ -44,7 +46,8 @@ def train_fold(task: Task) -> Outcome:
         for subset in ("train", "valid")
         for utterance_id, label in rows[subset]
     }
-    fitted = fit(inputs, kept["train"], experiment.normalization)
+    trained = experiment.trains_embedding
+    fitted = fit(inputs, kept["train"], experiment.normalization, trained)
     widths = sizes(inputs, fitted, len(task.classes))
     examples = {
         subset: Examples(
@@ -58,8 +61,13 @@ def train_fold(task: Task) -> Outcome:
     }
     torch.manual_seed(loop.stream(task.seed, task.fold, "initial"))
     network = experiment.system(widths, **experiment.hyperparameters).to(device)
+    # One-hot words have no table: the layer that reads them is trained anyway.
+    if trained and fitted.table is not None:
+        network = TrainedVectors(network, fitted.table).to(device)
     state = loop.train(task, network, examples, device)
     network.load_state_dict(state.best)
+    if isinstance(network, TrainedVectors):
+        fitted, network = replace(fitted, table=network.table()), network.network
     chosen = {
         "classes": list(task.classes),
         "fold": task.fold,

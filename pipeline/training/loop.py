@@ -15,6 +15,7 @@ from pipeline.networks import Recipe
 from pipeline.training import saved
 from pipeline.training.saved import State
 from pipeline.training.schedule import Task
+from pipeline.training.word_vectors import TrainedVectors
 
 SAVE_SECONDS = 10.0  # between saved states: a killed run repeats at most this much work
 
@@ -104,7 +105,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def loss_of(network: nn.Module, batch: Batch, logits: Tensor, l2: float) -> Tensor:
     """Cross entropy or the network's own loss, plus l2 times the sum of squared weights
-    (no biases, no norms).
+    (no biases, no norms, no word vectors).
     """
     if batch.labels is None:
         raise ValueError("a batch without labels has no loss, expected training or validation rows")
@@ -115,8 +116,9 @@ def loss_of(network: nn.Module, batch: Batch, logits: Tensor, l2: float) -> Tens
         else own(batch, logits)
     )
     if l2:
+        layers = network.network if isinstance(network, TrainedVectors) else network
         loss = loss + l2 * sum(
-            weight.square().sum() for weight in network.parameters() if weight.ndim > 1
+            weight.square().sum() for weight in layers.parameters() if weight.ndim > 1
         )
     return loss
 

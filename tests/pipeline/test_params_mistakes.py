@@ -11,6 +11,12 @@ from pipeline.lookup import ConfigurationError
 from tests.resources.params_document import DOCUMENT, FIRST, WITHOUT_ALIGNMENT
 
 EXPERIMENT = ("experiments", "first")
+TEXT_ALONE = {
+    "corpus": "manifest",
+    "network": "LSTM_Attn_s",
+    "text": "word2vec",
+    "split": "random-two",
+}
 
 
 def setting(*place: Any) -> Callable[[dict[str, Any]], None]:
@@ -172,7 +178,7 @@ MISTAKES = {
     ),
     "hyperparameter outside the choice": (
         setting(*EXPERIMENT, "hyperparameters", {"excitation": "residuals"}),
-        "Input should be 'paper' or 'residual'",
+        "Input should be 'paper', 'residual' or 'additive'",
     ),
     "unknown training key": (
         setting(*EXPERIMENT, "training", {"lr": 1}),
@@ -246,6 +252,32 @@ MISTAKES = {
         setting(*EXPERIMENT, "text", "bert-token"),
         "experiments.first.text: FG_CME places words in time, 'bert-token' has a vector for "
         "each token: use an embedding with `pooling: word`",
+    ),
+    "trained vectors of sentences": (
+        setting(
+            *EXPERIMENT,
+            {**TEXT_ALONE, "text": "bert-token", "hyperparameters": {"form": "released"}},
+        ),
+        "experiments.first.train_embedding: LSTM_Attn_s trains its word vectors, those of "
+        "'bert-token' follow from the sentence: set it to false, or take an embedding",
+    ),
+    "trained vectors of one-hot words": (
+        setting(*EXPERIMENT, {**TEXT_ALONE, "text": "one_hot", "train_embedding": True}),
+        "experiments.first.train_embedding: words of 'one_hot' have no vectors, the layer that "
+        "reads them is trained anyway: remove the line",
+    ),
+    "trained vectors of a system without words": (
+        setting(
+            *EXPERIMENT,
+            {
+                "corpus": "manifest",
+                "network": "LSTM_Attn_a",
+                "acoustic": "fbank",
+                "split": "random-two",
+                "train_embedding": True,
+            },
+        ),
+        "experiments.first.train_embedding: LSTM_Attn_a reads no words, remove the line",
     ),
 }
 

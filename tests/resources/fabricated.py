@@ -98,6 +98,24 @@ def utterances() -> list[Utterance]:
     return made
 
 
+def embed_words(data: Path, chosen: Experiment) -> None:
+    """Another embedding of the same words: 'glove' out of a file that lacks the last
+    word of WORDS, or 'word2vec' fitted in the fold.
+    """
+    settings: dict[str, Any] = {"vector_size": 3, "epochs": 2}
+    if chosen.text == "glove":
+        rows = np.random.default_rng(7).standard_normal((len(WORDS) - 1, 3))
+        lines = [
+            " ".join([word, *(f"{value:.4f}" for value in row)])
+            for word, row in zip(WORDS, rows, strict=False)
+        ]
+        (data / "vectors.txt").write_text("\n".join(lines) + "\n")
+        settings = {"path": data / "vectors.txt"}
+    assert chosen.text is not None
+    folder = Folders.of(chosen, data).text
+    text.embed_corpus(utterances(), chosen.text, text.settings(chosen.text, settings), folder)
+
+
 def features(number: int, dim: int, raw: bool) -> np.ndarray:
     generator = np.random.default_rng(100 + number)
     frames = int(generator.integers(900, 1500)) if raw else int(generator.integers(12, 24))

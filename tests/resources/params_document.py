@@ -16,7 +16,7 @@ DOCUMENT: dict[str, Any] = {
         "waveform": {},
     },
     "alignment": {"either": {"chain": {"pocketsphinx": {}, "uniform": None}}},
-    "text": {"word2vec": None, "bert-token": {"pooling": "token"}},
+    "text": {"word2vec": None, "one_hot": {}, "bert-token": {"pooling": "token"}},
     "splits": {"random-two": {"labels": {"angry": "angry", "sad": "sad"}}},
     "experiments": {
         "first": {

@@ -37,6 +37,21 @@ def test_a_checkpoint_whose_fitted_vectors_are_lost_is_refused(built: Path, tmp_
         prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", alone)
 
 
+@pytest.mark.parametrize("embedding", ["glove", "word2vec"])
+def test_trained_vectors_serve_prediction(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedding: str
+) -> None:
+    model = train_with(built, tmp_path, monkeypatch, embedding, train_embedding=True)
+    assert_as_trained(model, built / "corpus", tmp_path / "trained")
+    alone = single(model, 0, tmp_path / "lost")
+    path = alone / "folds" / "only" / checkpoint.WEIGHTS
+    tensors = load_file(path)
+    del tensors[checkpoint.TABLE]
+    save_file(tensors, path)
+    with pytest.raises(ConfigurationError, match="the vectors of its words are missing"):
+        prediction.predict(built / "corpus" / "wav" / "u03.wav", "no", alone)
+
+
 def test_words_fitted_on_the_corpus_know_no_new_ones(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,26 @@ def test_the_epoch_is_chosen_on_validation_unless_told_otherwise() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("network", "form", "trains"),
+    [
+        ("FG_CME", "paper", False),
+        ("FG_CME", "released", True),
+        ("LSTM_Attn_s", "released", True),
+        ("LSTM_Attn_a", "released", False),
+        ("T_BL", None, False),
+    ],
+)
+def test_systems_say_whether_their_word_vectors_are_trained(
+    network: str, form: str | None, trains: bool
+) -> None:
+    changes = {} if form is None else {"hyperparameters": {"form": form}}
+    chosen = Experiment(network=network, **INPUTS, **changes)
+    assert chosen.trains_embedding is trains
+    for stated in (False, True):
+        assert replace(chosen, train_embedding=stated).trains_embedding is stated
+
+
 def test_mistakes_name_the_section() -> None:
     with pytest.raises(
         ConfigurationError, match=r"training: unknown key lr, expected one of \['batch_size'"
