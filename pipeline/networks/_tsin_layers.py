@@ -1,16 +1,47 @@
 """The encoders of paper E and the networks made of them (figure 2)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from pipeline.batch import Batch
+from pipeline.blocks.cropping import crop, fit
 from pipeline.blocks.equal_parts import equal_parts
 from pipeline.blocks.multi_kernel import MultiKernelMax, MultiKernelMean
 from pipeline.blocks.semantic_interaction import SemanticInteraction
 from pipeline.blocks.temporal_alignment import alignment_weights, temporal_alignment
+
+
+@dataclass(frozen=True)
+class Limits:
+    """n frames and m words of section III.B; with `fill` shorter sequences are filled
+    with zeros up to them, which take part as steps.
+    """
+
+    max_frames: int = 0
+    max_words: int = 0
+    fill: bool = False
+
+    def of(self, batch: Batch) -> Batch:
+        """The batch within the limits."""
+        if batch.frames is not None:
+            frames, lengths = self._within(*batch.voice(), self.max_frames)
+            batch = replace(batch, frames=frames, frame_lengths=lengths)
+        if batch.words is not None:
+            words, lengths = self._within(*batch.text(), self.max_words)
+            ids = batch.word_ids
+            if ids is not None:
+                ids = pad(ids, (0, words.shape[1] - ids.shape[1]))
+            batch = replace(batch, words=words, word_ids=ids, word_lengths=lengths)
+        return batch
+
+    def _within(self, x: Tensor, lengths: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+        if self.fill:
+            return fit(x, lengths, limit), torch.full_like(lengths, limit)
+        return crop(x, lengths, limit)
 
 
 class SpeechEncoder(nn.Module):
@@ -76,10 +107,12 @@ class SpeechAndText(nn.Module):
         fusion_dim: int,
         kernels: Sequence[int],
         num_classes: int,
+        limits: Limits,
         alignment: bool = True,
         interaction: SemanticInteraction | None = None,
     ) -> None:
         super().__init__()
+        self.limits = limits
         self.speech, self.text = speech, text
         self.alignment, self.interaction = alignment, interaction
         self.fusion = nn.LSTM(2 * dim, fusion_dim, batch_first=True)
@@ -90,6 +123,7 @@ class SpeechAndText(nn.Module):
         """The mean over kernels and words before the dense layer, Tensor[B,
         fusion_dim].
         """
+        batch = self.limits.of(batch)
         frames, words = self.speech(batch), self.text(batch)
         _, lengths = batch.text()
         speech = self._aligned(words, frames, batch)
@@ -101,18 +135,23 @@ class SpeechAndText(nn.Module):
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """Temporal alignment: alpha' of eq. 4 for each word; semantic interaction: w^t
-        and w^s of eq. 8 as text_aware and speech_aware.
+        and w^s of eq. 8 as text_aware and speech_aware. What lies beyond the limits has
+        no weight, and the weight of filling is left out.
         """
+        given, batch = batch, self.limits.of(batch)
         frames, words = self.speech(batch), self.text(batch)
+        missing = given.word_mask.shape[1] - words.shape[1]
         found = {}
         if self.alignment:
             weights = alignment_weights(words, frames, batch.frame_mask)
-            found["temporal_alignment/words/frames"] = weights * batch.word_mask[..., None]
+            weights = pad(weights, (0, given.frame_mask.shape[1] - frames.shape[1], 0, missing))
+            weights = weights * given.frame_mask[:, None] * given.word_mask[..., None]
+            found["temporal_alignment/words/frames"] = weights
         if self.interaction is not None:
             speech = self._aligned(words, frames, batch)
             text_aware, speech_aware = self.interaction.weights(words, speech, batch.word_mask)
-            found["text_aware/words"] = text_aware.squeeze(-1)
-            found["speech_aware/words"] = speech_aware.squeeze(-1)
+            for name, made in (("text_aware", text_aware), ("speech_aware", speech_aware)):
+                found[f"{name}/words"] = pad(made.squeeze(-1), (0, missing)) * given.word_mask
         return found
 
     def _aligned(self, words: Tensor, frames: Tensor, batch: Batch) -> Tensor:
@@ -135,14 +174,17 @@ class OneModality(nn.Module):
         dim: int,
         kernels: Sequence[int],
         num_classes: int,
+        limits: Limits,
     ) -> None:
         super().__init__()
+        self.limits = limits
         self.encoder = encoder
         self.block = MultiKernelMean(dim, dim, kernels)
         self.classifier = nn.Linear(dim, num_classes)
 
     def embed(self, batch: Batch) -> Tensor:
         """The mean over kernels and steps before the dense layer, Tensor[B, dim]."""
+        batch = self.limits.of(batch)
         _, lengths = batch.voice() if isinstance(self.encoder, SpeechEncoder) else batch.text()
         vector: Tensor = self.block(self.encoder(batch), lengths)
         return vector

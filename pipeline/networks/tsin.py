@@ -16,8 +16,10 @@ What the paper leaves open, decided for all systems:
 - Neither activation nor dropout is named beside eq. 7's tanh: there is none.
 - "Weight decay 0.001" is Adam's own (added to the gradient). The learning rate falls to
   a tenth after 50 epochs.
-- Frames are cut at 500, words at 150 (section III.B) by the experiment's features and
-  `max_words`. Eq. 7-9: see `pipeline.blocks.semantic_interaction`.
+- Frames are cut at n = 500, words at m = 150 (section III.B). What stands there for
+  shorter utterances is not said: nothing does, so that eq. 4, 6, 8 and 11 go over their
+  own frames and words; `fill` puts zeros there that take part, as fixed n and m imply.
+- Eq. 7-9: see `pipeline.blocks.semantic_interaction`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,13 @@ from torch import nn
 from pipeline.batch import Sizes
 from pipeline.blocks.semantic_interaction import SemanticInteraction
 from pipeline.networks._system import system
-from pipeline.networks._tsin_layers import OneModality, SpeechAndText, SpeechEncoder, TextEncoder
+from pipeline.networks._tsin_layers import (
+    Limits,
+    OneModality,
+    SpeechAndText,
+    SpeechEncoder,
+    TextEncoder,
+)
 
 __all__ = [
     "TSIN",
@@ -62,14 +70,26 @@ def TSIN(
     attention_dim: int = 768,
     kernels: Sequence[int] = (1, 3, 5),
     crossed: bool = True,
+    max_frames: int = 500,
+    max_words: int = 150,
+    fill: bool = False,
 ) -> nn.Module:
     """The full network on BERT token vectors (section III, eq. 1-12; tables I-V).
 
     `dim` is d (eq. 1), `fusion_dim` is d' (eq. 10). `attention_dim`, the width of eq.
-    7, is not given: chosen equal to d. `crossed` follows eq. 9 as printed.
+    7, is not given: chosen equal to d. `crossed` follows eq. 9 as printed. `max_frames`
+    and `max_words` are n and m.
     """
-    interaction = SemanticInteraction(dim, attention_dim, crossed)
-    return _speech_and_text(sizes, dim, fusion_dim, kernels, interaction)
+    return _speech_and_text(
+        sizes,
+        dim=dim,
+        fusion_dim=fusion_dim,
+        kernels=kernels,
+        max_frames=max_frames,
+        max_words=max_words,
+        fill=fill,
+        interaction=SemanticInteraction(dim, attention_dim, crossed),
+    )
 
 
 @system("audio", "text", embeddings=("bert",), like=TSIN, **RECIPE)
@@ -83,7 +103,7 @@ def TSI_wo_TA(
     each part is averaged.
     """
     interaction = SemanticInteraction(dim, attention_dim, crossed)
-    return _speech_and_text(sizes, dim, interaction=interaction, alignment=False, **widths)
+    return _speech_and_text(sizes, dim=dim, interaction=interaction, alignment=False, **widths)
 
 
 @system(
@@ -97,19 +117,37 @@ def TSI_wo_SI(sizes: Sizes, **widths: Any) -> nn.Module:
 
 
 @system("text", embeddings=("bert",), **RECIPE)
-def Text(sizes: Sizes, *, dim: int = 768, kernels: Sequence[int] = (1, 3, 5)) -> nn.Module:
+def Text(
+    sizes: Sizes,
+    *,
+    dim: int = 768,
+    kernels: Sequence[int] = (1, 3, 5),
+    max_words: int = 150,
+    fill: bool = False,
+) -> nn.Module:
     """The text encoder and the classification module (section IV.D.2, table V; eq. 2,
     11, 12).
     """
-    return OneModality(TextEncoder(sizes.word_dim, dim, kernels), dim, kernels, sizes.num_classes)
+    limits = Limits(max_words=max_words, fill=fill)
+    encoder = TextEncoder(sizes.word_dim, dim, kernels)
+    return OneModality(encoder, dim, kernels, sizes.num_classes, limits)
 
 
 @system("audio", **RECIPE)
-def Speech(sizes: Sizes, *, dim: int = 768, kernels: Sequence[int] = (1, 3, 5)) -> nn.Module:
+def Speech(
+    sizes: Sizes,
+    *,
+    dim: int = 768,
+    kernels: Sequence[int] = (1, 3, 5),
+    max_frames: int = 500,
+    fill: bool = False,
+) -> nn.Module:
     """The speech encoder and the classification module (section IV.D.2, table V; eq. 1,
     11, 12).
     """
-    return OneModality(SpeechEncoder(sizes.feature_dim, dim), dim, kernels, sizes.num_classes)
+    limits = Limits(max_frames=max_frames, fill=fill)
+    encoder = SpeechEncoder(sizes.feature_dim, dim)
+    return OneModality(encoder, dim, kernels, sizes.num_classes, limits)
 
 
 @system("audio", "text", embeddings=("glove",), like=TSIN, **RECIPE)
@@ -149,21 +187,31 @@ def TSIN_onehot(
     interaction = SemanticInteraction(dim, attention_dim, crossed)
     vocabulary = sizes.vocabulary_size
     return _speech_and_text(
-        sizes, dim, interaction=interaction, vocabulary_size=vocabulary, **widths
+        sizes, dim=dim, interaction=interaction, vocabulary_size=vocabulary, **widths
     )
 
 
 def _speech_and_text(
     sizes: Sizes,
+    *,
     dim: int,
     fusion_dim: int,
     kernels: Sequence[int],
+    max_frames: int,
+    max_words: int,
+    fill: bool,
     interaction: SemanticInteraction | None,
     alignment: bool = True,
     vocabulary_size: int | None = None,
 ) -> SpeechAndText:
-    speech = SpeechEncoder(sizes.feature_dim, dim)
-    text = TextEncoder(sizes.word_dim, dim, kernels, vocabulary_size)
     return SpeechAndText(
-        speech, text, dim, fusion_dim, kernels, sizes.num_classes, alignment, interaction
+        SpeechEncoder(sizes.feature_dim, dim),
+        TextEncoder(sizes.word_dim, dim, kernels, vocabulary_size),
+        dim,
+        fusion_dim,
+        kernels,
+        sizes.num_classes,
+        Limits(max_frames, max_words, fill),
+        alignment,
+        interaction,
     )

@@ -1,10 +1,12 @@
-"""Stratified folds over utterances, whoever speaks (TSIN's SpkD, FG_CME on RAVDESS)."""
+"""Random folds over utterances, whoever speaks (TSIN's SpkD, FG_CME on RAVDESS)."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError, checked
+from pipeline.splits._balance import rank
 from pipeline.splits._groups import by_class, k_folds
 from pipeline.splits._protocol import Division, Folds, Item, Validated
 from pipeline.splits._validation import with_validation
@@ -12,17 +14,27 @@ from pipeline.splits._validation import with_validation
 
 @checked
 class Config(Validated):
-    """`folds`: how many, five where none is stated."""
+    """`folds`: how many, five where none is stated. `stratified`: each fold tests an
+    equal share of every class; without it folds are drawn whatever the class, as "the
+    dataset is randomly divided into ten parts" says (TSIN section IV.A.2).
+    """
 
     folds: Folds | None = None
+    stratified: bool = True
 
 
 def divide(items: Sequence[Item], config: Config) -> Division:
-    """Folds that each test an equal share of every class."""
+    """Folds of equal sizes, to one utterance."""
     count = config.folds or 5
+    own = (_stratified if config.stratified else _drawn)(items, count, config.seed)
+    return Division(with_validation(items, k_folds(own, count), config))
+
+
+def _stratified(items: Sequence[Item], count: int, seed: int) -> NDArray[np.int64]:
+    """The fold that tests each item, (num_items,)."""
     own = np.empty(len(items), dtype=np.int64)
     dealt = 0
-    for emotion, members in by_class(items, config.seed).items():
+    for emotion, members in by_class(items, seed).items():
         if len(members) < count:
             raise ConfigurationError(
                 f"folds: {count} folds of {len(members)} {emotion!r} utterances, "
@@ -31,4 +43,25 @@ def divide(items: Sequence[Item], config: Config) -> Division:
         # Dealing goes on across classes: the sizes of folds differ by one at most.
         own[members] = (dealt + np.arange(len(members))) % count
         dealt += len(members)
-    return Division(with_validation(items, k_folds(own, count), config))
+    return own
+
+
+def _drawn(items: Sequence[Item], count: int, seed: int) -> NDArray[np.int64]:
+    """As `_stratified`, in an order that knows no class."""
+    if len(items) < count:
+        raise ConfigurationError(
+            f"folds: {count} folds of {len(items)} utterances, "
+            "each fold needs one to test: use fewer folds"
+        )
+    order = sorted(
+        range(len(items)), key=lambda item: rank(seed, items[item].utterance.utterance_id)
+    )
+    own = np.empty(len(items), dtype=np.int64)
+    own[order] = np.arange(len(items)) % count
+    for emotion, members in by_class(items, seed).items():
+        if len(np.unique(own[members])) == 1:
+            raise ConfigurationError(
+                f"stratified: all {len(members)} {emotion!r} utterances were drawn into one fold, "
+                "none is left to train on: set `stratified: true` or another seed"
+            )
+    return own

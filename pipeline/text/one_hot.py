@@ -14,11 +14,11 @@ from pipeline.text import _vocabulary as vocabularies
 @checked
 class Config:
     """`fit`: on each fold's training rows, or once on the corpus (transductive);
-    `max_words` most frequent are kept.
+    the `max_words` most frequent are kept, all where it is None.
     """
 
     fit: Literal["fold", "corpus"] = "fold"
-    max_words: PositiveInt = 2000
+    max_words: PositiveInt | None = None
     min_count: PositiveInt = 1
 
 

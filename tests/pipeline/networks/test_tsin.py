@@ -1,8 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from pipeline.batch import Batch, Example, Sizes, collate
@@ -147,3 +149,61 @@ def test_without_interaction_the_lstm_reads_aligned_speech_and_text_as_they_are(
     )
     full.interaction.forward = lambda words, speech, mask: (speech, words)
     torch.testing.assert_close(bare(batch), full(batch))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["TSIN", "TSI_wo_TA", "TSIN_onehot", "Text", "Speech"])
+def test_frames_and_words_beyond_the_limits_are_not_read(name: str, batch: Batch) -> None:
+    limits = {"max_frames": 10, "max_words": 2}
+    system = getattr(tsin, name)
+    settings = {**SMALL, **limits}
+    settings = {key: settings[key] for key in settings if key in system.hyperparameters}
+    torch.manual_seed(0)
+    network = system(SIZES, **settings).eval()
+    cut = replace(
+        batch,
+        frames=batch.frames[:, :10],
+        frame_lengths=batch.frame_lengths.clamp(max=10),
+        words=batch.words[:, :2],
+        word_ids=batch.word_ids[:, :2],
+        word_lengths=batch.word_lengths.clamp(max=2),
+    )
+    torch.testing.assert_close(network(batch), network(cut))
+    for limit in limits.keys() & system.hyperparameters.keys():
+        torch.manual_seed(0)
+        further = system(SIZES, **{**settings, limit: 30}).eval()
+        assert not torch.allclose(network(batch), further(batch)), limit
+        assert system.hyperparameters[limit] is int
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["TSIN", "TSI_wo_SI", "TSIN_onehot", "Text", "Speech"])
+def test_filling_takes_part_as_zeros(name: str, batch: Batch) -> None:
+    system = getattr(tsin, name)
+    settings = {**SMALL, "max_frames": 40, "max_words": 9}
+    settings = {key: settings[key] for key in settings if key in system.hyperparameters}
+    torch.manual_seed(0)
+    network = system(SIZES, **settings).eval()
+    torch.manual_seed(0)
+    filling = system(SIZES, **settings, fill=True).eval()
+    filled = collate(
+        [
+            Example(
+                str(row),
+                frames=pad(batch.frames[row, :frames], (0, 0, 0, 40 - frames)),
+                words=pad(batch.words[row, :words], (0, 0, 0, 9 - words)),
+                word_ids=pad(batch.word_ids[row, :words], (0, 9 - words)),
+            )
+            for row, (frames, words) in enumerate(LENGTHS)
+        ]
+    )
+    torch.testing.assert_close(filling(batch), network(filled))
+    assert not torch.allclose(filling(batch), network(batch))
+    if hasattr(filling, "explain"):
+        for key, weights in filling.explain(batch).items():
+            expected = network.explain(filled)[key]
+            own = [slice(size) for size in weights.shape]
+            mask = batch.word_mask if weights.ndim == 2 else batch.word_mask[..., None]
+            if weights.ndim == 3:
+                mask = mask & batch.frame_mask[:, None]
+            torch.testing.assert_close(weights, expected[tuple(own)] * mask)

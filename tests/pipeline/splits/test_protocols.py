@@ -26,7 +26,7 @@ OWN = {
     "fold_file": {"validation_share", "fold_file"},
     "grouped": {"validation_share", "folds", "ratio"},
     "official": {"validation_share"},
-    "random": {"validation_share", "folds"},
+    "random": {"validation_share", "folds", "stratified"},
     "ratio": {"ratio"},
     "session": {"validation_share", "folds", "test"},
     "speaker": {"validation_share", "folds", "test"},
@@ -37,6 +37,7 @@ VALUES = {
     "test": ["1"],
     "fold_file": "folds.csv",
     "validation_share": 0.3,
+    "stratified": False,
 }
 # Name of a split, its settings, whether every utterance is tested once.
 CASES = [
@@ -46,6 +47,7 @@ CASES = [
     ("speaker", {}, True),
     ("speaker-three", {"folds": 3}, True),
     ("random", {"folds": 4}, True),
+    ("random-drawn", {"folds": 4, "stratified": False}, True),
     ("ratio", {}, False),
     ("grouped", {}, False),
     ("grouped-folds", {"folds": 3}, True),
