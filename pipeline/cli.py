@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -164,7 +164,8 @@ def sync(
 
 
 @app.command(
-    epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2"
+    epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2 "
+    "--practice both"
 )
 def table(
     paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
@@ -177,6 +178,13 @@ def table(
         str | None, typer.Option(help="Only these systems, separated by commas.")
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
+    practice: Annotated[
+        Literal["honest", "published", "both"],
+        typer.Option(
+            help="honest: validation chooses the epoch; published: no validation, the last and the "
+            "best test epoch, as the papers do; both: side by side."
+        ),
+    ] = "honest",
     build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
     out: Annotated[
         Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")
@@ -184,8 +192,8 @@ def table(
     params_file: ParamsFile = PARAMS,
     models: ModelsFolder = MODELS,
 ) -> None:
-    """A paper's table: published figures beside ours, validation-selected with
-    intervals and test-selected.
+    """A paper's table: published figures beside ours with intervals, honestly or as the
+    papers train.
     """
     from pipeline.commands import table as paper_tables
 
@@ -197,7 +205,7 @@ def table(
             )
         numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
         paper_tables.regenerate(
-            paper, corpus, root, chosen, numbers, build, out, params_file, models
+            paper, corpus, root, chosen, numbers, practice, build, out, params_file, models
         )
 
 

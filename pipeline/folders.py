@@ -5,6 +5,7 @@ from pathlib import Path
 # The sections of params.yaml whose entries are built for a corpus.
 ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
+FILLED = "filled.parquet"
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
 

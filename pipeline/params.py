@@ -116,6 +116,8 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "recipe": asdict(chosen.recipe),
         "tokens": dict(params.corpora[chosen.corpus].tokens),
         "train_embedding": chosen.trains_embedding,
+        "select": chosen.selected_by,
+        "measure": chosen.system.select,
     }
     if chosen.acoustic is not None:
         config = params.document["acoustic"][chosen.acoustic]
@@ -223,6 +225,11 @@ def _check_experiment(name: str, params: Params) -> None:
         if given is not None:
             _check_reference(f"{where}.{section}", given, getattr(params, section))
     _check_inputs_suit(where, experiment, params)
+    if experiment.select and getattr(params.splits[experiment.split], "validation_share", 1) == 0:
+        raise ConfigurationError(
+            f"{where}.select: it chooses an epoch on validation, and {experiment.split!r} has "
+            "`validation_share: 0`: remove the line, the last epoch is the result"
+        )
 
 
 def _check_reference(where: str, name: str, known: Mapping[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from pipeline import folders
 from pipeline import params as parameters
 from pipeline.evaluation import metrics
-from pipeline.tables import read_table, read_utterances
+from pipeline.evaluation.probabilities import read_folds
+from pipeline.tables import read_rejections, read_table, read_utterances
 from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run
 
 
@@ -17,7 +18,7 @@ def main(
     per_fold.csv.
     """
     chosen = parameters.load_entry(params_file, "experiments", name)
-    folds, classes = metrics.read_folds(folders.trained(models, name))
+    folds, classes = read_folds(folders.trained(models, name))
     split = folders.split(data, chosen.corpus, chosen.split)
     labels = read_table(split / folders.LABELS).to_pylist()
     truth = {row["utterance_id"]: row["emotion"] for row in labels}
@@ -25,6 +26,8 @@ def main(
     utterances = read_utterances(corpus / folders.UTTERANCES)
     speakers = {item.utterance_id: item.speaker for item in utterances}
     evaluation = metrics.evaluate_experiment(folds, truth, classes, speakers)
+    filled = read_rejections(folders.trained(models, name) / folders.FILLED)
+    evaluation.metrics["filled"] = len({item.utterance_id for item in filled} & truth.keys())
     metrics.write(evaluation, models / name)
     scores = evaluation.metrics
     low, high = scores["ua_ci95"]["low"], scores["ua_ci95"]["high"]

@@ -39,8 +39,13 @@ def main(
     outcomes = list(executor.run(train_fold, work, f"train {name}"))
     forget_older(work)
     folder = folders.trained(models, name)
-    unusable = {item for outcome in outcomes for item in outcome.rejections}
-    tables.write_rejections(folder / folders.REJECTS, unusable)
+    for file, kind in ((folders.REJECTS, "rejections"), (folders.FILLED, "filled")):
+        listed = {item for outcome in outcomes for item in getattr(outcome, kind)}
+        tables.write_rejections(folder / file, listed)
+        if listed:
+            did = "fed with zeros" if kind == "filled" else "dropped"
+            reasons = ", ".join(sorted({item.detail for item in listed}))
+            entry.say(f"{name}: {len(listed)} utterances {did}: without {reasons}")
     log_curves(models / name / "live", outcomes)
     seconds = sum(outcome.seconds_per_epoch for outcome in outcomes) / len(outcomes)
     epochs = [item.epoch for item in outcomes]

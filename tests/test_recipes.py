@@ -11,7 +11,7 @@ import pytest
 from pipeline import lookup, splits
 from pipeline import params as parameters
 from pipeline.commands import recipes
-from pipeline.report import tables
+from pipeline.report import stated
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "recipes"
@@ -93,7 +93,7 @@ def test_every_system_of_the_paper_is_a_valid_experiment_that_reads_what_it_is_a
             assert text != "word2vec" or params.text[experiment.text].path
             # The table has a line for each protocol, told by the split's name.
             assert experiment.split.split("-", 1)[0] in {
-                item.split for item in tables.published("tsin")
+                item.split for item in stated.published("tsin")
             }
 
 
@@ -104,7 +104,7 @@ def test_what_single_rows_read_belongs_to_rows_of_the_paper(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_figures_of_single_classes_have_their_classes_in_the_labels(name: str) -> None:
-    metrics = {item.metric for item in tables.published(name.split("-", 1)[0])}
+    metrics = {item.metric for item in stated.published(name.split("-", 1)[0])}
     named = {metric.split(".", 1)[1] for metric in metrics if "." in metric}
     for split in recipes.read(name, FOLDER)["splits"]:
         assert named <= set(split_config(name, split).labels.values())

@@ -2,7 +2,7 @@
 paper's whole table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline import lookup, params, tables
 from pipeline.commands import sync
 from pipeline.lookup import ConfigurationError, check_name
+from pipeline.report.tables import UNVALIDATED
 
 FOLDER = Path("recipes")
 
@@ -61,9 +62,15 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
 
 
 def table_of(
-    sections: Mapping[str, Any], systems: Sequence[str], seeds: Sequence[int] | None
+    sections: Mapping[str, Any],
+    systems: Sequence[str],
+    seeds: Sequence[int] | None,
+    practices: Sequence[str] = ("honest",),
 ) -> dict[str, Any]:
     """The recipe with its experiment once for each system: `<experiment>-<system>`.
+
+    The practice `published` adds `<experiment>-<system>-published` on the same split
+    without validation, unless the protocol states the validation sets itself.
 
     Every system gets the inputs that it reads and all of the recipe's hyperparameters;
     the recipe's `systems` state what one takes instead. Raises ConfigurationError for a
@@ -74,7 +81,7 @@ def table_of(
             f"the recipe has experiments {list(sections['experiments'])}, expected one to vary"
         )
     ((base, settings),) = sections["experiments"].items()
-    varied = {}
+    splits, varied = dict(sections.get("splits", {})), {}
     for name in systems:
         system = lookup.system(name)
         own = {**settings, "network": name, **sections.get("systems", {}).get(name, {})}
@@ -88,8 +95,21 @@ def table_of(
         if "text" in unread:
             unread.append("train_embedding")
         own = {key: value for key, value in own.items() if key not in unread}
-        varied[f"{base}-{name}"] = {**own, **({"seeds": list(seeds)} if seeds else {})}
-    return {**sections, "experiments": varied}
+        own |= {"seeds": list(seeds)} if seeds else {}
+        validates = "validation_share" in splits_config(own["split"])
+        if "honest" in practices or not validates:
+            varied[f"{base}-{name}"] = own
+        if "published" in practices and validates:
+            split = own["split"] + UNVALIDATED
+            splits[split] = {**splits[own["split"]], "validation_share": 0}
+            unselected = {key: value for key, value in own.items() if key != "select"}
+            varied[f"{base}-{name}{UNVALIDATED}"] = {**unselected, "split": split}
+    return {**sections, "splits": splits, "experiments": varied}
+
+
+def splits_config(split: str) -> Collection[str]:
+    """The settings that the protocol of a split has."""
+    return list(lookup.component("splits", split).Config.__dataclass_fields__)
 
 
 def systems_of_paper(paper: str) -> list[str]:

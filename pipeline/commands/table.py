@@ -10,7 +10,7 @@ from rich.markdown import Markdown
 
 from pipeline.commands import recipes
 from pipeline.lookup import ConfigurationError
-from pipeline.report import tables
+from pipeline.report import table_formats, tables
 
 
 def regenerate(
@@ -19,6 +19,7 @@ def regenerate(
     root: str | None,
     systems: Sequence[str] | None,
     seeds: Sequence[int] | None,
+    practice: tables.Practice,
     build: bool,
     out: Path,
     params_file: Path,
@@ -35,7 +36,9 @@ def regenerate(
     if wrong:
         raise ConfigurationError(f"{paper} has no systems {wrong}, expected some of {known}")
     if build:
-        varied = recipes.table_of(recipes.read(f"{paper}-{corpus}"), systems or known, seeds)
+        practices = ("honest", "published") if practice == "both" else (practice,)
+        recipe = recipes.read(f"{paper}-{corpus}")
+        varied = recipes.table_of(recipe, systems or known, seeds, practices)
         names = recipes.use(params_file, varied, root)
         targets = [f"evaluate@{name}" for name in names]
         finished = subprocess.run([sys.executable, "-m", "dvc", "repro", *targets], check=False)
@@ -45,6 +48,6 @@ def regenerate(
                 "done stays"
             )
     made = tables.table(paper, corpus.split("-", 1)[0], models)
-    Console().print(Markdown(tables.markdown(made)))
-    for path in tables.write(made, out):
+    Console().print(Markdown(table_formats.markdown(made, practice)))
+    for path in table_formats.write(made, out, practice):
         Console().print(f"written: {path}", highlight=False)

@@ -7,13 +7,14 @@ headline is what the field reports, the mean over folds (and seeds) of each fold
 score; `pooled.` holds the scores of all folds' predictions taken together.
 
     (top level)     the epoch that the inner validation set chose
-    test_selected.  each fold's best epoch by WA on its own test part: what some papers
-                    report, never the headline
+    test_selected.  each fold's best epoch on its own test part, by the measure that the
+                    paper states: what some papers report, never the headline
     last_epoch.     for orientation
+
+Without validation the headline is the last epoch.
 """
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,25 +26,10 @@ from numpy.typing import NDArray
 
 from pipeline import folders, tables
 from pipeline.evaluation import bootstrap
-from pipeline.evaluation.scores import confusion_matrix, scores, summary
+from pipeline.evaluation.probabilities import Fold
+from pipeline.evaluation.scores import confusion_matrix, merit, scores, summary
 
 SELECTIONS = ("validation", "test_selected", "last_epoch")
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Test probabilities of one trained fold.
-
-    `probabilities`: (num_epochs, num_utterances, num_classes); `epochs`: the epochs'
-    numbers, ascending; `epoch`: the one that validation chose.
-    """
-
-    seed: int
-    fold: int
-    epoch: int
-    epochs: Sequence[int]
-    utterance_ids: Sequence[str]
-    probabilities: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -79,13 +65,22 @@ def evaluate_experiment(
     index = {name: i for i, name in enumerate(classes)}
     truths = [_truth(fold, truth, index) for fold in order]
     guesses = [_predicted(fold) for fold in order]
-    rights = [(guess == own).mean(axis=1) for guess, own in zip(guesses, truths, strict=True)]
+    merits = [
+        [merit(confusion_matrix(own, epoch, len(classes)), fold.measure) for epoch in guess]
+        for fold, guess, own in zip(order, guesses, truths, strict=True)
+    ]
     # The first of several equal ones, as a loop that keeps an epoch only when it beats
     # all before it.
     chosen = {
         "validation": [list(fold.epochs).index(fold.epoch) for fold in order],
-        "test_selected": [int(np.argmax(right)) for right in rights],
+        "test_selected": [int(np.argmax(values)) for values in merits],
         "last_epoch": [len(fold.epochs) - 1 for fold in order],
+    }
+    select = order[0].select
+    selected_by = {
+        "validation": "last epoch, no validation" if select is None else f"validation {select}",
+        "test_selected": f"test {order[0].measure}",
+        "last_epoch": "last epoch",
     }
     names = sorted({name for fold in order for name in fold.utterance_ids})
     clusters, resampled = bootstrap.units_of(names, speakers)
@@ -110,6 +105,7 @@ def evaluate_experiment(
         found["epoch_mean"] = float(
             np.mean([order[i].epochs[position] for i, position in enumerate(positions)])
         )
+        found["selected_by"] = selected_by[selection]
         found["without_prediction"] = int(together[:, -1].sum())
         metrics |= found if selection == "validation" else {selection: found}
     metrics["n"] = len(names)
@@ -212,47 +208,6 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     return round(value, 6) if isinstance(value, float) else value
-
-
-def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
-    """Folds and classes below models/<experiment>/folds:
-    seed-S-fold-K/{checkpoint.json, probabilities.parquet}.
-
-    Raises FileNotFoundError where there are none, ValueError where two folds name
-    different classes.
-    """
-
-    folds, classes = [], None
-    for place in sorted(Path(folder).glob("seed-*-fold-*")):
-        _, seed, _, fold = place.name.split("-")
-        table = tables.read_table(place / folders.PROBABILITIES).sort_by(
-            [("epoch", "ascending"), ("utterance_id", "ascending")]
-        )
-        columns = [name for name in table.column_names if name.startswith("p_")]
-        own = [name.removeprefix("p_") for name in columns]
-        classes = classes or own
-        if own != classes:
-            raise ValueError(f"{place}: classes {own}, expected {classes} as in the other folds")
-        epochs, counts = np.unique(table["epoch"].to_numpy(), return_counts=True)
-        names = table["utterance_id"].to_pylist()
-        number = len(names) // max(1, len(epochs))
-        if len(set(counts)) != 1 or names != names[:number] * len(epochs):
-            raise ValueError(
-                f"{place}: epochs of {sorted(set(counts.tolist()))} utterances, every epoch must "
-                "have the same ones: train the fold again"
-            )
-        shares = np.stack([table[name].to_numpy() for name in columns], axis=1).reshape(
-            len(epochs), number, len(own)
-        )
-        epoch = int(json.loads((place / "checkpoint.json").read_text(encoding="utf-8"))["epoch"])
-        folds.append(
-            Fold(int(seed), int(fold), epoch, [int(e) for e in epochs], names[:number], shares)
-        )
-    if classes is None:
-        raise FileNotFoundError(
-            f"no folds in {folder}, expected seed-S-fold-K folders as `train` writes them"
-        )
-    return folds, classes
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:

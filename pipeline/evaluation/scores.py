@@ -20,6 +20,16 @@ def confusion_matrix(
     return flat.reshape(num_classes, num_classes + 1)
 
 
+def merit(confusion: NDArray[Any], measure: str) -> float:
+    """WA, UA, or 0.9 WA + 0.1 UA (`wa_ua`) of a confusion matrix with true classes
+    down.
+    """
+    support, right = confusion.sum(axis=1), np.diagonal(confusion)
+    wa = right.sum() / support.sum()
+    ua = (right / np.maximum(support, 1))[support > 0].mean()
+    return float({"wa": wa, "ua": ua, "wa_ua": 0.9 * wa + 0.1 * ua}[measure])
+
+
 def scores(confusion: NDArray[Any], classes: Sequence[str]) -> dict[str, Any]:
     """WA, UA, macro F1 and precision, recall and F1 of each class; means are over the
     classes that occur.

@@ -15,6 +15,8 @@ from pipeline.lookup import checked
 Input = Literal["audio", "text", "alignment"]
 Unit = Literal["frame", "sample"]
 TrainEmbedding = bool | Literal["released"]
+Measure = Literal["ua", "wa", "wa_ua"]
+Missing = Literal["fill", "drop"]
 
 
 @checked
@@ -45,7 +47,9 @@ class System:
     needs: the inputs it reads. unit: what a step of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
     defined on; empty where any serves. train_embedding: whether word vectors are
-    trained with the network; "released": in its released form. recipe: the published
+    trained with the network; "released": in its released form. select: the measure by which its paper chooses
+    an epoch, `wa_ua` is 0.9 WA + 0.1 UA. missing: whether an utterance without one of
+    the inputs is fed with zeros in its place or dropped. recipe: the published
     training. `__signature__` has its hyperparameters as keyword arguments with the
     published values as defaults.
     """
@@ -55,6 +59,8 @@ class System:
     unit: Unit
     embeddings: tuple[str, ...]
     train_embedding: TrainEmbedding
+    select: Measure
+    missing: Missing
     recipe: Recipe
     __signature__: inspect.Signature
 
@@ -79,6 +85,8 @@ def system(
     unit: Unit = "frame",
     embeddings: tuple[str, ...] = (),
     train_embedding: TrainEmbedding = False,
+    select: Measure = "ua",
+    missing: Missing = "fill",
     like: Callable[..., Any] | None = None,
     without: tuple[str, ...] = (),
     **recipe: Any,
@@ -97,15 +105,22 @@ def system(
     def declare(build: Callable[..., Any]) -> System:
         own = _hyperparameters(build)
         inherited = {} if like is None else _hyperparameters(like)
-        missing = sorted(set(without) - set(inherited))
-        if missing:
-            raise ValueError(f"{build.__name__} is without {missing}, which it would not have")
+        absent = sorted(set(without) - set(inherited))
+        if absent:
+            raise ValueError(f"{build.__name__} is without {absent}, which it would not have")
         kept = {name: item for name, item in inherited.items() if name not in without}
         sizes = inspect.Parameter("sizes", inspect.Parameter.POSITIONAL_ONLY)
         signature = inspect.Signature([sizes, *(kept | own).values()])
-        training = Recipe(**recipe)
         return System(
-            build, frozenset(needs), unit, embeddings, train_embedding, training, signature
+            build,
+            frozenset(needs),
+            unit,
+            embeddings,
+            train_embedding,
+            select,
+            missing,
+            Recipe(**recipe),
+            signature,
         )
 
     return declare

@@ -79,6 +79,7 @@ RECIPE: dict[str, Any] = {
     "nesterov": True,
     "batch_size": 32,
     "epochs": 5000,
+    "select": "wa",
 }
 
 _BCNN: tuple[Stage, ...] = ("bconv1", "bconv2")

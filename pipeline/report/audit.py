@@ -39,13 +39,10 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
         found.append(Finding("warn", text))
     else:
         found.append(Finding("good", "No test sentence is spoken in training."))
-    ways = list(dict.fromkeys(fold["validation"] for fold in folds.values()))
-    sizes = [fold["valid"]["utterances"] for fold in folds.values()]
-    size = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
-    text = f"The epoch is chosen on {size} utterances: {'; '.join(ways)}."
-    whole = all(way.startswith("whole") for way in ways)
-    found.append(Finding("good" if whole else "warn", text))
+    found.append(_validation(folds))
     for subset, part in (("valid", "validation"), ("test", "test")):
+        if not any(fold[subset]["utterances"] for fold in folds.values()):
+            continue
         absent = {
             name
             for fold in folds.values()
@@ -99,6 +96,17 @@ def badge(audit: Mapping[str, Any]) -> Finding:
     if audit["verdict"]["speaker_independent"]:
         return Finding("good", "speaker-independent")
     return Finding("warn", "speaker-dependent")
+
+
+def _validation(folds: Mapping[str, Any]) -> Finding:
+    ways = list(dict.fromkeys(fold["validation"] for fold in folds.values()))
+    sizes = [fold["valid"]["utterances"] for fold in folds.values()]
+    if not any(sizes):
+        return Finding("warn", "No validation: nothing chose the epoch, the last one counts.")
+    size = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    text = f"The epoch is chosen on {size} utterances: {'; '.join(ways)}."
+    whole = all(way.startswith("whole") for way in ways)
+    return Finding("good" if whole else "warn", text)
 
 
 def _speakers(verdict: Mapping[str, Any]) -> Finding:

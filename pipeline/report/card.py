@@ -51,10 +51,13 @@ def facts(experiment: Experiment) -> dict[str, str]:
             found[heading] = settings[key] + _changes(checkpoint.get(key, {}).get("config"))
     if recipe := checkpoint.get("recipe"):
         found["recipe"] = _recipe(recipe) + _changes(settings.get("training"), "changed: ")
-    selected = str(settings.get("select", "ua"))
+    if experiment.validated:
+        _, measure = metrics["selected_by"].split()
+        epoch = f"{metrics['epoch_mean']:.0f} on average, by validation {measure_of(measure)}"
+    else:
+        epoch = f"the last, {metrics['epoch_mean']:.0f}: no validation"
     found |= {
-        "epoch": f"{metrics['epoch_mean']:.0f} on average, by validation "
-        + (selected if selected == "loss" else selected.upper()),
+        "epoch": epoch,
         "tested": f"{metrics['n']} utterances, {count_of(metrics['folds'], 'fold')}, "
         + count_of(metrics["seeds"], "seed"),
         "interval": f"bootstrap over {bootstrap['units']} {bootstrap['resampled']}, "
@@ -68,6 +71,11 @@ def facts(experiment: Experiment) -> dict[str, str]:
 def count_of(number: int, noun: str) -> str:
     """'1 fold', '5 folds'."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def measure_of(name: str) -> str:
+    """A measure as people write it: 'UA', '0.9 WA + 0.1 UA', 'loss'."""
+    return {"wa_ua": "0.9 WA + 0.1 UA", "loss": "loss"}.get(name, name.upper())
 
 
 def _changes(values: Mapping[str, Any] | None, label: str = "") -> str:

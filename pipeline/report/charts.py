@@ -45,16 +45,19 @@ def curves(
     """Learning curves (PBA fig. 7): thin lines are folds, the thick one their mean,
     dots the chosen epochs.
 
-    histories: rows with epoch, train_loss, valid_loss, valid_wa, valid_ua by fold name;
-    chosen: epoch by fold name.
+    histories: rows with epoch, train_loss, valid_loss, valid_wa, valid_ua by fold name,
+    the last three only where there is validation; chosen: epoch by fold name.
     """
-    panels = (
-        ("loss", (("train_loss", "training"), ("valid_loss", "validation"))),
-        ("UA", (("valid_ua", "validation"),)),
-    )
+    panels: list[tuple[str, list[tuple[str, str]]]] = [
+        ("loss", [("train_loss", "training"), ("valid_loss", "validation")]),
+        ("UA", [("valid_ua", "validation")]),
+    ]
     longest = max(histories.values(), key=len)
-    with sheet(path, 8.6, 3.4) as figure:
-        for axes, (label, lines) in zip(figure.subplots(1, 2), panels, strict=True):
+    if "valid_loss" not in longest[0]:
+        panels = [("loss, no validation", [("train_loss", "training")])]
+    with sheet(path, 4.3 * len(panels), 3.4) as figure:
+        drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (label, lines) in zip(drawn, panels, strict=True):
             for key, name in lines:
                 colour = COLOURS[name == "validation"]
                 for fold, history in histories.items():
@@ -89,8 +92,8 @@ def fold_bars(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     places = range(len(folds))
     with sheet(path, max(4.6, 2 + 0.55 * len(folds)), 3.2) as figure:
         axes = figure.subplots()
-        axes.bar(places, means, color=COLOURS[0], width=0.66, label="validation-selected")
-        axes.plot(places, selected, "o", mfc="none", mec=GREY, label="test-selected")
+        axes.bar(places, means, color=COLOURS[0], width=0.66, label="headline")
+        axes.plot(places, selected, "o", mfc="none", mec=GREY, label="best test epoch")
         axes.axhline(mean, color=INK, linewidth=1, linestyle="--", label=f"mean {mean:.1f}")
         axes.set_xticks(places, [f"{fold:.0f}" for fold in folds])
         axes.set_xlabel("test fold")
@@ -163,8 +166,8 @@ def class_bars(path: Path, scores: Mapping[str, Mapping[str, float]], label: str
 
 
 def comparison(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
-    """UA of each experiment: dot and 95 % interval (validation-selected), grey ring the
-    test-selected figure.
+    """UA of each experiment: dot and 95 % interval (the headline), grey ring the best
+    test epoch.
 
     rows: value, low, high and test_selected, all in [0, 1], by experiment.
     """

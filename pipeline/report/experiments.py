@@ -39,6 +39,11 @@ class Experiment:
         return str(self.settings["split"])
 
     @property
+    def validated(self) -> bool:
+        """Whether a validation set chose the epoch; else the last one is the result."""
+        return not str(self.metrics["selected_by"]).startswith("last epoch")
+
+    @property
     def synthetic(self) -> bool:
         """Whether no human being speaks in the corpus."""
         return is_synthetic(self.corpus)

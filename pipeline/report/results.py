@@ -30,8 +30,11 @@ COLUMNS = (
     "last_epoch.ua",
     "last_epoch.wa",
     "n",
+    "filled",
     "folds",
     "seeds",
+    "selected_by",
+    "test_selected.selected_by",
 )
 
 
@@ -67,9 +70,9 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
     """One table for each corpus and split."""
     text = (
         "# Results\n\n"
-        "Percent. UA and WA: the epoch that an inner validation set chose, with 95 % intervals.\n"
-        "Test-selected: the best epoch on the test fold, as some papers report; never the "
-        "headline.\n"
+        "Percent. UA and WA: the epoch that an inner validation set chose, with 95 % intervals;\n"
+        'the last epoch where a line says "no validation". Test-selected: the best epoch on the\n'
+        "test fold, as some papers report; never the headline.\n"
     )
     if any(item.synthetic for item in found):
         text += (
@@ -87,7 +90,7 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
         for item in group:
             scores = item.metrics
             cells = [
-                item.name,
+                item.name if item.validated else f"{item.name} (no validation)",
                 item.network,
                 with_interval(scores, "ua"),
                 with_interval(scores, "wa"),

@@ -1,47 +1,47 @@
-"""The papers' tables: published figures beside ours."""
+"""The papers' tables: published figures beside ours, under the papers' practice of
+training and under the honest one.
+"""
 
-import csv
-import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from pipeline.lookup import ConfigurationError
-from pipeline.report.experiments import Experiment, experiments, is_synthetic, metric
-from pipeline.tables import write_text
+from pipeline import folders, lookup
+from pipeline.evaluation.metrics import evaluate_experiment
+from pipeline.evaluation.probabilities import only, read_folds
+from pipeline.report import accounts
+from pipeline.report.experiments import Experiment, experiments, metric
+from pipeline.report.stated import published
+from pipeline.tables import read_rejections
 
-PAPERS = ("cbla", "cma", "fg_cme", "pba", "tsin")
-MISSING = "–"
+Practice = Literal["honest", "published", "both"]
+UNVALIDATED = "-published"  # ends the name of a split that is as the papers train
 
 
 @dataclass(frozen=True)
-class Published:
-    """One figure of a paper's table in percent; `value` None where the paper gives no
-    number, and `source` says why.
-    """
+class Score:
+    """A score in percent and its 95 % interval, None where there is none."""
 
-    system: str
-    corpus: str
-    split: str
-    metric: str
-    value: float | None
-    source: str
+    value: float
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One score in percent.
+    """One measure of a system in percent.
 
-    published: the paper's; ours, low, high: at the epoch that validation chose, with
-    the 95 % interval; test_selected: ours at the best epoch on the test fold.
+    published: the paper's; honest: ours at the epoch that validation chose, and best
+    test epoch of the same training; last, best: ours under the papers' practice, at the
+    last and at the best test epoch of a training without validation.
     """
 
     published: float | None
-    ours: float | None
-    low: float | None
-    high: float | None
-    test_selected: float | None
+    honest: Score | None
+    test_selected: Score | None
+    last: Score | None
+    best: Score | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class Line:
 class PaperTable:
     """A paper's table on one corpus; `published_corpus` is the one that the published
     figures are of.
+
+    scored: the number of utterances that every experiment of the table was scored on,
+    by split. left_out: utterances that a system could not use, by what it lacked, which
+    count for none. filled: utterances that were fed with zeros, by what they lacked.
     """
 
     paper: str
@@ -65,28 +69,19 @@ class PaperTable:
     published_corpus: str
     metrics: tuple[str, ...]
     lines: tuple[Line, ...]
+    scored: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    filled: dict[str, int] = field(default_factory=dict)
 
 
-def published(paper: str) -> list[Published]:
-    """Every figure of a paper's tables, in the order of the paper."""
-    if paper not in PAPERS:
-        raise ConfigurationError(f"unknown paper {paper!r}, expected one of {list(PAPERS)}")
-    path = resources.files("pipeline.report") / "published" / f"{paper}.csv"
-    lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    found = []
-    for line in lines:
-        value = line.pop("value")
-        found.append(Published(**line, value=float(value) if value else None))
-    return found
-
-
-def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
+def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("data")) -> PaperTable:
     """A paper's table on a corpus, from the experiments below models/ that run its
     systems there.
 
     A corpus that the paper does not report is put beside the paper's first one. Where
     the paper has several protocols (TSIN), a system has a line for each; else every
-    split counts as the paper's.
+    split counts as the paper's. All experiments on a split are scored on the utterances
+    that each of them tested.
     """
     stated = published(paper)
     known = [item.corpus for item in stated]
@@ -102,168 +97,121 @@ def table(paper: str, corpus: str, models_root: Path) -> PaperTable:
         for item in experiments(models_root)
         if item.corpus == corpus and item.network in systems
     ]
+    made = PaperTable(paper, corpus, reference, metrics, ())
+    by_split: dict[str, list[Experiment]] = {}
+    for item in ours:
+        by_split.setdefault(base_split(item.split), []).append(item)
+    ours = []
+    for split, group in by_split.items():
+        ours += _on_the_same(split, group, data_root, made)
     if several:
-        run = {item.split.split("-", 1)[0] for item in ours}
+        run = {protocol_of(item) for item in ours}
         protocols = [protocol for protocol in protocols if protocol in run] or protocols
     lines = []
     for protocol in protocols:
         for system in systems:
-            mine: list[Experiment | None] = [
+            mine = [
                 item
                 for item in ours
-                if item.network == system
-                and (not several or item.split.split("-", 1)[0] == protocol)
+                if item.network == system and (not several or protocol_of(item) == protocol)
             ]
-            for item in mine or [None]:
+            for honest, unvalidated in _paired(mine):
+                first = honest or unvalidated
                 figures = {
-                    name: _figure(values.get((system, protocol, name)), item, name)
+                    name: Figure(
+                        values.get((system, protocol, name)),
+                        _score(honest, "", name),
+                        _score(honest, "test_selected.", name),
+                        _score(unvalidated, "last_epoch.", name),
+                        _score(unvalidated, "test_selected.", name),
+                    )
                     for name in metrics
                 }
-                split = protocol if item is None else item.split
-                lines.append(Line(system, split, None if item is None else item.name, figures))
-    return PaperTable(paper, corpus, reference, metrics, tuple(lines))
+                split = protocol if first is None else base_split(first.split)
+                lines.append(Line(system, split, first.name if first else None, figures))
+    return replace(made, lines=tuple(lines))
 
 
-def markdown(made: PaperTable) -> str:
-    """The table as Markdown, three columns for each figure, with a note below."""
-    head = [
-        "system",
-        "split",
-        *(f"{name} {column}" for name in made.metrics for column in _columns(made)),
+def base_split(name: str) -> str:
+    """The split whose training part was not divided, for a split that is as papers
+    train; else the split itself.
+    """
+    return name.removesuffix(UNVALIDATED)
+
+
+def protocol_of(experiment: Experiment) -> str:
+    """The protocol of an experiment's split, 'session' for `session-merged`."""
+    return experiment.split.split("-", 1)[0]
+
+
+def _paired(
+    found: Sequence[Experiment],
+) -> list[tuple[Experiment | None, Experiment | None]]:
+    """Each experiment with validation and the one that is the same but for it; the
+    experiment itself where its protocol states the validation set, as its paper does.
+    """
+    without = {item.name.removesuffix(UNVALIDATED): item for item in found if not item.validated}
+    pairs: list[tuple[Experiment | None, Experiment | None]] = []
+    for item in found:
+        if item.validated:
+            protocol = lookup.component("splits", item.split)
+            own = "validation_share" not in protocol.Config.__dataclass_fields__
+            pairs.append((item, item if own else without.pop(item.name, None)))
+    return pairs + [(None, item) for item in without.values()] or [(None, None)]
+
+
+def _on_the_same(
+    split: str, group: Sequence[Experiment], data_root: Path, made: PaperTable
+) -> list[Experiment]:
+    """The experiments scored on the utterances that all of them tested; notes in `made`
+    how many these are, which were left out, and which were fed with zeros.
+    """
+    tested = {item.name: set(item.predictions["utterance_id"].to_pylist()) for item in group}
+    common = set.intersection(*tested.values())
+    anyone = set.union(*tested.values())
+    if not common:
+        raise lookup.ConfigurationError(
+            f"the experiments on {split} have tested no utterance in common: "
+            f"{', '.join(sorted(tested))}"
+        )
+    made.scored[split] = len(common)
+    for file, wanted, notes in (
+        (folders.REJECTS, anyone - common, made.left_out),
+        (folders.FILLED, common, made.filled),
+    ):
+        listed: dict[str, str] = {}
+        for item in group:
+            path = folders.trained(item.folder.parent, item.name) / file
+            for row in read_rejections(path) if path.is_file() else ():
+                listed.setdefault(row.utterance_id, row.detail)
+        for name in sorted(wanted):
+            if name in listed or file == folders.REJECTS:
+                reason = listed.get(name, "not tested by every system")
+                notes[reason] = notes.get(reason, 0) + 1
+    return [
+        item if tested[item.name] == common else _rescored(item, common, data_root)
+        for item in group
     ]
-    body = [[_label(made, line), line.split, *_cells(line)] for line in made.lines]
-    rows = [head, ["---", "---", *["---:"] * (len(head) - 2)], *body]
-    text = f"## {made.paper} on {made.corpus}\n\n"
-    if is_synthetic(made.corpus):
-        text += "> Synthetic speech: the scores show that everything runs, and nothing else.\n\n"
-    text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
-    return text + f"\n\n{_note(made)}\n"
 
 
-def comma_separated(made: PaperTable) -> str:
-    """The table as CSV, one line per figure, in percent."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns = ("published", "ours", "ours_low", "ours_high", "test_selected")
-    writer.writerow(
-        ["paper", "corpus", "published_corpus", "system", "split", "experiment", "metric", *columns]
+def _rescored(experiment: Experiment, common: set[str], data_root: Path) -> Experiment:
+    trained = folders.trained(experiment.folder.parent, experiment.name)
+    rows = experiment.predictions.select(["utterance_id", "label"]).to_pylist()
+    truth = {row["utterance_id"]: row["label"] for row in rows}
+    folds, classes = read_folds(trained)
+    speakers = accounts.speakers(experiment, data_root)
+    found = evaluate_experiment(only(folds, common), truth, classes, speakers)
+    return replace(experiment, metrics=found.metrics)
+
+
+def _score(experiment: Experiment | None, prefix: str, name: str) -> Score | None:
+    if experiment is None:
+        return None
+    value, low, high = (
+        None if share is None else 100 * float(share)
+        for share in (
+            metric(experiment.metrics, f"{prefix}{key}")
+            for key in (name, f"{name}_ci95.low", f"{name}_ci95.high")
+        )
     )
-    for line in made.lines:
-        for name, figure in line.figures.items():
-            values = (figure.published, figure.ours, figure.low, figure.high, figure.test_selected)
-            cells = ["" if value is None else f"{value:.4g}" for value in values]
-            place = [
-                made.paper,
-                made.corpus,
-                made.published_corpus,
-                line.system,
-                line.split,
-                line.experiment or "",
-            ]
-            writer.writerow([*place, name, *cells])
-    return out.getvalue()
-
-
-def latex(made: PaperTable) -> str:
-    """The table as a LaTeX tabular for the package booktabs."""
-
-    def escaped(text: str) -> str:
-        return text.replace("_", r"\_").replace(MISSING, "--").replace("%", r"\%")
-
-    count = 3 * len(made.metrics)
-    groups = " & ".join(rf"\multicolumn{{3}}{{c}}{{{escaped(name)}}}" for name in made.metrics)
-    columns = " & ".join(escaped(column) for _ in made.metrics for column in _columns(made))
-    lines = [
-        f"% {_note(made)}",
-        rf"\begin{{tabular}}{{ll{'r' * count}}}",
-        r"\toprule",
-        rf" & & {groups} \\",
-        rf"system & split & {columns} \\",
-        r"\midrule",
-        *(
-            " & ".join(map(escaped, (_label(made, line), line.split, *_cells(line)))) + r" \\"
-            for line in made.lines
-        ),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-FORMATS: dict[str, Callable[[PaperTable], str]] = {
-    "md": markdown,
-    "csv": comma_separated,
-    "tex": latex,
-}
-
-
-def write(made: PaperTable, folder: Path) -> list[Path]:
-    """Writes <paper>-<corpus>.md, .csv and .tex and returns their paths."""
-    paths = []
-    for ending, render in FORMATS.items():
-        path = folder / f"{made.paper}-{made.corpus}.{ending}"
-        write_text(path, render(made))
-        paths.append(path)
-    return paths
-
-
-def _figure(stated: float | None, experiment: Experiment | None, name: str) -> Figure:
-    def percent(key: str) -> float | None:
-        value = None if experiment is None else metric(experiment.metrics, key)
-        return None if value is None else 100 * float(value)
-
-    return Figure(
-        stated,
-        percent(name),
-        percent(f"{name}_ci95.low"),
-        percent(f"{name}_ci95.high"),
-        percent(f"test_selected.{name}"),
-    )
-
-
-def _columns(made: PaperTable) -> Sequence[str]:
-    other = "" if made.published_corpus == made.corpus else f" ({made.published_corpus})"
-    return f"published{other}", "ours", "test-selected"
-
-
-def _cells(line: Line) -> list[str]:
-    cells = []
-    for figure in line.figures.values():
-        ours = _number(figure.ours)
-        if figure.low is not None:
-            ours += f" [{_number(figure.low)}, {_number(figure.high)}]"
-        cells += [
-            MISSING if figure.published is None else f"{figure.published:g}",
-            ours,
-            _number(figure.test_selected),
-        ]
-    return cells
-
-
-def _label(made: PaperTable, line: Line) -> str:
-    same = [
-        other for other in made.lines if (other.system, other.split) == (line.system, line.split)
-    ]
-    return line.system if len(same) == 1 else f"{line.system} ({line.experiment})"
-
-
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.1f}"
-
-
-def _note(made: PaperTable) -> str:
-    note = (
-        "Percent. ours: the epoch that an inner validation set chose, mean over folds and seeds, "
-        "with its 95 % interval; test-selected: the best epoch on the test fold, as some papers "
-        "report; it cannot be had without the test labels."
-    )
-    if made.published_corpus != made.corpus:
-        note += f" The published figures are of {made.published_corpus}, another task."
-    silent = {
-        item.source
-        for item in published(made.paper)
-        if item.value is None and item.corpus == made.published_corpus
-    }
-    return note + "".join(
-        f" {MISSING} in the published column: {reason}." for reason in sorted(silent)
-    )
+    return None if value is None else Score(value, low, high)

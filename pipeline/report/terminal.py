@@ -35,7 +35,8 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
                 low, high = (percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))
                 ours.append(f"[bold]{percent(scores[key])}[/]  {low}–{high}")
             others = f"{percent(selected['ua'])}  {percent(selected['wa'])}"
-            table.add_row(escape(item.name), item.network, *ours, others)
+            name = escape(item.name) + ("" if item.validated else " [dim](no validation)[/]")
+            table.add_row(name, item.network, *ours, others)
         console.print(table)
     console.print(
         "95 %: bootstrap interval. Best test epoch: UA and WA of the epoch chosen on the test "

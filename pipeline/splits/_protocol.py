@@ -49,9 +49,12 @@ class Common:
 class Validated(Common):
     """Of a protocol that does not state its validation sets: their share of the
     training part.
+
+    With 0 there is no validation set: all of the training part trains, and the last
+    epoch is the result.
     """
 
-    validation_share: Annotated[float, Field(gt=0, lt=0.9)] = 0.15
+    validation_share: Annotated[float, Field(ge=0, lt=0.9)] = 0.15
 
 
 class Item(NamedTuple):

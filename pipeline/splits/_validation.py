@@ -15,6 +15,8 @@ from pipeline.splits._balance import chosen, tally
 from pipeline.splits._groups import by_class
 from pipeline.splits._protocol import Fold, Groups, Item, Subsets, Validated, groups
 
+NO_VALIDATION = "no validation"
+
 
 def with_validation(
     items: Sequence[Item],
@@ -24,9 +26,9 @@ def with_validation(
 ) -> list[Fold]:
     """Folds from their train and test parts; one that has a validation set keeps it.
 
-    `units`: fields of an utterance; a validation set is made of whole groups by the
-    first one that serves. Raises ConfigurationError where a class has one utterance to
-    train on.
+    A `validation_share` of 0 sets none apart. `units`: fields of an utterance; a
+    validation set is made of whole groups by the first one that serves. Raises
+    ConfigurationError where a class has one utterance to train on.
     """
     classes = groups(item.emotion for item in items)
     wholes = {unit: groups(getattr(item.utterance, unit) for item in items) for unit in units}
@@ -34,6 +36,8 @@ def with_validation(
     for subsets in divided:
         if (subsets == "valid").any():
             folds.append(Fold(subsets, "as given by the corpus or fold list"))
+        elif config.validation_share == 0:
+            folds.append(Fold(subsets, NO_VALIDATION))
         else:
             folds.append(_set_apart(items, subsets.astype("U5"), config, classes, wholes))
     return folds

@@ -25,17 +25,9 @@ WEIGHTS, DESCRIPTION = "checkpoint.safetensors", "checkpoint.json"
 TABLE = "fitted.table"
 NEEDED = ("experiment", "classes", "sizes", "normalization", "vocabulary")
 # What training adds for a reader, or for a prediction that needs it.
-OPTIONAL = (
-    "name",
-    "recipe",
-    "tokens",
-    "train_embedding",
-    "language",
-    "acoustic",
-    "alignment",
-    "text",
-    "versions",
-)
+INPUTS = ("tokens", "train_embedding", "language", "acoustic", "alignment", "text")
+OPTIONAL = ("name", "recipe", *INPUTS, "versions")
+CHOICE = ("select", "measure")  # of the epoch, on validation and on test
 OF_THE_FOLD = ("fold", "seed", "epoch", "validation")
 WIDEST = 10**7  # of any size that a description may ask a network to be built for
 
@@ -119,7 +111,7 @@ def read_description(path: Path) -> dict[str, Any]:
     missing = [name for name in NEEDED if name not in description]
     if missing:
         raise _unusable(path, f"no {', '.join(missing)}")
-    unknown = sorted(set(description) - {*NEEDED, *OPTIONAL, *OF_THE_FOLD})
+    unknown = sorted(set(description) - {*NEEDED, *OPTIONAL, *CHOICE, *OF_THE_FOLD})
     if unknown:
         raise _unusable(path, f"unknown key {', '.join(unknown)}")
     if not isinstance(description.get("language", ""), str):

@@ -15,6 +15,7 @@ from pipeline.training.segments import segment_bounds
 
 # Bytes of features that a training process keeps; a larger fold is read every epoch.
 MEMORY_LIMIT = 512 * 2**20
+NEVER = 1e9  # seconds: past the end of every recording, where a word has no frames
 
 
 def make_example(
@@ -68,7 +69,11 @@ def make_example(
 
 
 class Examples(Sequence[Example]):
-    """Examples of a list of utterances, kept in memory where they fit into it."""
+    """Examples of a list of utterances, kept in memory where they fit into it.
+
+    One that lacks an input has zeros in its place, as in padding: a frame of zeros, an
+    unknown word with a vector of zeros, words without frames.
+    """
 
     def __init__(
         self,
@@ -81,8 +86,10 @@ class Examples(Sequence[Example]):
         self.inputs, self.fitted = inputs, fitted
         self.utterance_ids, self.labels = list(utterance_ids), labels
         self.max_words = max_words
-        frames = 0 if inputs.acoustic is None else sum(map(inputs.acoustic.length, utterance_ids))
-        dim = 0 if inputs.acoustic is None else inputs.acoustic.feature_dim
+        frames, dim = 0, 0
+        if inputs.acoustic is not None:
+            present = [item for item in self.utterance_ids if item in inputs.acoustic]
+            frames, dim = sum(map(inputs.acoustic.length, present)), inputs.acoustic.feature_dim
         self._kept: dict[int, Example] | None = {} if frames * dim * 4 < MEMORY_LIMIT else None
 
     def __len__(self) -> int:
@@ -104,25 +111,46 @@ class Examples(Sequence[Example]):
 
     def _make(self, position: int) -> Example:
         utterance_id = self.utterance_ids[position]
-        acoustic, text, spans = self.inputs.acoustic, self.inputs.text, self.inputs.spans
-        words = vectors = None
-        if text is not None:
-            words = text.words[utterance_id]
-            if text.info["kind"] == "static":
-                vectors = text.table[[text.rows[word] for word in words]]
-            elif text.info["kind"] == "contextual":
-                vectors = text.shards.read(utterance_id)
+        words, vectors = self._text(utterance_id)
         return make_example(
             utterance_id,
             None if self.labels is None else self.labels[position],
             self.fitted,
-            None if acoustic is None else acoustic.read(utterance_id),
+            self._frames(utterance_id),
             self.inputs.timing,
             words,
             vectors,
-            None if spans is None else spans[utterance_id],
+            self._spans(utterance_id, len(words or ())),
             self.max_words,
         )
+
+    def _frames(self, utterance_id: str) -> NDArray[np.float32] | None:
+        acoustic, mean = self.inputs.acoustic, self.fitted.mean
+        if acoustic is None or utterance_id in acoustic:
+            return None if acoustic is None else acoustic.read(utterance_id)
+        # Zero after normalisation.
+        return np.zeros((1, acoustic.feature_dim), np.float32) if mean is None else mean[None]
+
+    def _text(self, utterance_id: str) -> tuple[list[str] | None, NDArray[np.float32] | None]:
+        text = self.inputs.text
+        if text is None:
+            return None, None
+        words, kind = text.words.get(utterance_id), text.info["kind"]
+        if kind == "fitted":
+            return words or [""], None
+        if words is None:
+            return [""], np.zeros((1, int(text.info["word_dim"])), np.float32)
+        if kind == "static":
+            return words, text.table[[text.rows[word] for word in words]]
+        return words, text.shards.read(utterance_id)
+
+    def _spans(self, utterance_id: str, num_words: int) -> Spans | None:
+        if self.inputs.spans is None:
+            return None
+        known = self.inputs.spans.get(utterance_id)
+        if known is None or len(known[0]) != num_words:
+            return np.full(num_words, NEVER), np.full(num_words, NEVER)
+        return known
 
 
 def _tensor(values: NDArray[np.float32] | None) -> torch.Tensor | None:

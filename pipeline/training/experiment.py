@@ -16,7 +16,9 @@ class Experiment:
 
     `hyperparameters` and `training` state what differs from the published system.
     `train_embedding`: whether the vectors of the training words are trained with the
-    network; the system's own choice where it is not stated.
+    network. `select`: the measure of validation that chooses the epoch. `missing`:
+    whether an utterance without one of the inputs is fed with zeros in its place or
+    dropped. Each of these three is the system's own where it is not stated.
     """
 
     corpus: str
@@ -28,8 +30,9 @@ class Experiment:
     seeds: tuple[int, ...] = (0,)
     max_words: int | None = Field(default=None, ge=1)
     normalization: Literal["train", "none"] = "train"
-    select: Literal["ua", "wa", "loss"] = "ua"
     train_embedding: bool | None = None
+    select: Literal["ua", "wa", "wa_ua", "loss"] | None = None
+    missing: Literal["fill", "drop"] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +50,16 @@ class Experiment:
             return bool(self.train_embedding)
         own = self.system.train_embedding
         return self.hyperparameters.get("form") == own if own == "released" else bool(own)
+
+    @property
+    def selected_by(self) -> str:
+        """The measure of validation that chooses the epoch."""
+        return self.select or self.system.select
+
+    @property
+    def fills(self) -> bool:
+        """Whether an utterance without one of the inputs is fed with zeros."""
+        return (self.missing or self.system.missing) == "fill"
 
     @property
     def recipe(self) -> Recipe:

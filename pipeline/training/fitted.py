@@ -50,7 +50,8 @@ def fit(
         mean, deviation = _moments(inputs.acoustic, training_ids)
     if inputs.text is None:
         return Fitted(mean, deviation, (), None)
-    sentences = [inputs.text.words[utterance_id] for utterance_id in training_ids]
+    words = inputs.text.words
+    sentences = [words[utterance_id] for utterance_id in training_ids if utterance_id in words]
     info = inputs.text.info
     if info["kind"] != "fitted":
         known = sorted({word for words in sentences for word in words})
@@ -86,7 +87,8 @@ def _moments(
     # in memory.
     count, shift = 0, np.zeros(acoustic.feature_dim)
     total, squares = np.zeros(acoustic.feature_dim), np.zeros(acoustic.feature_dim)
-    for number, utterance_id in enumerate(utterance_ids):
+    present = [utterance_id for utterance_id in utterance_ids if utterance_id in acoustic]
+    for number, utterance_id in enumerate(present):
         values = acoustic.read(utterance_id).astype(np.float64)
         if number == 0:
             shift = values.mean(axis=0)

@@ -22,7 +22,7 @@ from pipeline.schema import Rejection
 from pipeline.training import checkpoint, loop, saved
 from pipeline.training.dataset import Examples
 from pipeline.training.fitted import fit, sizes
-from pipeline.training.inputs import Inputs, open_inputs, usable
+from pipeline.training.inputs import Inputs, lacking, open_inputs
 from pipeline.training.schedule import Outcome, Task
 from pipeline.training.word_vectors import TrainedVectors
 
@@ -43,7 +43,7 @@ def train_fold(task: Task) -> Outcome:
     device = choose_device(experiment.device)
     inputs = open_inputs(task.folders)
     rows = read_fold(task.folders.split / folders.FOLDS, task.fold)
-    kept, rejections = _usable(task, inputs, rows)
+    kept, incomplete = _usable(task, inputs, rows)
     labels = {
         utterance_id: task.classes.index(label)
         for subset in ("train", "valid")
@@ -88,8 +88,9 @@ def train_fold(task: Task) -> Outcome:
         task.seed,
         state.best_epoch,
         state.seconds / len(state.history),
-        tuple(rejections),
         tuple(state.history),
+        rejections=() if experiment.fills else incomplete,
+        filled=incomplete if experiment.fills else (),
     )
     saved.keep(task, outcome)
     return outcome
@@ -122,19 +123,23 @@ def choose_device(name: str) -> torch.device:
 
 def _usable(
     task: Task, inputs: Inputs, rows: Mapping[str, Sequence[tuple[str, str | None]]]
-) -> tuple[dict[str, list[str]], list[Rejection]]:
+) -> tuple[dict[str, list[str]], tuple[Rejection, ...]]:
+    """The utterances of each subset, and why some of them lack an input."""
     kept: dict[str, list[str]] = {}
-    rejections: list[Rejection] = []
+    incomplete: list[Rejection] = []
     for subset, listed in rows.items():
-        kept[subset], missing = usable(inputs, [utterance_id for utterance_id, _ in listed])
-        if not kept[subset]:
+        utterance_ids = [utterance_id for utterance_id, _ in listed]
+        missing = lacking(inputs, utterance_ids)
+        incomplete += missing.values()
+        whole = [utterance_id for utterance_id in utterance_ids if utterance_id not in missing]
+        kept[subset] = utterance_ids if task.experiment.fills else whole
+        if listed and not whole:
             network, needs = task.experiment.network, sorted(task.experiment.system.needs)
             raise ConfigurationError(
                 f"fold {task.fold} has no {subset} utterance that {network} can use: "
                 f"it reads {', '.join(needs)}"
             )
-        rejections += missing
-    return kept, rejections
+    return kept, tuple(incomplete)
 
 
 def _write_probabilities(

@@ -114,9 +114,9 @@ def open_inputs(places: Folders) -> Inputs:
     )
 
 
-def usable(inputs: Inputs, utterance_ids: Sequence[str]) -> tuple[list[str], list[Rejection]]:
-    """Utterances that have every input, and a rejection for each of the others."""
-    kept, rejections = [], []
+def lacking(inputs: Inputs, utterance_ids: Sequence[str]) -> dict[str, Rejection]:
+    """The utterances that do not have every input, each with what it lacks."""
+    found = {}
     for utterance_id in utterance_ids:
         missing = []
         if inputs.acoustic is not None and utterance_id not in inputs.acoustic:
@@ -125,18 +125,15 @@ def usable(inputs: Inputs, utterance_ids: Sequence[str]) -> tuple[list[str], lis
             missing.append("word alignment")
         if inputs.text is not None and utterance_id not in inputs.text.words:
             missing.append("words")
-        if missing:
-            rejections.append(Rejection(utterance_id, "train", "input missing", ", ".join(missing)))
-            continue
-        if inputs.spans is not None and inputs.text is not None:
+        reason, detail = "input missing", ", ".join(missing)
+        if not missing and inputs.spans is not None and inputs.text is not None:
             timed = len(inputs.spans[utterance_id][0])
             spoken = len(inputs.text.words[utterance_id])
             if timed != spoken:
-                detail = f"{timed} of {spoken} words have times"
-                rejections.append(Rejection(utterance_id, "train", "alignment incomplete", detail))
-                continue
-        kept.append(utterance_id)
-    return kept, rejections
+                reason, detail = "alignment incomplete", f"{timed} of {spoken} words have times"
+        if detail:
+            found[utterance_id] = Rejection(utterance_id, "train", reason, detail)
+    return found
 
 
 def _read_spans(path: Path) -> dict[str, Spans]:

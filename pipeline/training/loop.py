@@ -27,13 +27,13 @@ def train(
     device: torch.device,
 ) -> State:
     """Trains for the recipe's epochs; the state's `best` are the weights of the epoch
-    that validation chose.
+    that validation chose, of the last one where there is no validation.
 
     Goes on from a saved state. All randomness of an epoch follows from (seed, fold,
     epoch), so an interrupted training ends with the same numbers as an undisturbed one.
     Raises FloatingPointError when the loss is no number.
     """
-    recipe, select = task.experiment.recipe, task.experiment.select
+    recipe, select = task.experiment.recipe, task.experiment.selected_by
     optimizer = make_optimizer(network, recipe)
     state = saved.resume(task.scratch, network, optimizer) or State([], [], {}, 0, 0.0)
     valid_labels = np.array([example.label for example in examples["valid"]])
@@ -66,11 +66,13 @@ def train(
         # Training accuracy is that of the steps' own forward passes, as the loss is.
         train_wa = right / len(examples["train"])
         curve = {"epoch": epoch, "train_loss": train_loss, "train_wa": train_wa}
-        curve |= _validate(probabilities_of(network, examples["valid"], device), valid_labels)
+        if len(valid_labels):
+            curve |= _validate(probabilities_of(network, examples["valid"], device), valid_labels)
         state.probabilities.append(probabilities_of(network, examples["test"], device))
         state.history.append(curve)
-        if not state.best_epoch or _merit(curve, select) > _merit(
-            state.history[state.best_epoch - 1], select
+        best = state.history[state.best_epoch - 1]
+        if not (state.best_epoch and len(valid_labels)) or _merit(curve, select) > _merit(
+            best, select
         ):
             state.best_epoch = epoch
             state.best = {
@@ -167,7 +169,13 @@ def _merit(curve: Mapping[str, float], select: str) -> tuple[float, float]:
     # Few validation utterances tie often: the lower loss decides, then the earlier
     # epoch.
     loss = -curve["valid_loss"]
-    return loss if select == "loss" else curve[f"valid_{select}"], loss
+    values = {
+        "loss": loss,
+        "wa": curve["valid_wa"],
+        "ua": curve["valid_ua"],
+        "wa_ua": 0.9 * curve["valid_wa"] + 0.1 * curve["valid_ua"],
+    }
+    return values[select], loss
 
 
 def _length(example: Example) -> int:

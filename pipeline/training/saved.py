@@ -126,8 +126,9 @@ def restore(task: Task) -> Outcome | None:
     if task.out.exists():
         shutil.rmtree(task.out)
     shutil.copytree(task.scratch / FOLD, task.out)
-    rejections = tuple(Rejection(**item) for item in reported.pop("rejections"))
-    return Outcome(rejections=rejections, history=tuple(reported.pop("history")), **reported)
+    for name in ("rejections", "filled"):
+        reported[name] = tuple(Rejection(**item) for item in reported[name])
+    return Outcome(**reported | {"history": tuple(reported["history"])})
 
 
 def _hash(tensors: dict[str, Tensor], described: str) -> str:

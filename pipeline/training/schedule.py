@@ -33,16 +33,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fold reports: the chosen epoch, seconds per epoch, unusable utterances,
-    the curve of each epoch.
+    """What a fold reports: the chosen epoch, seconds per epoch, each epoch's curve.
+
+    `rejections` are the utterances that were dropped, `filled` those that were fed with
+    zeros in the place of an input, each with what it lacks.
     """
 
     fold: int
     seed: int
     epoch: int
     seconds_per_epoch: float
-    rejections: tuple[Rejection, ...]
     history: tuple[dict[str, float], ...]
+    rejections: tuple[Rejection, ...] = ()
+    filled: tuple[Rejection, ...] = ()
 
 
 def tasks(

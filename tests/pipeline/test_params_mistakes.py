@@ -31,6 +31,12 @@ def setting(*place: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def without_validation(document: dict[str, Any]) -> None:
+    """An experiment that chooses its epoch where nothing can choose it."""
+    document["splits"]["random-two"]["validation_share"] = 0
+    document["experiments"]["first"]["select"] = "wa"
+
+
 MISTAKES = {
     "unknown section": (
         setting("experiment", {}),
@@ -198,7 +204,12 @@ MISTAKES = {
     ),
     "unknown selection": (
         setting(*EXPERIMENT, "select", "test"),
-        "experiments.first: select = 'test': Input should be 'ua', 'wa' or 'loss'",
+        "experiments.first: select = 'test': Input should be 'ua', 'wa', 'wa_ua' or 'loss'",
+    ),
+    "selection without validation": (
+        without_validation,
+        "experiments.first.select: it chooses an epoch on validation, and 'random-two' has "
+        "`validation_share: 0`: remove the line",
     ),
     "unknown device": (
         setting(*EXPERIMENT, "device", "gpu"),

@@ -191,6 +191,26 @@ def test_every_system_of_a_table_gets_the_recipes_hyperparameters() -> None:
         recipes.table_of(two, ["FG_CME"], None)
 
 
+def test_the_papers_practice_is_the_same_experiment_without_validation() -> None:
+    recipe = {**RECIPE, "experiments": {"mine": {**RECIPE["experiments"]["mine"], "select": "wa"}}}
+    varied = recipes.table_of(recipe, ["FG_CME"], None, ("honest", "published"))
+    honest, published = varied["experiments"].values()
+    assert list(varied["experiments"]) == ["mine-FG_CME", "mine-FG_CME-published"]
+    name = published["split"]
+    assert name == honest["split"] + "-published" and "select" not in published
+    assert varied["splits"][name] == {
+        **RECIPE["splits"][honest["split"]], "validation_share": 0,
+    }  # fmt: skip
+    alone = recipes.table_of(recipe, ["FG_CME"], None, ("published",))["experiments"]
+    assert list(alone) == ["mine-FG_CME-published"]
+
+
+def test_a_division_with_its_own_validation_is_trained_once() -> None:
+    recipe = recipes.read("pba-demo_zh", ROOT / "recipes")
+    varied = recipes.table_of(recipe, ["PBA_a"], None, ("honest", "published"))
+    assert len(varied["experiments"]) == 1 and varied["splits"] == recipe["splits"]
+
+
 def test_a_system_of_a_table_is_given_the_inputs_that_it_reads() -> None:
     (words,) = recipes.table_of(RECIPE, ["LSTM_Attn_s"], None)["experiments"].values()
     assert words["text"] == "one_hot" and not {"acoustic", "alignment"} & set(words)

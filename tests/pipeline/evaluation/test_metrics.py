@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as reference
 
-from pipeline.evaluation import metrics
+from pipeline.evaluation import metrics, probabilities
 from pipeline.evaluation.metrics import Fold, evaluate_experiment
 
 CLASSES = ["angry", "happy", "neutral", "sad"]
@@ -177,12 +178,50 @@ def test_folds_that_cannot_be_scored_are_named():
         evaluate_experiment(folds, truth, CLASSES[:3])
 
 
+def test_the_best_test_epoch_is_chosen_by_the_papers_measure():
+    names = [f"u{i}" for i in range(10)]
+    truth = {name: "angry" if i < 8 else "sad" for i, name in enumerate(names)}
+    # Epoch 1 says angry always: WA .8, UA .5. Epoch 2 errs on three: WA .7, UA .8125.
+    angry = np.tile([0.9, 0.0, 0.0, 0.1], (10, 1))
+    mixed = angry.copy()
+    mixed[:3], mixed[8:] = [0.1, 0.0, 0.0, 0.9], [0.1, 0.0, 0.0, 0.9]
+    shares = np.stack([angry, mixed])
+    found = {
+        measure: evaluate_experiment(
+            [Fold(0, 0, 1, [1, 2], names, shares, measure=measure)], truth, CLASSES
+        ).metrics["test_selected"]
+        for measure in ("wa", "ua", "wa_ua")
+    }
+    assert {name: scores["epoch_mean"] for name, scores in found.items()} == {
+        "wa": 1.0, "ua": 2.0, "wa_ua": 1.0,
+    }  # fmt: skip
+    assert found["ua"]["selected_by"] == "test ua"
+
+
+def test_without_validation_the_headline_says_so():
+    folds, truth, speakers = made()
+    last = [replace(fold, epoch=fold.epochs[-1], select=None) for fold in folds]
+    found = evaluate_experiment(last, truth, CLASSES, speakers).metrics
+    assert found["selected_by"] == "last epoch, no validation"
+    assert (found["wa"], found["ua"]) == (found["last_epoch"]["wa"], found["last_epoch"]["ua"])
+
+
+def test_folds_can_be_restricted_to_utterances():
+    folds, truth, speakers = made(folds=2, size=20)
+    wanted = {name for fold in folds for name in fold.utterance_ids[::2]}
+    found = evaluate_experiment(probabilities.only(folds, wanted), truth, CLASSES, speakers)
+    assert found.metrics["n"] == len(wanted) == 20
+    assert set(found.predictions["utterance_id"].to_pylist()) == wanted
+
+
 def test_files_are_read_and_written_the_same_each_time(tmp_path):
     folds, truth, speakers = made(folds=2, seeds=2)
     for fold in folds:
         place = tmp_path / "folds" / f"seed-{fold.seed}-fold-{fold.fold}"
         place.mkdir(parents=True)
-        (place / "checkpoint.json").write_text(json.dumps({"epoch": fold.epoch}))
+        described = {"epoch": fold.epoch, "validation": {"valid_loss": 1.0}}
+        described |= {"select": fold.select, "measure": fold.measure}
+        (place / "checkpoint.json").write_text(json.dumps(described))
         columns = {
             "epoch": np.repeat(fold.epochs, 40),
             "utterance_id": list(fold.utterance_ids) * 4,
@@ -195,7 +234,7 @@ def test_files_are_read_and_written_the_same_each_time(tmp_path):
             table.take(np.random.default_rng(0).permutation(len(table))),
             place / "probabilities.parquet",
         )
-    found, classes = metrics.read_folds(tmp_path / "folds")
+    found, classes = probabilities.read_folds(tmp_path / "folds")
     assert classes == CLASSES
     expected = evaluate_experiment(folds, truth, CLASSES, speakers)
     read = evaluate_experiment(found, truth, classes, speakers)
@@ -207,4 +246,4 @@ def test_files_are_read_and_written_the_same_each_time(tmp_path):
     assert (tmp_path / "one" / "confusion.csv").read_text().count("\n") == 1 + 2 * 2 * 40
     assert len(list((tmp_path / "one").iterdir())) == 4, "nothing half-written is left"
     with pytest.raises(FileNotFoundError, match="expected seed-S-fold-K"):
-        metrics.read_folds(tmp_path / "nothing")
+        probabilities.read_folds(tmp_path / "nothing")

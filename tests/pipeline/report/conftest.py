@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import folders, splits
-from pipeline.evaluation import metrics
+from pipeline.evaluation import metrics, probabilities
 from pipeline.schema import Rejection, Utterance
 from pipeline.tables import write_json, write_rejections, write_utterances
 
@@ -92,8 +92,9 @@ def add_experiment(
                 skill * np.sqrt(np.arange(1, epochs + 1) / epochs)[:, None]
             )
             shares = np.exp(raw) / np.exp(raw).sum(axis=2, keepdims=True)
+            epoch = 4 + number % 4
             folds.append(
-                metrics.Fold(seed, number, 4 + number % 4, range(1, epochs + 1), names, shares)
+                probabilities.Fold(seed, number, epoch, range(1, epochs + 1), names, shares)
             )
     for fold in folds:
         place = folder / "folds" / f"seed-{fold.seed}-fold-{fold.fold}"
@@ -113,7 +114,10 @@ def add_experiment(
             "epochs": epochs,
             "l2": 0.0,
         }
-        described = {"epoch": fold.epoch, "recipe": recipe, "versions": {"serflow": "0.1.0"}}
+        described = {
+            "epoch": fold.epoch, "recipe": recipe, "versions": {"serflow": "0.1.0"},
+            "select": "ua", "measure": "wa", "validation": {"valid_loss": 1.0},
+        }  # fmt: skip
         (place / "checkpoint.json").write_text(json.dumps(described))
         lines = ["epoch,train_loss,valid_loss,valid_wa,valid_ua"]
         for epoch in fold.epochs:
@@ -131,7 +135,7 @@ def add_experiment(
     write_rejections(
         folder / "folds" / "rejects.parquet", [Rejection("u0007", "dataset", "no word spans")]
     )
-    read, classes = metrics.read_folds(folder / "folds")
+    read, classes = probabilities.read_folds(folder / "folds")
     speakers = {f"u{i:04d}": f"s{i // 4 % 8}" for i in range(200)}
     metrics.write(
         metrics.evaluate_experiment(read, truth, classes, speakers, resamples=200), folder

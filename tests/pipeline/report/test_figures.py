@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline import lookup, tables
 from pipeline.batch import Sizes
-from pipeline.evaluation import metrics
+from pipeline.evaluation import metrics, probabilities
 from pipeline.report import figures
 from pipeline.report.experiments import experiments
 from pipeline.schema import Utterance, WordSpan
@@ -43,7 +43,7 @@ def workplace(root: Path) -> tuple[Path, Path]:
     truth = {name: CLASSES[i % 2] for i, name in enumerate(names)}
     shares = np.random.default_rng(0).dirichlet([1, 1], (3, 10))
     evaluation = metrics.evaluate_experiment(
-        [metrics.Fold(0, 0, 2, [1, 2, 3], names, shares)], truth, CLASSES
+        [probabilities.Fold(0, 0, 2, [1, 2, 3], names, shares)], truth, CLASSES
     )
     folder = models / "one"
     place = folder / "folds" / "seed-0-fold-0"

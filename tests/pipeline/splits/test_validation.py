@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.resources.divided import corpus, divided, folds_of, shared, subsets
@@ -17,6 +19,23 @@ def test_validation_shares_no_speaker_with_training_or_test(protocol, values):
         how = result.audit["folds"][str(fold)]["validation"]
         assert how == "whole speakers, in neither training nor test"
     assert result.audit["verdict"]["speaker_independent"] is True
+
+
+@pytest.mark.parametrize("protocol", ["session", "speaker", "random", "official"])
+def test_a_share_of_zero_leaves_training_whole(protocol):
+    utterances = corpus()
+    if protocol == "official":
+        utterances = [replace(item, subset="train") for item in utterances]
+        utterances[::5] = [replace(item, subset="test") for item in utterances[::5]]
+    honest = divided(protocol, utterances)
+    whole = divided(protocol, utterances, validation_share=0)
+    assert folds_of(whole) == folds_of(honest)
+    for fold in folds_of(whole):
+        parts, divided_parts = subsets(whole, fold), subsets(honest, fold)
+        assert not parts["valid"] and divided_parts["valid"]
+        assert parts["train"] == divided_parts["train"] | divided_parts["valid"]
+        assert parts["test"] == divided_parts["test"]
+        assert whole.audit["folds"][str(fold)]["validation"] == "no validation"
 
 
 def test_equal_speakers_take_turns_in_choosing_the_epoch():

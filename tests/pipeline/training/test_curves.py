@@ -13,7 +13,7 @@ def test_curves_are_means_over_folds(tmp_path: Path) -> None:
         ({"epoch": 1, "valid_ua": 0.2}, {"epoch": 2, "valid_ua": 0.4}),
         ({"epoch": 1, "valid_ua": 0.6},),
     ]
-    outcomes = [Outcome(fold, 0, 1, 0.0, (), history) for fold, history in enumerate(histories)]
+    outcomes = [Outcome(fold, 0, 1, 0.0, history) for fold, history in enumerate(histories)]
     log_curves(tmp_path / "live", outcomes)
     (written,) = (tmp_path / "live").rglob("ua.tsv")
     values = [float(line.split("\t")[-1]) for line in written.read_text().splitlines()[1:]]
@@ -22,7 +22,7 @@ def test_curves_are_means_over_folds(tmp_path: Path) -> None:
 
 def test_links_into_a_cache_are_removed_never_written(tmp_path: Path) -> None:
     def outcome(value: float) -> list[Outcome]:
-        return [Outcome(0, 0, 1, 0.0, (), ({"epoch": 1, "train_loss": value, "valid_ua": value},))]
+        return [Outcome(0, 0, 1, 0.0, ({"epoch": 1, "train_loss": value, "valid_ua": value},))]
 
     live = tmp_path / "live"
     log_curves(live, outcome(0.5))

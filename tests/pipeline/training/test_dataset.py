@@ -13,7 +13,7 @@ from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.shards import Rows
 from pipeline.training import dataset
 from pipeline.training.fitted import Fitted, fit, sizes
-from pipeline.training.inputs import Folders, Inputs, open_inputs, usable
+from pipeline.training.inputs import Folders, Inputs, lacking, open_inputs
 from tests.resources import fabricated
 
 TIMING = FrameTiming(0.01, 0.01, 0.005)
@@ -204,13 +204,28 @@ def test_what_lacks_an_input_is_rejected_with_what_it_lacks(tmp_path: Path) -> N
         if row["utterance_id"] != "b" and (row["utterance_id"], row["word_index"]) != ("c", 1)
     ]
     pq.write_table(pa.Table.from_pylist(kept), tmp_path / "spans" / "spans.parquet")
-    kept, rejections = usable(opened(tmp_path), ["a", "b", "c", "nobody"])
-    assert kept == ["a"]
-    assert [(item.utterance_id, item.stage, item.reason, item.detail) for item in rejections] == [
+    found = lacking(opened(tmp_path), ["a", "b", "c", "nobody"])
+    assert list(found) == ["b", "c", "nobody"]
+    assert [(i.utterance_id, i.stage, i.reason, i.detail) for i in found.values()] == [
         ("b", "train", "input missing", "word alignment"),
         ("c", "train", "alignment incomplete", "1 of 2 words have times"),
         ("nobody", "train", "input missing", "acoustic features, word alignment, words"),
     ]
+
+
+def test_what_is_missing_is_zeros_as_in_padding(tmp_path: Path) -> None:
+    inputs = write(tmp_path)
+    fitted = fit(inputs, ["a", "b", "nobody"], "train")
+    whole = fit(inputs, ["a", "b"], "train")
+    assert fitted.vocabulary == whole.vocabulary and np.array_equal(fitted.mean, whole.mean)
+    (example,) = dataset.Examples(inputs, fitted, ["nobody"], [0])
+    assert example.frames is not None and example.segments is not None
+    assert example.frames.shape[0] == 1 and not example.frames.any(), "zero once normalised"
+    assert example.word_ids is not None and example.word_ids.tolist() == [0]
+    start, end = example.segments[0].tolist()
+    assert start == end, "a word that was not placed has no frames"
+    words = collate([example]).words
+    assert words is not None and not words.any()
 
 
 @pytest.mark.parametrize("needs", [{"audio"}, {"text"}, {"audio", "text"}])

@@ -18,7 +18,7 @@ def test_an_experiment_states_only_what_differs() -> None:
 
 def test_the_epoch_is_chosen_on_validation_unless_told_otherwise() -> None:
     chosen = Experiment(network="TSIN", **INPUTS)
-    assert (chosen.select, chosen.normalization, chosen.seeds, chosen.device) == (
+    assert (chosen.selected_by, chosen.normalization, chosen.seeds, chosen.device) == (
         "ua",
         "train",
         (0,),

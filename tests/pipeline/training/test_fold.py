@@ -118,12 +118,21 @@ def test_utterances_without_an_input_are_rejected_and_the_rest_trains(
         pa.Table.from_pylist([row for row in spans if row["utterance_id"] != "u00"]),
         folders.spans / "spans.parquet",
     )
-    outcome = fold.train_fold(fabricated.task(tmp_path, fabricated.experiment(), folders))
+    experiment = fabricated.experiment(missing="drop")
+    outcome = fold.train_fold(fabricated.task(tmp_path, experiment, folders))
     assert [(item.utterance_id, item.reason, item.detail) for item in outcome.rejections] == [
         ("u00", "input missing", "word alignment")
     ]
     tested = pq.read_table(tmp_path / "out" / "probabilities.parquet")["utterance_id"].to_pylist()
     assert "u00" not in tested and "u01" in tested
+    filling = fabricated.task(tmp_path / "filled", fabricated.experiment(missing="fill"), folders)
+    outcome = fold.train_fold(filling)
+    assert [(item.utterance_id, item.detail) for item in outcome.filled] == [
+        ("u00", "word alignment")
+    ]
+    assert not outcome.rejections
+    tested = pq.read_table(filling.out / "probabilities.parquet")["utterance_id"].to_pylist()
+    assert "u00" in tested
 
 
 def test_a_corpus_without_the_modality_is_refused_in_one_line(

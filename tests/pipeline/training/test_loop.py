@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import nn
@@ -82,9 +84,10 @@ def test_a_batch_without_labels_has_no_loss() -> None:
         ("ua", [(0.5, 0.9, 1.0), (0.5, 0.9, 0.7), (0.5, 0.9, 0.8)], 2),
         ("ua", [(0.5, 0.9, 0.7), (0.5, 0.9, 0.7), (0.5, 0.9, 0.7)], 1),
         ("wa", [(0.5, 0.7, 1.0), (0.6, 0.8, 1.0), (0.4, 0.9, 2.0)], 3),
+        ("wa_ua", [(0.9, 0.70, 1.0), (0.1, 0.80, 1.0), (0.3, 0.79, 1.0)], 3),
         ("loss", [(0.5, 0.9, 1.0), (0.6, 0.8, 0.5), (0.9, 0.9, 0.6)], 2),
     ],
-    ids=["best ua", "tie: lower loss", "tie: earlier", "best wa", "lowest loss"],
+    ids=["best ua", "tie: lower loss", "tie: earlier", "best wa", "0.9 WA + 0.1 UA", "lowest loss"],
 )
 def test_validation_chooses_the_epoch(
     tmp_path: Path,
@@ -111,6 +114,26 @@ def test_validation_chooses_the_epoch(
     fold.train_fold(last)
     for name, value in checkpoint.load(last.out)[0].state_dict().items():
         assert torch.equal(chosen.state_dict()[name], value)
+
+
+def test_without_validation_the_last_epoch_is_the_result(
+    tmp_path: Path, inputs: dict[str, Folders]
+) -> None:
+    table = pq.read_table(inputs["FG_CME"].split / "folds.parquet")
+    whole = pc.if_else(pc.equal(table["subset"], "valid"), "train", table["subset"])
+    split = tmp_path / "split"
+    split.mkdir()
+    pq.write_table(
+        table.set_column(table.column_names.index("subset"), "subset", whole),
+        split / "folds.parquet",
+    )
+    folders = replace(inputs["FG_CME"], split=split)
+    experiment = fabricated.experiment(training={"epochs": 3})
+    outcome = fold.train_fold(fabricated.task(tmp_path, experiment, folders))
+    assert outcome.epoch == 3
+    assert [set(curve) for curve in outcome.history] == [{"epoch", "train_loss", "train_wa"}] * 3
+    described = checkpoint.read_description(tmp_path / "out" / "checkpoint.json")
+    assert "valid_loss" not in described["validation"]
 
 
 def test_validation_measures_against_plain_counting() -> None:
