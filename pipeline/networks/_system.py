@@ -47,11 +47,11 @@ class System:
     needs: the inputs it reads. unit: what a step of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
     defined on; empty where any serves. train_embedding: whether word vectors are
-    trained with the network; "released": in its released form. select: the measure by which its paper chooses
-    an epoch, `wa_ua` is 0.9 WA + 0.1 UA. missing: whether an utterance without one of
-    the inputs is fed with zeros in its place or dropped. recipe: the published
-    training. `__signature__` has its hyperparameters as keyword arguments with the
-    published values as defaults.
+    trained with the network; "released": in its released form. select: the measure by
+    which its paper chooses an epoch, `wa_ua` is 0.9 WA + 0.1 UA. missing: whether an
+    utterance without one of the inputs is fed with zeros in its place or dropped.
+    recipe: the published training. `__signature__` has its hyperparameters as keyword
+    arguments with the published values as defaults.
     """
 
     build: Callable[..., Any]

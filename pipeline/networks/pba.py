@@ -2,8 +2,7 @@
 attention-based BLSTM, on CH-SIMS.
 
 Stem, Pconv, Pconv, BLSTM, BLSTM, attention, dense (figures 1 and 4); the ablations stop
-earlier (section "Single-modality classification"), and audio and text meet before any
-of these stages (figure 6). Hyperparameters of table 1.
+earlier, audio and text meet before any stage (figure 6). Hyperparameters of table 1.
 
 What the paper leaves open, decided for all systems (docs/DECISIONS.md says why):
 - SGD's momentum: 0.9.
@@ -22,9 +21,9 @@ What the paper leaves open, decided for all systems (docs/DECISIONS.md says why)
 - Attention (eq. 11-13): f(Q, K) = Q.K / sqrt(size) with a learnt query, and V = K.
 - Fusion is concatenation of the channels.
 - LeNet, AlexNet and VGG are the published stacks (LeNet-5 1998, AlexNet 2012, VGG-16
-  2015) along the one axis of time, with the mean of the steps that remain for the
-  images' flattened maps, dense layers of 512 for 4096, LeakyReLU, maximum pooling in
-  LeNet too, and no local response normalisation. They read frames or filled words.
+  2015) along time, with the mean of the steps for the images' flattened maps, dense
+  layers of 512 for 4096, LeakyReLU, maximum pooling in LeNet too, and no local response
+  normalisation. They read frames or filled words.
 """
 
 from collections.abc import Sequence

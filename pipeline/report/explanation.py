@@ -21,7 +21,7 @@ from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.tables import read_rejections, read_spans, read_table, read_utterances
 from pipeline.training import checkpoint, dataset
 from pipeline.training.experiment import Experiment
-from pipeline.training.inputs import Folders, Inputs, open_inputs, usable
+from pipeline.training.inputs import Folders, Inputs, lacking, open_inputs
 from pipeline.training.segments import segment_bounds
 
 Weights = dict[str, NDArray[np.float64]]
@@ -165,11 +165,12 @@ def _open(experiment: Experiment, data: Path) -> Inputs:
 
 
 def _tested(places: Sequence[Path], utterance_id: str, inputs: Inputs) -> _Tested:
-    kept, missing = usable(inputs, [utterance_id])
-    if not kept:
+    missing = lacking(inputs, [utterance_id])
+    settings = checkpoint.read_description(places[0] / checkpoint.DESCRIPTION)["experiment"]
+    if missing and not Experiment(**settings).fills:
         raise ConfigurationError(
-            f"{utterance_id} has no {missing[0].detail} any more, which the test of the model had: "
-            "`dvc repro` brings data and models in step"
+            f"{utterance_id} has no {missing[utterance_id].detail} any more, which the test of the "
+            "model had: `dvc repro` brings data and models in step"
         )
     folds, seeds, outputs, weights, meaning = [], [], [], [], ""
     for place in places:
