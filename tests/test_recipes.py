@@ -145,7 +145,14 @@ def test_cbla_tests_on_session_5_of_the_improvised_turns(recipe: str, name: str)
 
 
 @pytest.mark.parametrize(
-    "recipe", ["fg_cme-demo", "fg_cme-iemocap", "fg_cme-ravdess", "paper_inputs-demo"]
+    "recipe",
+    [
+        "fg_cme-demo",
+        "fg_cme-iemocap",
+        "fg_cme-iemocap-happy",
+        "fg_cme-ravdess",
+        "paper_inputs-demo",
+    ],
 )
 def test_fg_cme_reads_forty_log_filterbanks_of_whole_utterances(recipe: str) -> None:
     config = component(recipe, "acoustic", "fbank")
@@ -154,18 +161,35 @@ def test_fg_cme_reads_forty_log_filterbanks_of_whole_utterances(recipe: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("recipe", "name", "folds"),
+    ("recipe", "name", "labels", "folds"),
     [
-        ("fg_cme-demo", "session-fg_cme_one", None),
-        ("fg_cme-iemocap", "session-four", None),
-        ("fg_cme-ravdess", "random-four", 5),
-        ("paper_inputs-demo", "session-four", None),
-        ("paper_inputs-demo", "random-four", 5),
+        ("fg_cme-demo", "session-one", MERGED, None),
+        ("fg_cme-demo-released", "session-one", MERGED, None),
+        ("fg_cme-iemocap", "session-merged", MERGED, None),
+        ("fg_cme-iemocap-released", "session-merged", MERGED, None),
+        ("fg_cme-iemocap-happy", "session-four", FOUR, None),
+        ("fg_cme-ravdess", "random-four", FOUR, 5),
+        ("fg_cme-ravdess-released", "random-four", FOUR, 5),
+        ("paper_inputs-demo", "session-four", FOUR, None),
+        ("paper_inputs-demo", "random-four", FOUR, 5),
     ],
 )
-def test_fg_cme_merges_no_label(recipe: str, name: str, folds: int | None) -> None:
+def test_fg_cme_merges_excited_where_there_is_any(
+    recipe: str, name: str, labels: dict[str, str], folds: int | None
+) -> None:
     config = split_config(recipe, name)
-    assert config.labels == FOUR and config.folds == folds and config.styles is None
+    assert config.labels == labels and config.folds == folds and config.styles is None
+
+
+@pytest.mark.parametrize("corpus", ["demo", "iemocap", "ravdess"])
+def test_the_released_form_reads_what_the_release_reads(corpus: str) -> None:
+    recipe = f"fg_cme-{corpus}-released"
+    (experiment,) = recipes.read(recipe, FOLDER)["experiments"].values()
+    assert experiment["hyperparameters"] == {"form": "released"}
+    assert experiment["normalization"] == "none" and "train_embedding" not in experiment
+    config = component(recipe, "acoustic", experiment["acoustic"])
+    assert (config.window, config.sample_scale, config.max_frames) == ("povey", 1, 3000)
+    assert (config.num_mel_bins, config.frame_length, config.frame_shift) == (40, 0.025, 0.01)
 
 
 @pytest.mark.parametrize("recipe", ["cma-iemocap", "paper_inputs-demo"])

@@ -28,8 +28,9 @@ class Config:
 
     `low_frequency` and `preemphasis` of None stand for the convention's own (kaldi 20
     Hz and 0.97, librosa 0 Hz and 0); `high_frequency` of None for half the sampling
-    rate. `differences` appends that many orders of deltas (regression over two frames
-    to each side).
+    rate; `sample_scale`, by which samples in [-1, 1] are multiplied, for the
+    convention's own (kaldi 32768, librosa 1). `differences` appends that many orders of
+    deltas (regression over two frames to each side).
     """
 
     sampling_rate: int = Field(default=16000, gt=0)
@@ -41,6 +42,7 @@ class Config:
     low_frequency: float | None = Field(default=None, ge=0)
     high_frequency: float | None = Field(default=None, gt=0)
     preemphasis: float | None = Field(default=None, ge=0, lt=1)
+    sample_scale: float | None = Field(default=None, gt=0)
     differences: Literal[0, 1, 2] = 0
     max_frames: int | None = Field(default=None, ge=1)
 
@@ -61,12 +63,13 @@ def extract(
     low = config.low_frequency if config.low_frequency is not None else (20.0 if kaldi else 0.0)
     high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
     preemphasis = config.preemphasis if config.preemphasis is not None else (0.97 if kaldi else 0.0)
+    scale = config.sample_scale if config.sample_scale is not None else (32768 if kaldi else 1)
     energies = mel.mel_energies(
         waveform if kaldi else mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=not kaldi),
         shift,
         mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high),
-        scale=32768.0 if kaldi else 1.0,
+        scale=scale,
         preemphasis=preemphasis,
         remove_mean=kaldi,
     )

@@ -23,14 +23,16 @@ def speech_like(rate: int, seconds: float = 1.3) -> np.ndarray:
     return (loudness * (voice / 3 + 0.1 * generator.standard_normal(len(time)))).astype(np.float32)
 
 
-def kaldi(waveform: np.ndarray, rate: int, window: str, num_mel_bins: int) -> np.ndarray:
+def kaldi(
+    waveform: np.ndarray, rate: int, window: str, num_mel_bins: int, scale: float = 32768
+) -> np.ndarray:
     options = kaldi_native_fbank.FbankOptions()
     options.frame_opts.samp_freq = rate
     options.frame_opts.dither = 0
     options.frame_opts.window_type = window
     options.mel_opts.num_bins = num_mel_bins
     computer = kaldi_native_fbank.OnlineFbank(options)
-    computer.accept_waveform(rate, waveform * 32768)
+    computer.accept_waveform(rate, waveform * scale)
     computer.input_finished()
     return np.stack([computer.get_frame(i) for i in range(computer.num_frames_ready)])
 
@@ -58,6 +60,16 @@ def test_kaldi_convention_equals_kaldi_native_fbank(
     assert ours.shape == reference.shape
     np.testing.assert_allclose(ours, reference, atol=1e-3, rtol=0)
     assert np.median(np.abs(ours - reference)) < 1e-5
+
+
+def test_samples_may_stay_between_minus_one_and_one() -> None:
+    """As torchaudio's fbank of a loaded file: the floor of the logarithm is near."""
+    waveform = speech_like(16000) * np.float32(0.001)
+    config = fbank.Config(window="povey", num_mel_bins=40, sample_scale=1)
+    reference = kaldi(waveform, 16000, "povey", 40, scale=1)
+    ours = fbank.extract(waveform, 16000, config)
+    assert (reference == reference.min()).mean() > 0.01
+    np.testing.assert_allclose(ours, reference, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("rate", "num_mel_bins"), [(16000, 40), (8000, 32), (22050, 64)])
