@@ -17,6 +17,7 @@ Unit = Literal["frame", "sample"]
 TrainEmbedding = bool | Literal["released"]
 Measure = Literal["ua", "wa", "wa_ua"]
 Missing = Literal["fill", "drop"]
+Normalization = Literal["train", "none"]
 
 
 @checked
@@ -46,18 +47,20 @@ class System:
 
     needs: the inputs it reads. unit: what a step of its acoustic feature is, a frame of
     numbers or a sample of the waveform. embeddings: the modules of text/ that it is
-    defined on; empty where any serves. train_embedding: whether word vectors are
-    trained with the network; "released": in its released form. select: the measure by
-    which its paper chooses an epoch, `wa_ua` is 0.9 WA + 0.1 UA. missing: whether an
-    utterance without one of the inputs is fed with zeros in its place or dropped.
-    recipe: the published training. `__signature__` has its hyperparameters as keyword
-    arguments with the published values as defaults.
+    defined on; empty where any serves. normalization: "train" takes the mean of the
+    training frames from each feature and divides by their deviation. train_embedding:
+    whether word vectors are trained with the network; "released": in its released form.
+    select: the measure by which its paper chooses an epoch, `wa_ua` is 0.9 WA + 0.1 UA.
+    missing: whether an utterance without one of the inputs is fed with zeros in its
+    place or dropped. recipe: the published training. `__signature__` has its
+    hyperparameters as keyword arguments with the published values as defaults.
     """
 
     build: Callable[..., Any]
     needs: frozenset[Input]
     unit: Unit
     embeddings: tuple[str, ...]
+    normalization: Normalization
     train_embedding: TrainEmbedding
     select: Measure
     missing: Missing
@@ -84,6 +87,7 @@ def system(
     *needs: Input,
     unit: Unit = "frame",
     embeddings: tuple[str, ...] = (),
+    normalization: Normalization = "train",
     train_embedding: TrainEmbedding = False,
     select: Measure = "ua",
     missing: Missing = "fill",
@@ -116,6 +120,7 @@ def system(
             frozenset(needs),
             unit,
             embeddings,
+            normalization,
             train_embedding,
             select,
             missing,

@@ -58,6 +58,7 @@ RECIPE: dict[str, Any] = {
     "learning_rate": 1e-3,
     "batch_size": 64,
     "epochs": 20,
+    "normalization": "train",
 }
 L2 = 1e-4
 

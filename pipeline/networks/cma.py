@@ -39,6 +39,7 @@ RECIPE: dict[str, Any] = {
     "learning_rate": 1e-3,
     "batch_size": 32,
     "epochs": 20,
+    "normalization": "train",
 }
 
 

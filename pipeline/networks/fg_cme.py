@@ -67,6 +67,7 @@ RECIPE: dict[str, Any] = {
     "train_embedding": "released",
     "select": "wa_ua",
     "missing": "drop",
+    "normalization": "train",
 }
 
 

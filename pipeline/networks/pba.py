@@ -11,8 +11,7 @@ What the paper leaves open, decided for all systems (docs/DECISIONS.md says why)
   filling takes part in all that follows.
 - First weights are Keras's defaults ("the Keras framework was adopted"), but for LeNet,
   AlexNet and VGG: He's.
-- "BLSTM after the embedding layer" means the two after the Pconv blocks; `word_units`
-  puts one more right after the embedding.
+- "BLSTM after the embedding layer": the two after the Pconv blocks, and `word_units`.
 - The embedding layer looks up word2vec (CBOW) vectors, fitted on the training part.
 - `channels`: 64 of the stem, 64 and 128 filters of the two Bconv, kernel 3; pooling and
   convolutions keep the length, so widths grow 64 -> 128 -> 256.
@@ -79,6 +78,7 @@ RECIPE: dict[str, Any] = {
     "batch_size": 32,
     "epochs": 5000,
     "select": "wa",
+    "normalization": "train",
 }
 
 _BCNN: tuple[Stage, ...] = ("bconv1", "bconv2")

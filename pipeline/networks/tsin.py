@@ -58,6 +58,7 @@ RECIPE: dict[str, Any] = {
     "learning_rate_factor": 0.1,
     "batch_size": 64,
     "epochs": 80,
+    "normalization": "train",
 }
 
 

@@ -15,10 +15,11 @@ class Experiment:
     """One system on one corpus, with the inputs that it reads and no others.
 
     `hyperparameters` and `training` state what differs from the published system.
+    `normalization`: whether frames are normalised by the training part's moments.
     `train_embedding`: whether the vectors of the training words are trained with the
     network. `select`: the measure of validation that chooses the epoch. `missing`:
     whether an utterance without one of the inputs is fed with zeros in its place or
-    dropped. Each of these three is the system's own where it is not stated.
+    dropped. Each of these four is the system's own where it is not stated.
     """
 
     corpus: str
@@ -29,7 +30,7 @@ class Experiment:
     split: str
     seeds: tuple[int, ...] = (0,)
     max_words: int | None = Field(default=None, ge=1)
-    normalization: Literal["train", "none"] = "train"
+    normalization: Literal["train", "none"] | None = None
     train_embedding: bool | None = None
     select: Literal["ua", "wa", "wa_ua", "loss"] | None = None
     missing: Literal["fill", "drop"] | None = None
@@ -42,6 +43,11 @@ class Experiment:
         """The published system."""
         found: System = lookup.system(self.network)
         return found
+
+    @property
+    def normalized_by(self) -> str:
+        """What normalises frames: "train", the training part's moments, or "none"."""
+        return self.normalization or self.system.normalization
 
     @property
     def trains_embedding(self) -> bool:

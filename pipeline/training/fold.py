@@ -50,7 +50,7 @@ def train_fold(task: Task) -> Outcome:
         for utterance_id, label in rows[subset]
     }
     trained = experiment.trains_embedding
-    fitted = fit(inputs, kept["train"], experiment.normalization, trained)
+    fitted = fit(inputs, kept["train"], experiment.normalized_by, trained)
     widths = sizes(inputs, fitted, len(task.classes))
     examples = {
         subset: Examples(

@@ -18,7 +18,7 @@ def test_an_experiment_states_only_what_differs() -> None:
 
 def test_the_epoch_is_chosen_on_validation_unless_told_otherwise() -> None:
     chosen = Experiment(network="TSIN", **INPUTS)
-    assert (chosen.selected_by, chosen.normalization, chosen.seeds, chosen.device) == (
+    assert (chosen.selected_by, chosen.normalized_by, chosen.seeds, chosen.device) == (
         "ua",
         "train",
         (0,),
@@ -44,6 +44,16 @@ def test_systems_say_whether_their_word_vectors_are_trained(
     assert chosen.trains_embedding is trains
     for stated in (False, True):
         assert replace(chosen, train_embedding=stated).trains_embedding is stated
+
+
+def test_normalization_is_the_systems_own_unless_stated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = Experiment(network="TSIN", **INPUTS)
+    assert own.normalized_by == lookup.system("TSIN").normalization == "train"
+    assert Experiment(network="TSIN", normalization="none", **INPUTS).normalized_by == "none"
+    monkeypatch.setattr(lookup.system("TSIN"), "normalization", "none")
+    assert own.normalized_by == "none"
 
 
 def test_mistakes_name_the_section() -> None:
