@@ -115,7 +115,6 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "experiment": asdict(chosen),
         "recipe": asdict(chosen.recipe),
         "tokens": dict(params.corpora[chosen.corpus].tokens),
-        "train_embedding": chosen.trains_embedding,
         "select": chosen.selected_by,
         "measure": chosen.system.select,
     }

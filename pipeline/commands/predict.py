@@ -84,9 +84,7 @@ def predict(
         _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
         one_hot = "text" in settings and inputs.vectors is None and fitted.table is None
         lost = one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary)
-        if own.get("train_embedding") and not one_hot:
-            lost = fitted.table is None
-        if lost:
+        if lost or (own.get("train_embedding") and fitted.table is None):
             raise ConfigurationError(
                 f"{place / checkpoint.WEIGHTS} cannot be used: the vectors of its words are missing"
             )

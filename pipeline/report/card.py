@@ -49,6 +49,8 @@ def facts(experiment: Experiment) -> dict[str, str]:
         if settings.get(key) is not None:
             # An alignment has no single configuration: its chain stands in its name.
             found[heading] = settings[key] + _changes(checkpoint.get(key, {}).get("config"))
+    if checkpoint.get("train_embedding"):
+        found["words"] += ", vectors trained with the network"
     if recipe := checkpoint.get("recipe"):
         found["recipe"] = _recipe(recipe) + _changes(settings.get("training"), "changed: ")
     if experiment.validated:

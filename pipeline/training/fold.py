@@ -49,8 +49,10 @@ def train_fold(task: Task) -> Outcome:
         for subset in ("train", "valid")
         for utterance_id, label in rows[subset]
     }
-    trained = experiment.trains_embedding
-    fitted = fit(inputs, kept["train"], experiment.normalized_by, trained)
+    trains = experiment.trains_embedding
+    fitted = fit(inputs, kept["train"], experiment.normalized_by, trains)
+    # One-hot words have no table: the layer that reads them is trained anyway.
+    start = fitted.table if trains else None
     widths = sizes(inputs, fitted, len(task.classes))
     examples = {
         subset: Examples(
@@ -64,9 +66,8 @@ def train_fold(task: Task) -> Outcome:
     }
     torch.manual_seed(loop.stream(task.seed, task.fold, "initial"))
     network = experiment.system(widths, **experiment.hyperparameters).to(device)
-    # One-hot words have no table: the layer that reads them is trained anyway.
-    if trained and fitted.table is not None:
-        network = TrainedVectors(network, fitted.table).to(device)
+    if start is not None:
+        network = TrainedVectors(network, start).to(device)
     state = loop.train(task, network, examples, device)
     network.load_state_dict(state.best)
     if isinstance(network, TrainedVectors):
@@ -76,6 +77,7 @@ def train_fold(task: Task) -> Outcome:
         "fold": task.fold,
         "seed": task.seed,
         "epoch": state.best_epoch,
+        "train_embedding": start is not None,
         "validation": state.history[state.best_epoch - 1],
     }
     checkpoint.save(task.out, network, fitted, widths, {**task.description, **chosen})

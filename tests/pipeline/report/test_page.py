@@ -1,10 +1,12 @@
+import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.report import page
+from pipeline.report import card, page
 from pipeline.report.experiments import experiments
 
 VOID = {"meta", "link", "img", "br"}
@@ -155,3 +157,14 @@ def test_the_best_test_epoch_is_not_said_to_be_always_higher(workplace, tmp_path
     assert "always as high or higher" not in text
     assert "the other one can be lower" in text
     assert "75.0" in text and "70.0" in text
+
+
+def test_the_card_says_that_word_vectors_were_trained(workplace):
+    models, _ = workplace
+    (chosen,) = [item for item in experiments(models) if item.name == "fg_cme-demo"]
+    assert card.facts(chosen)["words"] == "word2vec"
+    for path in chosen.folder.rglob("checkpoint.json"):
+        described = json.loads(path.read_text()) | {"train_embedding": True}
+        path.write_text(json.dumps(described))
+    told = card.facts(replace(chosen))
+    assert told["words"] == "word2vec, vectors trained with the network"

@@ -1,5 +1,6 @@
 """Word vectors that are trained with the network."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def test_the_checkpoint_has_the_vectors_as_trained(
     made = trained(tmp_path / "trained", data, embedding)
     assert made["probabilities.parquet"] != frozen["probabilities.parquet"]
     assert made == trained(tmp_path / "again", data, embedding)
-    network, fitted, _ = checkpoint.load(tmp_path / "trained" / "out")
+    network, fitted, described = checkpoint.load(tmp_path / "trained" / "out")
+    assert described["train_embedding"] is True
     inputs = open_inputs(folders(data, embedding))
     rows = fold.read_fold(folders(data, embedding).split / "folds.parquet", 0)
     training = [item for item, _ in rows["train"]]
@@ -176,3 +178,4 @@ def test_one_hot_words_have_no_table_to_train(tmp_path: Path, data: Path) -> Non
     frozen = fabricated.train(tmp_path / "a", folders(data, "one_hot"))
     trained_too = fabricated.train(tmp_path / "b", folders(data, "one_hot"), train_embedding=True)
     assert frozen["checkpoint.safetensors"] == trained_too["checkpoint.safetensors"]
+    assert json.loads(trained_too["checkpoint.json"])["train_embedding"] is False
