@@ -113,8 +113,12 @@ class MaxPool1d(nn.Module):
         # gradients into NaN.
         floor = torch.finfo(x.dtype).min
         x = F.pad(x.masked_fill(~mask, floor), (0, 0, left, right), value=floor)
-        # Unlike max_pool1d, unfold and max have a deterministic gradient on CUDA.
-        pooled = x.unfold(1, self.kernel_size, self.stride)[:, :steps].max(dim=-1).values
+        if x.device.type == "cpu":
+            pooled = F.max_pool1d(x.transpose(1, 2), self.kernel_size, self.stride)
+            pooled = pooled.transpose(1, 2)[:, :steps]
+        else:
+            # Unlike max_pool1d, unfold and max have a deterministic gradient on CUDA.
+            pooled = x.unfold(1, self.kernel_size, self.stride)[:, :steps].max(dim=-1).values
         kept = length_mask(self.output_lengths(lengths), steps)[..., None]
         return pooled.masked_fill(~kept, 0.0)
 

@@ -38,6 +38,8 @@ class MaskedBatchNorm(nn.Module):
         if not self.training:
             return (self._normalize(flat) * mask[:, None]).view(x.shape)
         valid = mask.nonzero().squeeze(1)
+        if len(valid) == len(flat):
+            return self._normalize(flat).view(x.shape)
         rows = self._normalize(flat.index_select(0, valid))
         return torch.zeros_like(flat, dtype=rows.dtype).index_copy(0, valid, rows).view(x.shape)
 
