@@ -209,6 +209,42 @@ def table(
         )
 
 
+@app.command(
+    epilog="Example: serflow figures fg_cme --corpus ravdess --split random-four; "
+    "serflow figures cbla draws those of the demo"
+)
+def figures(
+    paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
+    corpus: Annotated[
+        str | None, typer.Option(help="The corpus of the experiments; default: the demo's.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only experiments on this split; default: those with most.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for PNG, SVG and CSV.")] = Path("figures"),
+    models: ModelsFolder = MODELS,
+    data: DataFolder = DATA,
+) -> None:
+    """The figures that a paper shows, from evaluated experiments: what is missing is
+    named with the command that makes it; exit code 1 when none could be drawn.
+    """
+    from pipeline.report import paper_figures
+
+    with _one_line():
+        chosen = corpus or paper_figures.demo_corpus(paper)
+        drawn = paper_figures.draw(paper, chosen, models, data, out, split)
+    if not paper_figures.FIGURES[paper]:
+        print(f"{paper} shows no figure of results beyond its tables: serflow table {paper}")
+        return
+    for picture in drawn.pictures:
+        print(f"drawn: {picture} (and .svg, .csv)")
+    for line in drawn.missing:
+        Console(stderr=True, soft_wrap=True).print(
+            f"[yellow]missing:[/] {escape(line)}", highlight=False
+        )
+    raise typer.Exit(0 if drawn.pictures else 1)
+
+
 @app.command(epilog="Example: serflow fetch glove-6b")
 def fetch(
     name: Annotated[str | None, typer.Argument(help="A resource; none lists them.")] = None,

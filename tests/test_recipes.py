@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "recipes"
 PAPERS = ("cbla", "cma", "fg_cme", "pba", "tsin")
 # The networks' recipes, by paper, where papers have several.
-TABLES = [name for name in recipes.names(FOLDER) if name.split("-", 1)[0] in PAPERS]
+TABLES = [
+    name
+    for name in recipes.names(FOLDER)
+    if name.split("-", 1)[0] in PAPERS and not name.endswith("-divisions")
+]
 INPUTS = ("paper_inputs-demo", "paper_inputs-demo_zh")
 
 FOUR = {"angry": "angry", "happy": "happy", "neutral": "neutral", "sad": "sad"}

@@ -1,14 +1,19 @@
-"""The charts of scores that the papers show, each drawn from numbers alone."""
+"""The charts of an experiment's scores, each drawn from numbers alone."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError
 from pipeline.report.drawing import COLOURS, GREY, INK, MARKERS, legend_above, sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NEIGHBOURS = 5  # t-SNE needs at least this many points
 BARS = 8  # as many as there are colours; more experiments have a panel for each class
@@ -106,9 +111,16 @@ def fold_bars(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def tsne(
     path: Path, vectors: NDArray[Any], labels: Sequence[str], classes: Sequence[str], seed: int = 0
 ) -> None:
-    """t-SNE of utterance vectors (num_utterances, dim), coloured by true class (FG-CME
-    fig. 2, TSIN figs. 5-7).
-    """
+    """t-SNE of utterance vectors (num_utterances, dim), coloured by true class."""
+    points = tsne_points(vectors, seed)
+    with sheet(path, 4.8, 4.6) as figure:
+        axes = figure.subplots()
+        scatter(axes, points, labels, classes)
+        legend_above(axes, len(classes))
+
+
+def tsne_points(vectors: NDArray[Any], seed: int = 0) -> NDArray[np.float32]:
+    """Utterance vectors (num_utterances, dim) in the plane, (num_utterances, 2)."""
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -120,21 +132,24 @@ def tsne(
     reduction = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
     # One thread: sums do not change with the number of cores, small sets are faster.
     with threadpool_limits(1):
-        points = reduction.fit_transform(np.asarray(vectors, dtype=np.float32))
-    with sheet(path, 4.8, 4.6) as figure:
-        axes = figure.subplots()
-        for index, name in enumerate(classes):
-            mine = points[np.array([label == name for label in labels])]
-            look: dict[str, Any] = {
-                "color": COLOURS[index % len(COLOURS)],
-                "marker": MARKERS[index % len(MARKERS)],
-                "label": name,
-            }
-            axes.scatter(mine[:, 0], mine[:, 1], s=14, alpha=0.75, lw=0, **look)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(True)
-        legend_above(axes, len(classes))
+        return np.asarray(reduction.fit_transform(np.asarray(vectors, dtype=np.float32)))
+
+
+def scatter(
+    axes: Axes, points: NDArray[Any], labels: Sequence[str], classes: Sequence[str]
+) -> None:
+    """Points (num_utterances, 2) in the colour and the shape of their class."""
+    for index, name in enumerate(classes):
+        mine = points[np.array([label == name for label in labels])]
+        look: dict[str, Any] = {
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[index % len(MARKERS)],
+            "label": name,
+        }
+        axes.scatter(mine[:, 0], mine[:, 1], s=14, alpha=0.75, lw=0, **look)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
 
 
 def class_bars(path: Path, scores: Mapping[str, Mapping[str, float]], label: str = "F1") -> None:

@@ -29,6 +29,7 @@ def error_of(result: Result) -> str:
 COMMANDS = (
     "predict",
     "explain",
+    "figures",
     "doctor",
     "results",
     "use",

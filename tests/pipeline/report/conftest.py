@@ -160,3 +160,11 @@ def workplace(tmp_path):
 def aligned() -> dict[str, Any]:
     """metrics.json of an align stage where all went well but one utterance."""
     return ALIGNED
+
+
+@pytest.fixture
+def text_in_svg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SVG files keep text as text and say which names were drawn."""
+    import matplotlib
+
+    monkeypatch.setitem(matplotlib.rcParamsDefault, "svg.fonttype", "none")
