@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.batch import Batch, Example, collate
-from pipeline.training import checkpoint, fold, loop
-from pipeline.training.fitted import fit
+from pipeline.training import checkpoint, dataset, fold, loop
+from pipeline.training.fitted import Fitted, fit
 from pipeline.training.inputs import Folders, open_inputs
 from pipeline.training.word_vectors import TrainedVectors
 from tests.resources import fabricated
@@ -71,6 +71,16 @@ def test_known_words_are_looked_up_and_unknown_ones_keep_their_vector() -> None:
     assert network.vectors.grad is not None
     assert network.vectors.grad.tolist() == [[2.0] * 3, [1.0] * 3]
     assert np.array_equal(TABLE, np.arange(6).reshape(2, 3)), "the table that it starts from stays"
+
+
+def test_a_word_that_training_did_not_see_keeps_the_vector_of_the_file() -> None:
+    fitted = Fitted(None, None, ("no", "yes"), TABLE)
+    words, given = ("yes", "rain", "no"), np.full((3, 3), 9, np.float32)
+    for vectors, unseen in ((given, 9.0), (None, 0.0)):
+        made = dataset.make_example("u", None, fitted, None, None, words, vectors, None, None)
+        assert made.words is not None and made.word_ids is not None
+        assert made.word_ids.tolist() == [2, 0, 1]
+        assert made.words.tolist() == [[3, 4, 5], [unseen] * 3, [0, 1, 2]]
 
 
 def test_the_penalty_on_weights_leaves_vectors_alone() -> None:
