@@ -9,10 +9,9 @@ What the paper leaves open, decided for all systems (docs/DECISIONS.md says why)
 - The stem is a convolution (kernel 3), LeakyReLU, and the means of 25 equal parts. A
   text is filled with zero vectors to 50 words: its parts are pairs of words, and the
   filling takes part in all that follows.
-- First weights are Keras's defaults ("the Keras framework was adopted"), but for LeNet,
-  AlexNet and VGG: He's.
+- First weights are Keras's ("the framework"), He's in LeNet, AlexNet and VGG.
 - "BLSTM after the embedding layer": the two after the Pconv blocks, and `word_units`.
-- The embedding layer looks up word2vec (CBOW) vectors, fitted on the training part.
+- The embedding layer starts from CBOW vectors of the training part and is trained.
 - `channels`: 64 of the stem, 64 and 128 filters of the two Bconv, kernel 3; pooling and
   convolutions keep the length, so widths grow 64 -> 128 -> 256.
 - BCNN puts an ordinary convolution where Pconv has the depthwise-separable one.
@@ -77,6 +76,7 @@ RECIPE: dict[str, Any] = {
     "nesterov": True,
     "batch_size": 32,
     "epochs": 5000,
+    "train_embedding": True,
     "select": "wa",
     "normalization": "train",
 }
