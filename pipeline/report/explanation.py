@@ -66,9 +66,9 @@ def explain(utterance_id: str, model: Path, data: Path) -> dict[str, Any]:
             f"no fold of {model} tested {utterance_id!r}{_why_not(utterance_id, model, data)}"
         )
     inputs = _open(experiment, data)
+    filled = _filled(experiment, inputs, utterance_id)
     tested = _tested(testing, utterance_id, inputs)
     spans, alignment = _spans(utterance, experiment, data)
-    frames = None if inputs.acoustic is None else inputs.acoustic.length(utterance_id)
     found: dict[str, Any] = {
         "utterance_id": utterance_id,
         "model": str(model),
@@ -78,6 +78,7 @@ def explain(utterance_id: str, model: Path, data: Path) -> dict[str, Any]:
         "folds": tested.folds,
         "seeds": tested.seeds,
         "probabilities": tested.probabilities,
+        "filled": filled,
         "alignment": alignment,
         "words": [
             {"word": word, "start": span and span.start, "end": span and span.end, "weights": {}}
@@ -99,10 +100,10 @@ def explain(utterance_id: str, model: Path, data: Path) -> dict[str, Any]:
         axes = key.split("/")[1:]
         if axes == ["words"]:
             _give(units, key, [round(float(value), 6) for value in values])
-        elif timing is not None and frames is not None:
+        elif timing is not None:
             if axes == ["frames"]:
                 found.setdefault("frames", {})[key] = _curve(values, timing)
-                _give(found["words"], key, _on_words(values, spans, timing, frames))
+                _give(found["words"], key, _on_words(values, spans, timing))
             else:
                 _give(units, key, [_attended(row, timing) for row in values])
     return found
@@ -164,14 +165,21 @@ def _open(experiment: Experiment, data: Path) -> Inputs:
     return open_inputs(places)
 
 
-def _tested(places: Sequence[Path], utterance_id: str, inputs: Inputs) -> _Tested:
+def _filled(experiment: Experiment, inputs: Inputs, utterance_id: str) -> str | None:
+    """The inputs that the system reads as zeros, because the utterance has none."""
     missing = lacking(inputs, [utterance_id])
-    settings = checkpoint.read_description(places[0] / checkpoint.DESCRIPTION)["experiment"]
-    if missing and not Experiment(**settings).fills:
+    if not missing:
+        return None
+    detail = missing[utterance_id].detail
+    if not experiment.fills:
         raise ConfigurationError(
-            f"{utterance_id} has no {missing[utterance_id].detail} any more, which the test of the "
-            "model had: `dvc repro` brings data and models in step"
+            f"{utterance_id} has no {detail} any more, which it had when the model was tested: "
+            "`dvc repro` brings data and models in step"
         )
+    return detail
+
+
+def _tested(places: Sequence[Path], utterance_id: str, inputs: Inputs) -> _Tested:
     folds, seeds, outputs, weights, meaning = [], [], [], [], ""
     for place in places:
         network, fitted, described = checkpoint.load(place)
@@ -247,14 +255,14 @@ def _give(units: Sequence[dict[str, Any]], key: str, values: Iterable[Any]) -> N
 
 
 def _on_words(
-    values: NDArray[Any], spans: Sequence[WordSpan | None], timing: FrameTiming, frames: int
+    values: NDArray[Any], spans: Sequence[WordSpan | None], timing: FrameTiming
 ) -> list[float]:
     """The sum of a frame weight over each word's frames; [] without word times."""
     placed = [span for span in spans if span is not None]
     if len(placed) < len(spans):
         return []
     starts, ends = [span.start for span in placed], [span.end for span in placed]
-    bounds = segment_bounds(starts, ends, timing, frames)
+    bounds = segment_bounds(starts, ends, timing, len(values))
     return [round(float(values[first:past].sum()), 6) for first, past in bounds]
 
 

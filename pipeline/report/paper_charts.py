@@ -128,7 +128,9 @@ def _bars(
                 look["color"] = "white" if inside else INK
                 axes.text(place, 2 if inside else value + 2, f"{value:.0f}", **look)
     axes.set_xticks(range(len(groups)), groups)
-    axes.set_xlim(-0.6, len(groups) - 0.4)
+    # As wide as three groups at least: one group's bars would fill the panel.
+    middle, half = (len(groups) - 1) / 2, max(len(groups), 3) / 2 + 0.1
+    axes.set_xlim(middle - half, middle + half)
     axes.set_ylim(0, 108)
     axes.set_yticks([0, 25, 50, 75, 100])
     axes.grid(axis="x", visible=False)

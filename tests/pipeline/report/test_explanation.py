@@ -140,6 +140,26 @@ def test_without_word_times_frames_are_not_given_to_words(copied: Path) -> None:
         assert item["start"] is None and set(item["weights"]) == {"attention/words"}
 
 
+def test_an_input_fed_with_zeros_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fabricated.run_serially(monkeypatch)
+    experiment = fabricated.experiment(missing="fill", training={"epochs": 1})
+    places = fabricated.write_inputs(tmp_path / "data", experiment)
+    path = tmp_path / "data" / "spans" / "made" / "made" / "spans.parquet"
+    rows = [row for row in pq.read_table(path).to_pylist() if row["utterance_id"] != TESTED]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    task = fabricated.task(tmp_path, experiment, places)
+    fold.train_fold(replace(task, out=folders.fold(tmp_path / "models", "gates", 0, 0)))
+    found = explain(tmp_path, "gates")
+    assert found["filled"] == "word alignment" and found["alignment"] is None
+    assert all(len(item["weights"]) == 2 for item in found["words"])
+    place = folders.fold(tmp_path / "models", "gates", 0, 0) / "checkpoint.json"
+    described = json.loads(place.read_text())
+    described["experiment"]["missing"] = "drop"
+    place.write_text(json.dumps(described))
+    with pytest.raises(ConfigurationError, match="has no word alignment any more"):
+        explain(tmp_path, "gates")
+
+
 def test_a_system_without_weights_says_so(built: Path) -> None:
     found = explain(built, "plain")
     assert found["weights"] is None
