@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 from pipeline import folders, text
 from pipeline.batch import collate
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import FrameTiming, Utterance, WordSpan
+from pipeline.report import weights_in_time
+from pipeline.schema import Utterance, WordSpan
 from pipeline.tables import read_rejections, read_spans, read_table, read_utterances
 from pipeline.training import checkpoint, dataset
 from pipeline.training.experiment import Experiment
 from pipeline.training.inputs import Folders, Inputs, lacking, open_inputs
-from pipeline.training.segments import segment_bounds
 
 Weights = dict[str, NDArray[np.float64]]
 
-STEP = 0.01  # s: the finest that weights over frames are told in
-HELD = 0.5  # of a word's attention lies in the span that is told
 # Between what a fold computed when it was tested and what it computes here.
 TOLERANCE = 0.01
 
@@ -102,10 +100,10 @@ def explain(utterance_id: str, model: Path, data: Path) -> dict[str, Any]:
             _give(units, key, [round(float(value), 6) for value in values])
         elif timing is not None:
             if axes == ["frames"]:
-                found.setdefault("frames", {})[key] = _curve(values, timing)
-                _give(found["words"], key, _on_words(values, spans, timing))
+                found.setdefault("frames", {})[key] = weights_in_time.curve(values, timing)
+                _give(found["words"], key, weights_in_time.on_words(values, spans, timing))
             else:
-                _give(units, key, [_attended(row, timing) for row in values])
+                _give(units, key, [weights_in_time.attended(row, timing) for row in values])
     return found
 
 
@@ -252,50 +250,3 @@ def _give(units: Sequence[dict[str, Any]], key: str, values: Iterable[Any]) -> N
     """Puts one value on each unit; a unit that the network was not shown gets none."""
     for unit, value in zip(units, values, strict=False):
         unit["weights"][key] = value
-
-
-def _on_words(
-    values: NDArray[Any], spans: Sequence[WordSpan | None], timing: FrameTiming
-) -> list[float]:
-    """The sum of a frame weight over each word's frames; [] without word times."""
-    placed = [span for span in spans if span is not None]
-    if len(placed) < len(spans):
-        return []
-    starts, ends = [span.start for span in placed], [span.end for span in placed]
-    bounds = segment_bounds(starts, ends, timing, len(values))
-    return [round(float(values[first:past].sum()), 6) for first, past in bounds]
-
-
-def _curve(values: NDArray[Any], timing: FrameTiming) -> dict[str, Any]:
-    """Frame weights over time; samples and very short frames are summed to STEP."""
-    shift = timing.frame_shift
-    together = max(1, round(STEP / shift)) if shift else 1
-    sums = np.add.reduceat(values, np.arange(0, len(values), together))
-    return {
-        "first_center": round(timing.first_center + (together - 1) / 2 * shift, 6),
-        "shift": round(together * shift, 6),
-        "values": [round(float(value), 6) for value in sums],
-    }
-
-
-def _attended(row: NDArray[Any], timing: FrameTiming) -> dict[str, float] | None:
-    """The shortest stretch of time that holds half of a word's weights over frames;
-    None for a word without any.
-    """
-    total = float(row.sum())
-    if total <= 0:
-        return None
-    sums = np.concatenate([[0.0], np.cumsum(row / total)])
-    # The first end for each start from which at least HELD lies between.
-    ends = np.searchsorted(sums, sums[:-1] + HELD - 1e-9)
-    first = int(np.argmin(np.where(ends < len(sums), ends - np.arange(len(row)), len(sums))))
-    past = int(ends[first])
-
-    def edge(frame: int) -> float:
-        return max(0.0, timing.first_center + (frame - 0.5) * timing.frame_shift)
-
-    return {
-        "start": round(edge(first), 4),
-        "end": round(edge(past), 4),
-        "held": round(float(sums[past] - sums[first]), 6),
-    }

@@ -16,7 +16,7 @@ from pipeline import cli, folders, tables
 from pipeline.batch import collate
 from pipeline.lookup import ConfigurationError
 from pipeline.report import explanation
-from pipeline.schema import FrameTiming, Rejection
+from pipeline.schema import Rejection
 from pipeline.training import Experiment, checkpoint, dataset, fold
 from pipeline.training.inputs import Folders, open_inputs
 from tests.resources import fabricated
@@ -165,29 +165,6 @@ def test_a_system_without_weights_says_so(built: Path) -> None:
     assert found["weights"] is None
     assert found["reason"] == "T_BL has no attention, gates or alignment of its own"
     assert all(item["weights"] == {} for item in found["words"])
-
-
-def test_the_span_of_a_word_is_the_shortest_that_holds_half(built: Path) -> None:
-    generator = np.random.default_rng(0)
-    timing = FrameTiming(0.02, 0.01, 0.01)
-    for size in (1, 2, 5, 30):
-        row = generator.random(size) ** 3
-        told = explanation._attended(row, timing)
-        assert told is not None
-        sums = {
-            (first, past): row[first:past].sum() / row.sum()
-            for first in range(size)
-            for past in range(first + 1, size + 1)
-        }
-        shortest = min(past - first for (first, past), held in sums.items() if held >= 0.5)
-        first, past = round((told["start"] - 0.005) * 100), round((told["end"] - 0.005) * 100)
-        assert past - first == shortest and sums[first, past] == pytest.approx(told["held"])
-    assert explanation._attended(np.zeros(4), timing) is None
-
-
-def test_samples_are_summed_to_hundredths_of_a_second() -> None:
-    told = explanation._curve(np.full(500, 1 / 500), FrameTiming(0, 1 / 8000, 0))
-    assert told["shift"] == 0.01 and told["values"] == [0.16] * 6 + [0.04]
 
 
 def test_mistakes_say_what_to_do(copied: Path) -> None:
