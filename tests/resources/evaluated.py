@@ -32,9 +32,10 @@ def add(
     folds: int = 1,
     n: int = 40,
     old: bool = False,
+    **further: Any,
 ) -> dict[str, Any]:
     """An evaluated experiment as far as the figures read it; `old` knows no training
-    accuracy. Returns its metrics.
+    accuracy, `further` are settings. Returns its metrics.
     """
     generator = np.random.default_rng(len(name) + sum(map(ord, network)))
     scores = {
@@ -45,7 +46,7 @@ def add(
         "n": n,
     }
     folder = root / "models" / name
-    settings = {"corpus": corpus, "network": network, "split": split}
+    settings = {"corpus": corpus, "network": network, "split": split, **further}
     tables.write_json(folder / "folds" / "experiment.json", {"name": name, "experiment": settings})
     tables.write_json(folder / "metrics.json", scores)
     lines = ["seed,fold,n,epoch,wa,ua"]

@@ -73,11 +73,8 @@ def test_every_figure_is_drawn_and_twice_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("number", [1, 8, 9, 20])
-def test_class_bars_show_every_experiment(tmp_path, monkeypatch, number):
-    # Text is kept as text, so that the file says which names were drawn.
-    import matplotlib
-
-    monkeypatch.setitem(matplotlib.rcParamsDefault, "svg.fonttype", "none")
+@pytest.mark.usefixtures("text_in_svg")
+def test_class_bars_show_every_experiment(tmp_path, number):
     charts.class_bars(tmp_path / "classes.png", scores(number))
     drawn = (tmp_path / "classes.svg").read_text(encoding="utf-8")
     assert all(f">experiment-{index}<" in drawn for index in range(number))

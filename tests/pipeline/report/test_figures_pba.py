@@ -31,8 +31,10 @@ def test_curves_scores_and_divisions_of_pba(tmp_path: Path) -> None:
     half = [(0, subset, f"{subset}{i}") for subset in ("train", "valid", "test") for i in range(10)]
     add_division(tmp_path, "ratio-532", [*half, *((0, "train", f"w{i}") for i in range(7))])
     add(tmp_path, "pba-532", "PBA_1_Pconv", "ratio-532", "demo_zh", LABELS["pba"])
+    add(tmp_path, "a", "PBA_1_Pconv", "ratio-532", "demo_zh", LABELS["pba"], training="other")
     rows = read(drawn(tmp_path, "pba", "demo_zh"), "fig9_divisions")
     assert [row["division"] for row in rows] == ["7:2:1", "5:3:3"]
+    assert [row["experiment"] for row in rows] == ["t-PBA_1_Pconv", "pba-532"]
     # At the epoch that the folds chose, the second of three.
     assert float(rows[1]["training_wa"]) == pytest.approx(20)
     assert float(rows[0]["validation_wa"]) == pytest.approx(70)
