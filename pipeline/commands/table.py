@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from pipeline.commands import recipes
 from pipeline.lookup import ConfigurationError
@@ -48,6 +47,8 @@ def regenerate(
                 "done stays"
             )
     made = tables.table(paper, corpus.split("-", 1)[0], models)
-    Console().print(Markdown(table_formats.markdown(made, practice)))
+    console = Console()
+    for part in table_formats.for_terminal(made, practice):
+        console.print(part, highlight=False, markup=False)
     for path in table_formats.write(made, out, practice):
-        Console().print(f"written: {path}", highlight=False)
+        console.print(f"written: {path}", highlight=False)

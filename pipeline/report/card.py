@@ -60,8 +60,8 @@ def facts(experiment: Experiment) -> dict[str, str]:
         epoch = f"the last, {metrics['epoch_mean']:.0f}: no validation"
     found |= {
         "epoch": epoch,
-        "tested": f"{metrics['n']} utterances, {count_of(metrics['folds'], 'fold')}, "
-        + count_of(metrics["seeds"], "seed"),
+        "tested": f"{metrics['n']} utterances{_filled(metrics.get('filled', 0))}, "
+        f"{count_of(metrics['folds'], 'fold')}, " + count_of(metrics["seeds"], "seed"),
         "interval": f"bootstrap over {bootstrap['units']} {bootstrap['resampled']}, "
         f"{bootstrap['resamples']} draws",
     }
@@ -73,6 +73,10 @@ def facts(experiment: Experiment) -> dict[str, str]:
 def count_of(number: int, noun: str) -> str:
     """'1 fold', '5 folds'."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _filled(number: int) -> str:
+    return f" ({number} without an input, fed with zeros)" if number else ""
 
 
 def measure_of(name: str) -> str:

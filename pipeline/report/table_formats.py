@@ -2,8 +2,11 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.table import Table
 
 from pipeline.report.experiments import is_synthetic
 from pipeline.report.stated import published
@@ -39,6 +42,24 @@ def markdown(made: PaperTable, practice: Practice = "honest") -> str:
         text += "> Synthetic speech: the scores show that everything runs, and nothing else.\n\n"
     text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     return text + f"\n\n{_note(made, practice)}\n"
+
+
+def for_terminal(made: PaperTable, practice: Practice = "honest") -> Iterator[Table | str]:
+    """A table for each measure, narrow enough for a terminal, and the note."""
+    if is_synthetic(made.corpus):
+        yield "Synthetic speech: the scores show that everything runs, and nothing else."
+    headings = _columns(made, practice)
+    for number, name in enumerate(made.metrics):
+        table = Table(title=f"{made.paper} on {made.corpus}: {name}", box=SIMPLE, pad_edge=False)
+        table.add_column("system", no_wrap=True)
+        table.add_column("split", overflow="fold")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        for line in made.lines:
+            cells = _cells(line, practice)[number * len(headings) : (number + 1) * len(headings)]
+            table.add_row(_label(made, line), line.split, *cells)
+        yield table
+    yield _note(made, practice)
 
 
 def comma_separated(made: PaperTable, practice: Practice = "honest") -> str:

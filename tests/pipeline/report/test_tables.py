@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from pipeline import lookup
 from pipeline.evaluation.metrics import evaluate_experiment
@@ -128,6 +130,12 @@ def test_both_practices_stand_side_by_side(tmp_path):
     cells = "| 72 | 60.0 [55.0, 65.0] | 50.0 [65.0, 75.0] | 80.0 [70.0, 90.0] |"
     assert f"| FG_CME | random-four {cells}" in text
     assert "| MHA_m | random-four | 61.5 | 55.0 [50.0, 60.0] | – | – |" in text
+    console = Console(width=80, record=True, file=io.StringIO())
+    for part in table_formats.for_terminal(table, "both"):
+        console.print(part, markup=False)
+    printed = console.export_text()
+    assert "fg_cme on ravdess: wa" in printed and "fg_cme on ravdess: ua" in printed
+    assert "AttnFusion_m" in printed and "…" not in printed
     published = table_formats.markdown(table, "published")
     assert "| FG_CME | random-four | 72 | 50.0 [65.0, 75.0] | 80.0 [70.0, 90.0] |" in published
     assert "without validation" in published and "inner validation" not in published
