@@ -232,7 +232,8 @@ def figures(
 
     with _one_line():
         chosen = corpus or paper_figures.demo_corpus(paper)
-        drawn = paper_figures.draw(paper, chosen, models, data, out, split)
+        origin = paper_figures.sources(paper, chosen, models, data, split)
+        drawn = paper_figures.draw(origin, out)
     if not paper_figures.FIGURES[paper]:
         print(f"{paper} shows no figure of results beyond its tables: serflow table {paper}")
         return

@@ -35,15 +35,10 @@ def demo_corpus(paper: str) -> str:
     return "demo_zh" if paper == "pba" else "demo"
 
 
-def draw(
-    paper: str, corpus: str, models_root: Path, data_root: Path, out: Path, split: str | None = None
-) -> Drawn:
-    """Draws a paper's figures from the experiments below models/ into
-    out/<paper>-<corpus>/; `split` leaves out those on other splits.
-
-    A figure that cannot be drawn, or not as a whole, has a line that says what is
-    missing and which command makes it.
-    """
+def sources(
+    paper: str, corpus: str, models_root: Path, data_root: Path, split: str | None = None
+) -> Sources:
+    """What a paper's figures are drawn from; `split` leaves out other splits."""
     stated = published(paper)
     known = [item.corpus for item in stated]
     reference = corpus if corpus in known else known[0]
@@ -52,13 +47,21 @@ def draw(
         for item in experiments(models_root)
         if item.corpus == corpus and split in (None, item.split)
     ]
-    of_corpus = [item for item in stated if item.corpus == reference]
-    sources = Sources(paper, corpus, found, of_corpus, data_root)
+    beside = [item for item in stated if item.corpus == reference]
+    return Sources(paper, corpus, found, beside, data_root)
+
+
+def draw(origin: Sources, out: Path) -> Drawn:
+    """Draws a paper's figures into out/<paper>-<corpus>/.
+
+    A figure that cannot be drawn, or not as a whole, has a line that says what is
+    missing and which command makes it.
+    """
     pictures, missing = [], []
-    for name, drawing in FIGURES[paper].items():
-        path = out / f"{paper}-{corpus}" / f"{name}.png"
+    for name, drawing in FIGURES[origin.paper].items():
+        path = out / f"{origin.paper}-{origin.corpus}" / f"{name}.png"
         try:
-            lines = drawing(sources, path)
+            lines = drawing(origin, path)
             pictures.append(path)
         except (ConfigurationError, FileNotFoundError) as error:
             lines = [str(error)]

@@ -13,7 +13,8 @@ from PIL import Image
 
 from pipeline import folders, tables
 from pipeline.report import figures
-from pipeline.report.paper_figures import Drawn, draw
+from pipeline.report.paper_figures import Drawn, draw, sources
+from pipeline.report.paper_sources import Sources
 
 LABELS = {
     "cbla": ["anger", "excited", "neutral", "sad"],
@@ -75,8 +76,12 @@ def add_division(root: Path, split: str, rows: Sequence[tuple[int, str, str]]) -
     pq.write_table(pa.table(table), place / "folds.parquet")
 
 
-def drawn(root: Path, paper: str, corpus: str = "demo", **options: Any) -> Drawn:
-    return draw(paper, corpus, root / "models", root / "data", root / "out", **options)
+def sources_of(root: Path, paper: str, corpus: str = "demo", split: str | None = None) -> Sources:
+    return sources(paper, corpus, root / "models", root / "data", split)
+
+
+def drawn(root: Path, paper: str, corpus: str = "demo") -> Drawn:
+    return draw(sources_of(root, paper, corpus), root / "out")
 
 
 def read(made: Drawn, name: str) -> list[dict[str, str]]:

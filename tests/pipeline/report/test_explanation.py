@@ -45,18 +45,19 @@ EXPERIMENTS = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """data/ and models/ with two folds and two seeds of each experiment."""
+    """data/ and models/ with two seeds of the fold that tests the utterance, and of one
+    experiment the fold that trains on it.
+    """
     root = tmp_path_factory.mktemp("explained")
     with pytest.MonkeyPatch.context() as monkeypatch:
         fabricated.run_serially(monkeypatch)
         fabricated.write_inputs(root / "data", EXPERIMENTS["gates"])
     for name, experiment in EXPERIMENTS.items():
-        for number in (0, 1):
-            for seed in (0, 1):
-                places = Folders.of(experiment, root / "data")
-                task = fabricated.task(root, experiment, places, number, seed)
-                out = folders.fold(root / "models", name, seed, number)
-                fold.train_fold(replace(task, out=out, scratch=root / "scratch" / out.name / name))
+        for number, seed in [(0, 0), (0, 1), *([(1, 0)] if name == "gates" else [])]:
+            places = Folders.of(experiment, root / "data")
+            task = fabricated.task(root, experiment, places, number, seed)
+            out = folders.fold(root / "models", name, seed, number)
+            fold.train_fold(replace(task, out=out, scratch=root / "scratch" / out.name / name))
         settings = {"corpus": "made", "network": experiment.network, "split": "made"}
         described = folders.trained(root / "models", name) / "experiment.json"
         tables.write_json(described, {"name": name, "experiment": settings})

@@ -5,7 +5,10 @@ import pytest
 
 from pipeline import splits
 from pipeline.commands import recipes
-from tests.resources.evaluated import LABELS, add, add_division, drawn, read
+from pipeline.lookup import ConfigurationError
+from pipeline.report.figures_pba import divisions
+from pipeline.report.paper_figures import Drawn
+from tests.resources.evaluated import LABELS, add, add_division, drawn, read, sources_of
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -26,13 +29,15 @@ def test_curves_scores_and_divisions_of_pba(tmp_path: Path) -> None:
     assert "folds.parquet is missing" in made.missing[1]
     whole = [(0, "train", f"u{i}") for i in range(28)] + [(0, "valid", f"v{i}") for i in range(8)]
     add_division(tmp_path, "ratio", [*whole, *((0, "test", f"t{i}") for i in range(4))])
-    made = drawn(tmp_path, "pba", "demo_zh")
-    assert "1 divisions of PBA_1_Pconv: `serflow use pba-demo_zh-divisions`" in made.missing[1]
+    path = tmp_path / "divisions.png"
+    with pytest.raises(ConfigurationError, match="1 divisions of PBA_1_Pconv: `serflow use pba-d"):
+        divisions(sources_of(tmp_path, "pba", "demo_zh"), path)
     half = [(0, subset, f"{subset}{i}") for subset in ("train", "valid", "test") for i in range(10)]
     add_division(tmp_path, "ratio-532", [*half, *((0, "train", f"w{i}") for i in range(7))])
     add(tmp_path, "pba-532", "PBA_1_Pconv", "ratio-532", "demo_zh", LABELS["pba"])
     add(tmp_path, "a", "PBA_1_Pconv", "ratio-532", "demo_zh", LABELS["pba"], training="other")
-    rows = read(drawn(tmp_path, "pba", "demo_zh"), "fig9_divisions")
+    assert divisions(sources_of(tmp_path, "pba", "demo_zh"), path) == []
+    rows = read(Drawn([path], []), "divisions")
     assert [row["division"] for row in rows] == ["7:2:1", "5:3:3"]
     assert [row["experiment"] for row in rows] == ["t-PBA_1_Pconv", "pba-532"]
     # At the epoch that the folds chose, the second of three.

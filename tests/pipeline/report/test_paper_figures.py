@@ -9,7 +9,7 @@ from pipeline.lookup import ConfigurationError
 from pipeline.report import paper_figures, stated
 from pipeline.report.figures_cbla import MULTIMODAL, UNIMODAL
 from pipeline.report.figures_fg_cme import ABLATIONS
-from tests.resources.evaluated import FOUR, LABELS, add, drawn, give_vectors, read
+from tests.resources.evaluated import FOUR, LABELS, add, drawn, give_vectors, read, sources_of
 
 
 def test_recall_of_all_eleven_systems_of_cbla(tmp_path: Path, text_in_svg: None) -> None:
@@ -55,14 +55,14 @@ def test_systems_are_compared_on_one_split_and_of_one_table(tmp_path: Path) -> N
     add(tmp_path, "alone", "T_BL", "session-cbla", n=50)
     add(tmp_path, "elsewhere", "S_CNN", "random", n=500)
 
-    def experiments_of(**options: Any) -> set[str]:
-        return {row["experiment"] for row in read(drawn(tmp_path, "cbla", **options), figure)}
+    def picked(split: str | None = None, **options: str) -> set[str]:
+        chosen, _ = sources_of(tmp_path, "cbla", split=split).pick(UNIMODAL, **options)
+        return {item.name for item in chosen.values()}
 
-    figure = "fig5_recall_unimodal"
-    assert experiments_of() == {"table-T_BL", "table-T_LSTM"}
-    assert experiments_of(split="random") == {"elsewhere"}
+    assert picked() == {"table-T_BL", "table-T_LSTM"}
+    assert picked("random") == picked(protocol="random") == {"elsewhere"}
     unvalidated = {"table-T_BL-published", "table-T_LSTM-published"}
-    assert experiments_of(split="session-cbla-published") == unvalidated
+    assert picked("session-cbla-published") == unvalidated
 
 
 def test_the_papers_practice_is_named_in_the_title(tmp_path: Path, text_in_svg: None) -> None:
