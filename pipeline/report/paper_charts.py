@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Sequence[float | None]]
 PUBLISHED = "published"
 SUBSETS = {"train": "--", "valid": "-"}  # lines of the two
+DARK = 3  # so many of the colours, the first ones, need white letters
 COLUMN = 5.4  # inches: half of it is legible at the width of a printed column
 
 
@@ -125,7 +126,7 @@ def _bars(
                 # At the foot of the bar, where no stroke crosses it; over a short one.
                 inside = value > 12
                 look: dict[str, Any] = {"ha": "center", "size": 7}
-                look["color"] = "white" if inside else INK
+                look["color"] = "white" if inside and index < DARK else INK
                 axes.text(place, 2 if inside else value + 2, f"{value:.0f}", **look)
     axes.set_xticks(range(len(groups)), groups)
     # As wide as three groups at least: one group's bars would fill the panel.
