@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	serflow results
 
 test: $(INSTALLED)
-	python -m pytest -n auto --dist loadgroup
+	python -m pytest -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	ruff check .

@@ -15,9 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-# One worker builds the demo once, whatever the number of workers.
-pytestmark = pytest.mark.xdist_group("demo")
-
 ROOT = Path(__file__).parents[1]
 EXPERIMENT = "fg_cme-demo"
 
