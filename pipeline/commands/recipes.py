@@ -3,6 +3,7 @@ paper's whole table.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,12 @@ def table_of(
             splits[split] = {**splits[own["split"]], "validation_share": 0}
             unselected = {key: value for key, value in own.items() if key != "select"}
             varied[f"{base}-{name}{UNVALIDATED}"] = {**unselected, "split": split}
-    return {**sections, "splits": splits, "experiments": varied}
+    # A copy of each: YAML would write what two of them share as an alias.
+    copies = {
+        section: {name: deepcopy(values) for name, values in entries.items()}
+        for section, entries in (("splits", splits), ("experiments", varied))
+    }
+    return {**sections, **copies}
 
 
 def splits_config(split: str) -> Collection[str]:

@@ -205,6 +205,15 @@ def test_the_papers_practice_is_the_same_experiment_without_validation() -> None
     assert list(alone) == ["mine-FG_CME-published"]
 
 
+def test_a_table_is_written_out_without_aliases(small: Path) -> None:
+    experiment = {**RECIPE["experiments"]["mine"], "training": {"epochs": 3}}
+    recipe = {**RECIPE, "experiments": {"mine": experiment}}
+    both = ("honest", "published")
+    recipes.use(small, recipes.table_of(recipe, ["FG_CME", "wo_excite_m"], [0, 1], both))
+    text = small.read_text()
+    assert text.count("epochs: 3") == 4 and "&id" not in text and "*id" not in text
+
+
 def test_a_division_with_its_own_validation_is_trained_once() -> None:
     recipe = recipes.read("pba-demo_zh", ROOT / "recipes")
     varied = recipes.table_of(recipe, ["PBA_a"], None, ("honest", "published"))
