@@ -25,9 +25,9 @@ def main(
     corpus = folders.utterances(data, chosen.corpus)
     utterances = read_utterances(corpus / folders.UTTERANCES)
     speakers = {item.utterance_id: item.speaker for item in utterances}
-    evaluation = metrics.evaluate_experiment(folds, truth, classes, speakers)
     filled = read_rejections(folders.trained(models, name) / folders.FILLED)
-    evaluation.metrics["filled"] = len({item.utterance_id for item in filled} & truth.keys())
+    fed = {item.utterance_id for item in filled}
+    evaluation = metrics.evaluate_experiment(folds, truth, classes, speakers, fed)
     metrics.write(evaluation, models / name)
     scores = evaluation.metrics
     low, high = scores["ua_ci95"]["low"], scores["ua_ci95"]["high"]

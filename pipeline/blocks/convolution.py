@@ -2,6 +2,8 @@
 padding.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -55,6 +57,20 @@ class Conv1d(nn.Module):
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Valid steps after the layer: ceil(lengths / stride)."""
         return _ceil_divide(lengths, self.stride)
+
+
+def layer_sizes(
+    in_channels: int, channels: Sequence[int], kernel_sizes: Sequence[int]
+) -> list[tuple[int, int, int]]:
+    """Input channels, output channels and kernel of each layer of a stack; ValueError
+    unless there is one of each for every layer.
+    """
+    if len(channels) != len(kernel_sizes) or not channels:
+        raise ValueError(
+            f"{len(channels)} channels and {len(kernel_sizes)} kernel sizes: "
+            "expected one of each for every layer"
+        )
+    return list(zip([in_channels, *channels], channels, kernel_sizes, strict=False))
 
 
 class SeparableConv1d(nn.Module):

@@ -3,14 +3,13 @@ frames that are asked for.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.blocks import _cpu_convolution
-from pipeline.blocks.convolution import Conv1d
+from pipeline.blocks.convolution import Conv1d, layer_sizes
 
 
 class ConvolutionStack(nn.Module):
@@ -22,17 +21,9 @@ class ConvolutionStack(nn.Module):
         self, in_channels: int, channels: Sequence[int], kernel_sizes: Sequence[int]
     ) -> None:
         super().__init__()
-        if len(channels) != len(kernel_sizes) or not channels:
-            raise ValueError(
-                f"{len(channels)} channels and {len(kernel_sizes)} kernel sizes: "
-                "expected one of each for every layer"
-            )
+        sizes = layer_sizes(in_channels, channels, kernel_sizes)
         self.out_channels = channels[-1]
-        widths = pairwise([in_channels, *channels])
-        self.layers = nn.ModuleList(
-            Conv1d(before, after, kernel)
-            for (before, after), kernel in zip(widths, kernel_sizes, strict=True)
-        )
+        self.layers = nn.ModuleList(Conv1d(*size) for size in sizes)
         # torch's default for convolutions halves the signal at each ReLU; three layers
         # on, biases would be all that is left of it, and the first epochs go into
         # growing it back. He et al. (2015), eq. 10, keeps its variance.

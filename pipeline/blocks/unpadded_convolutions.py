@@ -3,7 +3,6 @@ window, as the released code of FG-CME has it.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import cast
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from pipeline.batch import length_mask
 from pipeline.blocks import _cpu_convolution
+from pipeline.blocks.convolution import layer_sizes
 
 
 class UnpaddedConvolutions(nn.Module):
@@ -25,19 +25,10 @@ class UnpaddedConvolutions(nn.Module):
         self, in_channels: int, channels: Sequence[int], kernel_sizes: Sequence[int]
     ) -> None:
         super().__init__()
-        if len(channels) != len(kernel_sizes) or not channels:
-            raise ValueError(
-                f"{len(channels)} channels and {len(kernel_sizes)} kernel sizes: "
-                "expected one of each for every layer"
-            )
+        sizes = layer_sizes(in_channels, channels, kernel_sizes)
         self.out_channels = channels[-1]
         self.lost = sum(kernel - 1 for kernel in kernel_sizes)
-        self.layers = nn.ModuleList(
-            nn.Conv1d(before, after, kernel)
-            for (before, after), kernel in zip(
-                pairwise([in_channels, *channels]), kernel_sizes, strict=True
-            )
-        )
+        self.layers = nn.ModuleList(nn.Conv1d(*size) for size in sizes)
 
     def forward(self, x: Tensor, lengths: Tensor, span: Tensor | None = None) -> Tensor:
         """Tensor[B, T, in_channels] and Tensor[B] to Tensor[B, max(T - lost, 1),

@@ -2,7 +2,7 @@
 paper's whole table.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline import lookup, params, tables
 from pipeline.commands import sync
 from pipeline.lookup import ConfigurationError, check_name
-from pipeline.report.tables import UNVALIDATED
+from pipeline.report.tables import UNVALIDATED, states_validation
 
 FOLDER = Path("recipes")
 
@@ -97,10 +97,10 @@ def table_of(
             unread.append("train_embedding")
         own = {key: value for key, value in own.items() if key not in unread}
         own |= {"seeds": list(seeds)} if seeds else {}
-        validates = "validation_share" in splits_config(own["split"])
-        if "honest" in practices or not validates:
+        stated = states_validation(own["split"])
+        if "honest" in practices or stated:
             varied[f"{base}-{name}"] = own
-        if "published" in practices and validates:
+        if "published" in practices and not stated:
             split = own["split"] + UNVALIDATED
             splits[split] = {**splits[own["split"]], "validation_share": 0}
             unselected = {key: value for key, value in own.items() if key != "select"}
@@ -111,11 +111,6 @@ def table_of(
         for section, entries in (("splits", splits), ("experiments", varied))
     }
     return {**sections, **copies}
-
-
-def splits_config(split: str) -> Collection[str]:
-    """The settings that the protocol of a split has."""
-    return list(lookup.component("splits", split).Config.__dataclass_fields__)
 
 
 def systems_of_paper(paper: str) -> list[str]:

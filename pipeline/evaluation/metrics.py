@@ -15,7 +15,7 @@ Without validation the headline is the last epoch.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ def evaluate_experiment(
     truth: Mapping[str, str],
     classes: Sequence[str],
     speakers: Mapping[str, str | None] | None = None,
+    filled: Collection[str] = (),
     resamples: int = 2000,
     seed: int = 0,
 ) -> Evaluation:
     """Scores of an experiment's folds; `truth` and `speakers` by utterance_id,
-    `classes` in the order of the last axis.
+    `classes` in the order of the last axis, `filled` the utterances that were fed with
+    zeros in the place of an input.
 
     The 95 % intervals are percentiles of a bootstrap that draws whole speakers where
     all are known and there are five or more, else utterances; `bootstrap.resampled`
@@ -109,6 +111,7 @@ def evaluate_experiment(
         found["without_prediction"] = int(together[:, -1].sum())
         metrics |= found if selection == "validation" else {selection: found}
     metrics["n"] = len(names)
+    metrics["filled"] = len(set(filled).intersection(names))
     metrics["folds"] = len(set(units["fold"]))
     metrics["seeds"] = len(set(units["seed"]))
     metrics["bootstrap"] = {

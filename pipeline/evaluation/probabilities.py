@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import folders, tables
+from pipeline.lookup import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
         )
         chosen = json.loads((place / "checkpoint.json").read_text(encoding="utf-8"))
         if not {"epoch", "validation", "select", "measure"} <= set(chosen):
-            raise ValueError(f"{place} is of an older version: train the fold again")
+            raise ConfigurationError(f"{place} is of an older version: train the fold again")
         folds.append(
             Fold(
                 int(seed),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline import folders, lookup, tables
 from pipeline.evaluation import scores
+from pipeline.lookup import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,13 @@ def experiments(models_root: Path) -> list[Experiment]:
         name = path.parent.name
         described = folders.trained(models_root, name) / "experiment.json"
         if described.is_file():
-            settings = read_json(described)["experiment"]
-            found.append(Experiment(name, path.parent, settings, read_json(path)))
+            settings, metrics = read_json(described)["experiment"], read_json(path)
+            if "selected_by" not in metrics:
+                raise ConfigurationError(
+                    f"{path} does not say what chose the epoch: it is of an older version, run "
+                    f"`dvc repro evaluate@{name}`"
+                )
+            found.append(Experiment(name, path.parent, settings, metrics))
     return sorted(found, key=lambda item: (item.corpus, item.split, item.name))
 
 

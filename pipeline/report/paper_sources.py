@@ -34,8 +34,8 @@ class Sources:
     def place(self, items: Iterable[Experiment]) -> str:
         """Corpus and practice as titles name them."""
         made = " (synthetic)" if is_synthetic(self.corpus) else ""
-        unvalidated = any(item.split.endswith(UNVALIDATED) for item in items)
-        return self.corpus + made + (", no validation" if unvalidated else "")
+        validated = all(item.validated for item in items)
+        return self.corpus + made + ("" if validated else ", no validation")
 
     @property
     def published_label(self) -> str:
@@ -108,7 +108,7 @@ def _worth(group: Sequence[Experiment]) -> tuple[int, bool, int]:
     """By how many systems, whether a validation set chose the epochs, how much was
     tested.
     """
-    validated = not group[0].split.endswith(UNVALIDATED)
+    validated = group[0].validated
     systems = {item.network for item in group}
     return len(systems), validated, max(item.metrics["n"] for item in group)
 

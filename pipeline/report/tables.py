@@ -139,6 +139,12 @@ def base_split(name: str) -> str:
     return name.removesuffix(UNVALIDATED)
 
 
+def states_validation(split: str) -> bool:
+    """Whether the protocol of a split states the validation set itself (`ratio`)."""
+    config = lookup.component("splits", split).Config
+    return "validation_share" not in config.__dataclass_fields__
+
+
 def protocol_of(experiment: Experiment) -> str:
     """The protocol of an experiment's split, 'session' for `session-merged`."""
     return experiment.split.split("-", 1)[0]
@@ -154,8 +160,7 @@ def _paired(
     pairs: list[tuple[Experiment | None, Experiment | None]] = []
     for item in found:
         if item.validated:
-            protocol = lookup.component("splits", item.split)
-            own = "validation_share" not in protocol.Config.__dataclass_fields__
+            own = states_validation(item.split)
             pairs.append((item, item if own else without.pop(item.name, None)))
     return pairs + [(None, item) for item in without.values()] or [(None, None)]
 

@@ -45,7 +45,10 @@ def add(
         "wa": float(generator.random()),
         "ua": float(generator.random()),
         "n": n,
+        "selected_by": "validation ua",
     }
+    if split.endswith("-published"):
+        scores["selected_by"] = "last epoch, no validation"
     folder = root / "models" / name
     settings = {"corpus": corpus, "network": network, "split": split, **further}
     tables.write_json(folder / "folds" / "experiment.json", {"name": name, "experiment": settings})

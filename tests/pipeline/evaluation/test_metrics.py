@@ -206,6 +206,13 @@ def test_without_validation_the_headline_says_so():
     assert (found["wa"], found["ua"]) == (found["last_epoch"]["wa"], found["last_epoch"]["ua"])
 
 
+def test_only_tested_utterances_count_as_filled():
+    folds, truth, speakers = made(folds=2, size=20)
+    fed = {folds[0].utterance_ids[0], folds[1].utterance_ids[3], "trained on, never tested"}
+    assert evaluate_experiment(folds, truth, CLASSES, speakers, fed).metrics["filled"] == 2
+    assert evaluate_experiment(folds, truth, CLASSES, speakers).metrics["filled"] == 0
+
+
 def test_folds_can_be_restricted_to_utterances():
     folds, truth, speakers = made(folds=2, size=20)
     wanted = {name for fold in folds for name in fold.utterance_ids[::2]}

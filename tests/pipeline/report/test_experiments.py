@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from pipeline.evaluation import scores
+from pipeline.lookup import ConfigurationError
 from pipeline.report.experiments import experiments, is_synthetic
 
 
@@ -11,6 +14,16 @@ from pipeline.report.experiments import experiments, is_synthetic
 )
 def test_the_corpus_says_whether_its_speech_is_synthetic(corpus, expected):
     assert is_synthetic(corpus) == expected
+
+
+def test_results_of_an_older_version_are_named_with_what_to_run(workplace):
+    models, _ = workplace
+    path = models / "fg_cme-demo" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    del metrics["selected_by"]
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(ConfigurationError, match="run `dvc repro evaluate@fg_cme-demo`"):
+        experiments(models)
 
 
 def test_confusion_counts_what_evaluation_counted(workplace):
