@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TORCH := torch==2.13.0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint audit bench
 
 demo: $(INSTALLED)
 	dvc repro
@@ -18,9 +19,14 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
+	bandit --quiet --recursive --configfile pyproject.toml pipeline stages benchmarks
 	mypy
 	lint-imports
 	deptry .
+
+# Published advisories for the pinned packages. Fails where the index has no advisories to ask.
+audit: $(INSTALLED)
+	echo $(TORCH) | pip-audit --strict --disable-pip --no-deps --requirement constraints.txt --requirement /dev/stdin
 
 bench: $(INSTALLED)
 	python -m benchmarks.run
@@ -28,6 +34,6 @@ bench: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -47,7 +47,8 @@ def folded(
         x = F.pad(x * length_mask(lengths, x.shape[1])[..., None], (0, 0, left, right))
         windows = x.unfold(1, kernel, stride)[:, :length].flatten(2)
         weight = conv.weight.flatten(1)
-        assert conv.bias is not None
+        if conv.bias is None:
+            raise ValueError("the convolution has no bias, which the folded form adds to")
         mask = length_mask(convolution.output_lengths(lengths), length)
         if norm.training:
             mean, variance = _statistics(windows, mask, weight, conv.bias, norm)

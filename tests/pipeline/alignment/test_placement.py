@@ -277,7 +277,7 @@ def test_a_models_description_never_says_which_program_runs(
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("value", ["../model.zip", "/tmp/model.zip", "--help", "", ["a"]])
+@pytest.mark.parametrize("value", ["../model.zip", "/srv/model.zip", "--help", "", ["a"]])
 def test_a_models_description_names_no_files_to_a_program(tmp_path: Path, value: object) -> None:
     (item,) = corpus(tmp_path, 1)
     for setting in ("acoustic_model", "dictionary"):

@@ -46,7 +46,7 @@ def test_folders_come_back_as_they_were(tmp_path: Path, kind: Any) -> None:
     assert all(path.read_bytes() == b"x" for path in files)
 
 
-@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/../../evil", "//evil"])
+@pytest.mark.parametrize("name", ["../evil", "/srv/evil", "a/../../evil", "//evil"])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_no_name_leaves_the_target(tmp_path: Path, name: str, kind: Any) -> None:
     folder = tmp_path / "inner" / "target"
