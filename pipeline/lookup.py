@@ -3,8 +3,10 @@
 import ast
 import hashlib
 import importlib
+import io
 import pkgutil
 import re
+import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cache
@@ -152,14 +154,45 @@ def reachable(module: str) -> frozenset[Path]:
 
 
 def fingerprint(*modules: str) -> str:
-    """Hash of the source text that the given modules can reach: results of changed code
-    are never taken for current.
+    """Hash of the code that the given modules can reach: results of changed code are
+    never taken for current, and a changed comment or docstring makes none old.
     """
     digest = hashlib.sha256()
     for path in sorted(set().union(*(reachable(module) for module in modules))):
         digest.update(path.relative_to(ROOT.parent).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes() + b"\0")
+        digest.update(code(path.read_text(encoding="utf-8")).encode() + b"\0")
     return digest.hexdigest()
+
+
+def code(source: str) -> str:
+    """Python source without its comments, docstrings and empty lines.
+
+    Taken from the text, as a dump of the syntax tree differs between versions of
+    Python.
+    """
+    lines = io.StringIO(source).readlines()
+    kept = dict(enumerate(lines, start=1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body and ast.get_docstring(node, clean=False) else None
+            if first is None or first.end_lineno is None or first.end_col_offset is None:
+                continue
+            around = (
+                lines[first.lineno - 1].encode()[: first.col_offset]
+                + lines[first.end_lineno - 1].encode()[first.end_col_offset :].partition(b"#")[0]
+            )
+            # Code on the docstring's own lines stays, and the docstring with it.
+            if not around.strip():
+                for number in range(first.lineno, first.end_lineno + 1):
+                    kept.pop(number, None)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        number, column = token.start
+        before = lines[number - 1][:column].rstrip() if number in kept else ""
+        if token.type == tokenize.COMMENT and before:
+            kept[number] = before + "\n"
+        elif token.type in (tokenize.COMMENT, tokenize.NL) and not before:
+            kept.pop(number, None)
+    return "".join(kept.values())
 
 
 def _source(module: str) -> Path | None:

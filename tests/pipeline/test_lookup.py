@@ -149,9 +149,46 @@ def test_a_fingerprint_changes_with_the_source_it_can_reach(
 ) -> None:
     before = lookup.fingerprint("pipeline.a")
     with (copy / changed).open("a") as file:
-        file.write("# another thought\n")
+        file.write("y = 2  # another thought\n")
     lookup.reachable.cache_clear()
     assert (lookup.fingerprint("pipeline.a") != before) == noticed
+
+
+CODE = '''"""What it is."""
+
+import json  # of the standard library
+
+
+def double(value: int) -> str:
+    """Twice the value."""
+    # A comment of its own.
+    text = """first
+
+    # no comment"""
+    return f"{2 * value}#" + text  # the end
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("What it is.", "What else\nit is.", True),
+        ("    # A comment of its own.\n", "", True),
+        ("  # the end", "  # für immer", True),
+        ("\n\n\n", "\n\n", True),
+        ('    """Twice the value."""\n', "", True),
+        ("import json  #", "import json\n#", True),
+        ("first\n\n", "first\n", False),
+        ("# no comment", "# none", False),
+        ('}#"', '}"', False),
+        ("2 * value", "3 * value", False),
+        ("    return", "return", False),
+        ('"""Twice the value."""', '"""Twice the value."""; value += 1', False),
+    ],
+)
+def test_comments_docstrings_and_empty_lines_are_no_code(old: str, new: str, same: bool) -> None:
+    assert CODE.count(old) == 1
+    assert (lookup.code(CODE.replace(old, new)) == lookup.code(CODE)) == same
 
 
 def test_a_fingerprint_does_not_depend_on_where_the_project_lies(

@@ -113,12 +113,17 @@ def test_only_what_changed_is_computed_again(
     assert reused(tmp_path, utterances, num_mel_bins=9) == 0
     assert reused(tmp_path, utterances, num_mel_bins=9) == 6
     # Code counts too: a mended feature is never served from old rows.
-    read_bytes = Path.read_bytes
+    read_text = Path.read_text
     mended = lookup.ROOT / "acoustic" / "_mel.py"
-    monkeypatch.setattr(
-        Path, "read_bytes", lambda path: read_bytes(path) + (b"#" if path == mended else b"")
-    )
-    assert reused(tmp_path, utterances, num_mel_bins=9) == 0
+    for added, kept in (("# a comment", 6), ("MENDED = 1", 0)):
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, added=added, **how: (
+                read_text(path, **how) + (added if path == mended else "")
+            ),
+        )
+        assert reused(tmp_path, utterances, num_mel_bins=9) == kept
 
 
 @pytest.fixture
@@ -160,7 +165,7 @@ def test_keys_follow_the_code_that_a_feature_reaches(
     features = ("fbank", "mfcc", "short_term")
     before = {feature: key_of_one(monkeypatch, feature) for feature in features}
     with (copy / changed).open("a", encoding="utf-8") as file:
-        file.write("\n# another thought\n")
+        file.write("\nANOTHER = 1\n")
     after = {feature: key_of_one(monkeypatch, feature) for feature in features}
     assert {feature for feature in features if after[feature] != before[feature]} == concerned
 

@@ -114,9 +114,11 @@ def test_saved_work_of_other_code_is_not(
 ) -> None:
     before = tasks(data)[0].scratch
     changed = lookup.ROOT / module
-    read_bytes = Path.read_bytes
+    read_text = Path.read_text
     monkeypatch.setattr(
-        Path, "read_bytes", lambda path: read_bytes(path) + (b"#" if path == changed else b"")
+        Path,
+        "read_text",
+        lambda path, **how: read_text(path, **how) + ("ANOTHER = 1" if path == changed else ""),
     )
     assert tasks(data)[0].scratch != before
 
