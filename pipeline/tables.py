@@ -61,7 +61,15 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
     found = []
-    for row in _read(path, "utterance_id").to_pylist():
+    fields = [field.name for field in dataclasses.fields(Utterance) if field.name != "ratings"]
+    table = read_table(path)
+    other = {name for name in table.column_names if not name.startswith(RATING_PREFIX)} ^ {*fields}
+    if other:
+        raise ConfigurationError(
+            f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
+            "with `dvc repro`"
+        )
+    for row in table.to_pylist():
         ratings = {
             name.removeprefix(RATING_PREFIX): row.pop(name)
             for name in [name for name in row if name.startswith(RATING_PREFIX)]
@@ -88,7 +96,8 @@ def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
 
 def read_rejections(path: str | Path) -> list[Rejection]:
     """The rows of a rejects.parquet."""
-    return [Rejection(**row) for row in _read(path, "reason").to_pylist()]
+    names = [field.name for field in dataclasses.fields(Rejection)]
+    return [Rejection(**row) for row in read_table(path, names).to_pylist()]
 
 
 def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping[str, Any]) -> None:
@@ -110,7 +119,7 @@ def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping
 def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
     """Word spans by utterance_id, in the order of the words, of a spans.parquet."""
     names = [field.name for field in dataclasses.fields(WordSpan)]
-    columns = _read(path, *names).select(names).columns
+    columns = read_table(path, names).columns
     found: dict[str, list[WordSpan]] = {}
     for span in map(WordSpan, *(column.to_pylist() for column in columns)):
         found.setdefault(span.utterance_id, []).append(span)
@@ -178,25 +187,58 @@ def _write(
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Any:
     """A parquet file as a pyarrow table, `columns` of it or all.
 
+    Raises ConfigurationError, one line that names the file, where it is missing,
+    damaged or lacks one of the columns.
+    """
+    import pyarrow as pa
+
+    try:
+        table = read_parquet(path, columns)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+    missing = [name for name in columns or () if name not in table.column_names]
+    if missing:
+        raise ConfigurationError(
+            f"{path} has no column {missing[0]!r}: build it again with `dvc repro`"
+        )
+    return table if columns is None else table.select(list(columns))
+
+
+def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Any:
+    """As `read_table`, but raises what pyarrow raises; a column that the file lacks is
+    left out.
+
     Without threads: pyarrow's, still reading ahead when a process ends, can abort or
     hang it (apache/arrow 34314 and 50482).
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        return file.read(None if columns is None else list(columns), use_threads=False)
-
-
-def _read(path: str | Path, *needed: str) -> Any:
-    import pyarrow as pa
-
-    try:
-        table = read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read ({error}): build it again with `dvc repro`"
-        ) from error
-    missing = [name for name in needed if name not in table.column_names]
-    if missing:
-        raise ConfigurationError(f"{path} has no column {missing[0]!r}, only {table.column_names}")
+        table = file.read(None if columns is None else list(columns), use_threads=False)
+    # Flipped bytes can be offsets past the end or text that is no UTF-8.
+    table.validate(full=True)
     return table
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote; ConfigurationError, one line that names the
+    file, where it is missing or damaged.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+    if not isinstance(values, dict):
+        raise _unreadable(path, f"{type(values).__name__}, expected a JSON object")
+    return values
+
+
+def _unreadable(path: str | Path, error: Exception | str) -> ConfigurationError:
+    reason = " ".join(str(error).split())
+    return ConfigurationError(
+        f"{path} cannot be read ({reason}): delete it and build it again with `dvc repro`"
+    )

@@ -35,7 +35,7 @@ def table(path: Path, encoding: str | None) -> tuple[list[str], Iterator[dict[st
         import pyarrow as pa
 
         try:
-            content = tables.read_table(path)
+            content = tables.read_parquet(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise ConfigurationError(f"{path}: {error}, expected a parquet table") from error
         return list(content.column_names), iter(content.to_pylist())

@@ -46,5 +46,30 @@ def test_a_table_that_is_no_table_of_spans_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"spans\.parquet cannot be read.*dvc repro"):
         tables.read_spans(path)
     pq.write_table(pa.table({"utterance_id": ["a"], "word": ["oh"]}), path)
-    with pytest.raises(ConfigurationError, match="has no column 'word_index', only"):
+    with pytest.raises(ConfigurationError, match=r"has no column 'word_index': build it"):
         tables.read_spans(path)
+    pq.write_table(pa.table({"utterance_id": ["a"], "word": ["oh"]}), path)
+    with pytest.raises(ConfigurationError, match=r"columns of another version \(alignment_path, "):
+        tables.read_utterances(path)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "[" * 100_000, "\xff"])
+def test_json_that_no_stage_wrote_is_one_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "info.json"
+    with pytest.raises(ConfigurationError, match=r"info\.json is missing: build it with"):
+        tables.read_json(path)
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(
+        ConfigurationError, match=r"info\.json cannot be read \(.*dvc repro"
+    ) as said:
+        tables.read_json(path)
+    assert "\n" not in str(said.value)
+
+
+def test_text_that_is_not_utf8_is_found_on_reading(tmp_path: Path) -> None:
+    """Parquet pages carry no checksum: flipped bytes can come back as another text."""
+    path = tmp_path / "words.parquet"
+    pq.write_table(pa.table({"word": ["rain"]}), path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"rain", b"ra\xffn"))
+    with pytest.raises(ConfigurationError, match=r"words\.parquet cannot be read \(.*UTF"):
+        tables.read_table(path)
