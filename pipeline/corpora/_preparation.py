@@ -25,10 +25,7 @@ def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance 
     transcript = (utterance.transcript or "").strip()
     if utterance.audio_path is None and not transcript:
         return rejected("no audio and no transcript")
-    try:
-        words = tokens.words(transcript, utterance.language, config) if transcript else ()
-    except tokens.LanguageError as error:
-        return rejected("unsupported language", str(error))
+    words = tokens.words(transcript, utterance.language, config) if transcript else ()
     if utterance.audio_path is None:
         return dataclasses.replace(utterance, words=words)
     try:
