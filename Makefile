@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint audit bench
+.PHONY: demo test lint audit bench reliability
 
 demo: $(INSTALLED)
 	dvc repro
@@ -27,6 +27,10 @@ lint: $(INSTALLED)
 # Published advisories for the pinned packages. Fails where the index has no advisories to ask.
 audit: $(INSTALLED)
 	echo $(TORCH) | pip-audit --strict --disable-pip --no-deps --requirement constraints.txt --requirement /dev/stdin
+
+# Writes what bad input leads to into docs/RELIABILITY.md.
+reliability: $(INSTALLED)
+	python -m pytest tests/bad_inputs --write-reliability
 
 bench: $(INSTALLED)
 	python -m benchmarks.run

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.tables import read_table, replacing, require_space, write_text
+from pipeline.tables import read_parquet, replacing, write_text
 
 CHUNK_BYTES = 256 * 1024
-OVERHEAD = 2**20  # bytes, more than a shard has beside its rows
 INDEX, ATTRIBUTES = "index.parquet", "attributes.json"
 SCHEMA = pa.schema(
     [
@@ -33,6 +32,10 @@ Index = list[dict[str, Any]]
 
 class DamagedError(Exception):
     """A file is not as it was written; the message begins with its name."""
+
+
+class MissingError(DamagedError):
+    """A file is not there."""
 
 
 def name_of(shard: int) -> str:
@@ -71,42 +74,62 @@ def write_shard(
             track_times=False,
         )
         for name in sorted(attributes):
-            file.attrs[name] = json.dumps(attributes[name], sort_keys=True)
+            file.attrs[name] = _json(attributes[name])
         for block in _blocks(arrays, size):
             end = len(rows)
-            require_space(path, 4 * dim * (end + len(block)) + OVERHEAD)
             rows.resize(end + len(block), axis=0)
             rows[end:] = block
         file.attrs["contents"] = _contents(index)
 
 
 def open_rows(path: Path, dim: int) -> h5py.Dataset:
-    """The dataset (n, dim) of a shard, left open; links out of the file are refused."""
+    """The dataset (n, dim) of a shard, left open; what reaches out of the file or holds
+    more than the file has bytes for is refused.
+    """
     try:
-        return _rows(h5py.File(path, "r"), dim)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        file = h5py.File(path, "r")
+    except (OSError, RuntimeError) as error:
+        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
+    try:
+        return _rows(file, dim)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        file.close()
         raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
 
 
-def check_shard(path: Path, dim: int, written: str, index: Sequence[Mapping[str, Any]]) -> None:
+def check_shard(
+    path: Path,
+    attributes: Mapping[str, Any],
+    written: str,
+    index: Sequence[Mapping[str, Any]],
+) -> None:
     """Raises DamagedError where a shard is not the file with the SHA-256 `written` that
-    its part of the index describes.
+    its part of the index and `attributes` describe.
     """
     if not path.is_file():
-        raise DamagedError(f"{path.name} is missing")
-    with open_rows(path, dim).file as file:
-        try:
-            described = file.attrs.get("contents") == _contents(index)
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
-    if sha256(path) != written:
+        raise MissingError(f"{path.name} is missing")
+    # Bytes that nobody vouches for are not given to the HDF5 library.
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
+    if found != written:
         raise DamagedError(
-            f"{path.name} is damaged: it does not have the hash that was written with it"
-            if described
-            # A run killed between two shards leaves new shards beside the old index.
-            else f"{path.name} is not the file of the index, a run may have been interrupted"
+            f"{path.name} is not the file that {INDEX} was written with: it is damaged, or a run "
+            "was interrupted"
         )
-    if not described:
+    try:
+        with h5py.File(path, "r") as file:
+            described = {name: str(value) for name, value in file.attrs.items()}
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
+    contents = described.pop("contents", "")
+    if described != {name: _json(value) for name, value in attributes.items()}:
+        raise DamagedError(f"{ATTRIBUTES} is damaged: {path.name} was written with another one")
+    rows = open_rows(path, int(attributes["feature_dim"]))
+    with rows.file:
+        end = len(rows)
+    if contents != _contents(index) or end != sum(row["length"] for row in index):
         raise DamagedError(f"{INDEX} is damaged: {path.name} was written with another one")
 
 
@@ -120,13 +143,15 @@ def write_index(folder: Path, index: Index, hashes: Mapping[str, str]) -> None:
 def read_index(folder: Path) -> tuple[Index, dict[str, str]]:
     """The rows of the index, and the hash of every shard."""
     try:
-        table = read_table(folder / INDEX)
+        table = read_parquet(folder / INDEX)
         metadata = table.schema.metadata or {}
         hashes = {name.decode(): value.decode() for name, value in metadata.items()}
-        return table.select(SCHEMA.names).to_pylist(), hashes
+        table = table.select(SCHEMA.names)
+        _check_index(table)
+        return table.to_pylist(), hashes
     except FileNotFoundError:
-        raise DamagedError(f"{INDEX} is missing") from None
-    except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise MissingError(f"{INDEX} is missing") from None
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise DamagedError(f"{INDEX} is damaged ({_line(error)})") from None
 
 
@@ -142,8 +167,8 @@ def read_attributes(folder: Path) -> dict[str, Any]:
         attributes["feature_dim"] = int(attributes["feature_dim"])
         return attributes
     except FileNotFoundError:
-        raise DamagedError(f"{ATTRIBUTES} is missing") from None
-    except (KeyError, ValueError, TypeError) as error:
+        raise MissingError(f"{ATTRIBUTES} is missing") from None
+    except (OSError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise DamagedError(f"{ATTRIBUTES} is damaged ({_line(error)})") from None
 
 
@@ -151,11 +176,34 @@ def _rows(file: h5py.File, dim: int) -> h5py.Dataset:
     if not isinstance(file.get("rows", getlink=True), h5py.HardLink):
         raise ValueError("`rows` is a link out of the file")
     rows = file["rows"]
-    if not isinstance(rows, h5py.Dataset) or rows.dtype != "<f4" or rows.shape[1:] != (dim,):
+    if not isinstance(rows, h5py.Dataset) or rows.shape is None:
         raise ValueError(f"`rows` is no float32 dataset (n, {dim})")
     if rows.external or rows.is_virtual:
         raise ValueError("the values of `rows` lie outside the file")
+    if rows.dtype != "<f4" or rows.ndim != 2 or rows.shape[1] != dim:
+        raise ValueError(f"`rows` is {rows.dtype} {rows.shape}, expected <f4 (n, {dim})")
+    layout = rows.id.get_create_plist()
+    if layout.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
+        raise ValueError("`rows` is neither contiguous nor chunked")
+    if layout.get_nfilters():
+        raise ValueError("`rows` is filtered")
+    # Rows that were never stored read as zeros, as many as the file likes to claim.
+    if rows.id.get_storage_size() < 4 * rows.size:
+        raise ValueError(
+            f"`rows` claims {rows.shape} and stores {rows.id.get_storage_size()} bytes"
+        )
     return rows
+
+
+def _check_index(table: pa.Table) -> None:
+    if not table.schema.equals(SCHEMA):
+        raise ValueError("its columns have other types")
+    if any(column.null_count for column in table.columns):
+        raise ValueError("a cell is empty")
+    if len(set(table["utterance_id"].to_pylist())) != len(table):
+        raise ValueError("an utterance stands twice")
+    if any((table[name].to_numpy() < 0).any() for name in ("shard", "start", "length", "lost")):
+        raise ValueError("a number is below zero")
 
 
 def _blocks(arrays: Iterable[Float], size: int) -> Iterator[Float]:
@@ -180,6 +228,10 @@ def _blocks(arrays: Iterable[Float], size: int) -> Iterator[Float]:
 
 def _contents(index: Sequence[Mapping[str, Any]]) -> str:
     return key_of([[row[name] for name in SCHEMA.names] for row in index])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _line(error: Exception) -> str:

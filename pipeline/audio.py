@@ -36,13 +36,13 @@ def read(
     """
     import soundfile
 
-    if not Path(path).is_file():
-        raise AudioError("audio not found", str(path))
     try:
+        if not Path(path).is_file():
+            raise AudioError("audio not found", str(path))
         with soundfile.SoundFile(str(path)) as file:
             rate = int(file.samplerate)
-            first = 0 if start is None else round(start * rate)
-            last = file.frames if end is None else round(end * rate)
+            first = 0 if start is None else _sample(start, rate)
+            last = file.frames if end is None else _sample(end, rate)
             # A rounded last time may name a few samples past the end; more than that is
             # a wrong segment.
             if not 0 <= first <= last or first > file.frames or last > file.frames + 0.05 * rate:
@@ -63,6 +63,11 @@ def read(
     if np.abs(mono).max() < SILENCE_PEAK:
         raise AudioError("audio silent", f"{path}: peak below {SILENCE_PEAK}")
     return np.ascontiguousarray(mono, dtype=np.float32), rate
+
+
+def _sample(seconds: float, rate: int) -> int:
+    """The sample at a time; one beyond every recording where it would overflow."""
+    return round(min(seconds * rate, 2.0**62))
 
 
 def _declares_more(path: Path) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline import _shard_files as files
 from pipeline import executor
-from pipeline._shard_files import DamagedError, Index, key_of
+from pipeline._shard_files import DamagedError, Index, MissingError, key_of
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.tables import replacing
@@ -133,16 +133,16 @@ def build(
 class Shards:
     """Reads utterances' rows from a folder of shards.
 
-    Raises ConfigurationError for a folder that is not built, or whose files cannot be
-    read. Hashes are checked where shards are built, not here.
+    Raises ConfigurationError, one line that names the file, for a folder that is not
+    built or whose files cannot be read. Hashes are compared by `check` alone.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
-            index, _ = files.read_index(folder)
+            index, self._hashes = files.read_index(folder)
             self.attributes = files.read_attributes(folder)
         except DamagedError as error:
-            raise ConfigurationError(f"{folder}/{error}: build it with `dvc repro`") from None
+            raise _unusable(folder, error) from None
         self.folder = folder
         self._index = {row["utterance_id"]: row for row in index}
         self._files: dict[int, h5py.Dataset] = {}
@@ -169,6 +169,30 @@ class Shards:
         """Rows that a frame limit cut from the utterance's end."""
         return int(self._index[utterance_id]["lost"])
 
+    def check(self) -> None:
+        """Raises ConfigurationError where a shard is not, byte for byte, the file that
+        the index was written with.
+        """
+        for fault in self.faults():
+            raise _unusable(self.folder, fault)
+
+    def faults(self) -> Iterator[DamagedError]:
+        """What is wrong with each shard, the index or the attributes: nothing where all
+        are as they were written.
+        """
+        parts: dict[str, Index] = {}
+        for row in self._index.values():
+            parts.setdefault(files.name_of(row["shard"]), []).append(row)
+        for name in sorted({*parts, *self._hashes}):
+            # In the order in which they lie there, as when they were written.
+            part = sorted(parts.get(name, []), key=lambda row: str(row["utterance_id"]))
+            try:
+                files.check_shard(
+                    self.folder / name, self.attributes, self._hashes.get(name, ""), part
+                )
+            except DamagedError as error:
+                yield error
+
     def read(self, utterance_id: str) -> NDArray[np.float32]:
         """The rows of an utterance: (length, dim) float32."""
         row = self._index[utterance_id]
@@ -177,15 +201,17 @@ class Shards:
             if shard not in self._files:
                 path = self.folder / files.name_of(shard)
                 self._files[shard] = files.open_rows(path, self.feature_dim)
-            values = np.asarray(self._files[shard][start:past], dtype=np.float32)
-        except (DamagedError, OSError) as error:
-            raise ConfigurationError(f"{self.folder}/{error}: build it with `dvc repro`") from None
-        if len(values) != row["length"]:
-            raise ConfigurationError(
-                f"{self.folder}/{files.name_of(shard)} ends before the rows of {utterance_id!r}: "
-                "build it with `dvc repro`"
-            )
-        return values
+            rows = self._files[shard]
+            if past > len(rows):
+                raise DamagedError(
+                    f"{files.name_of(shard)} ends before the rows of {utterance_id!r}"
+                )
+            return np.asarray(rows[start:past], dtype=np.float32)
+        except DamagedError as error:
+            raise _unusable(self.folder, error) from None
+        except OSError as error:
+            fault = DamagedError(f"{files.name_of(shard)} is damaged ({error})")
+            raise _unusable(self.folder, fault) from None
 
 
 def _build_shard(
@@ -201,7 +227,7 @@ def _build_shard(
     }
     try:
         if current:
-            files.check_shard(path, dim, sha256, list(previous.values()))
+            files.check_shard(path, attributes, sha256, list(previous.values()))
     except DamagedError as error:
         previous, current, fault = {}, set(), str(error)
     if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
@@ -260,6 +286,12 @@ def _previous(
     except DamagedError as error:
         _log(folder, str(error))
     return {}, {}
+
+
+def _unusable(folder: Path, fault: DamagedError) -> ConfigurationError:
+    remedy = "build it" if isinstance(fault, MissingError) else "delete it and build it again"
+    reason = " ".join(str(fault).split())
+    return ConfigurationError(f"{folder}/{reason}: {remedy} with `dvc repro`")
 
 
 def _log(folder: Path, fault: str) -> None:

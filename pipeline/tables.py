@@ -3,21 +3,17 @@ whole.
 """
 
 import dataclasses
-import errno
 import json
 import math
 import os
-import re
-import resource
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.lookup import ConfigurationError, StorageError
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
@@ -35,13 +31,6 @@ STRINGS = (
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
 LISTS = ("words", "votes")
-SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
-REFUSALS = {
-    getattr(errno, name)
-    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS")
-}
-SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
-SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -72,7 +61,15 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
     found = []
-    for row in _read(path, "utterance_id").to_pylist():
+    fields = [field.name for field in dataclasses.fields(Utterance) if field.name != "ratings"]
+    table = read_table(path)
+    other = {name for name in table.column_names if not name.startswith(RATING_PREFIX)} ^ {*fields}
+    if other:
+        raise ConfigurationError(
+            f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
+            "with `dvc repro`"
+        )
+    for row in table.to_pylist():
         ratings = {
             name.removeprefix(RATING_PREFIX): row.pop(name)
             for name in [name for name in row if name.startswith(RATING_PREFIX)]
@@ -99,7 +96,8 @@ def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
 
 def read_rejections(path: str | Path) -> list[Rejection]:
     """The rows of a rejects.parquet."""
-    return [Rejection(**row) for row in _read(path, "reason").to_pylist()]
+    names = [field.name for field in dataclasses.fields(Rejection)]
+    return [Rejection(**row) for row in read_table(path, names).to_pylist()]
 
 
 def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping[str, Any]) -> None:
@@ -121,7 +119,7 @@ def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping
 def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
     """Word spans by utterance_id, in the order of the words, of a spans.parquet."""
     names = [field.name for field in dataclasses.fields(WordSpan)]
-    columns = _read(path, *names).select(names).columns
+    columns = read_table(path, names).columns
     found: dict[str, list[WordSpan]] = {}
     for span in map(WordSpan, *(column.to_pylist() for column in columns)):
         found.setdefault(span.utterance_id, []).append(span)
@@ -150,53 +148,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """A file to write instead of `path`, which it becomes when all went well.
 
     A killed process leaves the old file whole. An output can be a read-only link into
-    DVC's cache, so nothing is ever written through its name. Raises StorageError where
-    the disk is full or may not be written.
+    DVC's cache, so nothing is ever written through its name.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except Exception as error:
-        refusal = _refusal(error)
-        if refusal is None:
-            raise
-        raise StorageError(
-            f"{path} cannot be written ({refusal}): mend that, then give the same command again, "
-            "what was finished is kept"
-        ) from error
     finally:
-        # Where the folder cannot be written there is no file to remove either.
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def require_space(path: Path, size: int) -> None:
-    """Raises OSError where a file cannot grow to `size` bytes.
-
-    HDF5, which holds 8 MiB back, ends the process with a segmentation fault when a
-    write fails: it has to be known before.
-    """
-    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    refused = limit != resource.RLIM_INFINITY and size > limit
-    missing = size - path.stat().st_size
-    if refused or shutil.disk_usage(path.parent).free < missing + SPARE:
-        number = errno.EFBIG if refused else errno.ENOSPC
-        raise OSError(number, os.strerror(number), str(path))
-
-
-def _refusal(error: Exception) -> str | None:
-    """What the system said when it refused to write a file, None for other errors.
-
-    HDF5, Arrow and safetensors give its number in words; NumPy does not.
-    """
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (said := SYSTEM_ERROR.search(str(error))):
-        number = int(said[1])
-    if number is None and isinstance(error, OSError) and SHORT_WRITE.search(str(error)):
-        number = errno.ENOSPC
-    return os.strerror(number) if number is not None and number in REFUSALS else None
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -227,25 +187,58 @@ def _write(
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Any:
     """A parquet file as a pyarrow table, `columns` of it or all.
 
+    Raises ConfigurationError, one line that names the file, where it is missing,
+    damaged or lacks one of the columns.
+    """
+    import pyarrow as pa
+
+    try:
+        table = read_parquet(path, columns)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+    missing = [name for name in columns or () if name not in table.column_names]
+    if missing:
+        raise ConfigurationError(
+            f"{path} has no column {missing[0]!r}: build it again with `dvc repro`"
+        )
+    return table if columns is None else table.select(list(columns))
+
+
+def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Any:
+    """As `read_table`, but raises what pyarrow raises; a column that the file lacks is
+    left out.
+
     Without threads: pyarrow's, still reading ahead when a process ends, can abort or
     hang it (apache/arrow 34314 and 50482).
     """
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        return file.read(None if columns is None else list(columns), use_threads=False)
-
-
-def _read(path: str | Path, *needed: str) -> Any:
-    import pyarrow as pa
-
-    try:
-        table = read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read ({error}): build it again with `dvc repro`"
-        ) from error
-    missing = [name for name in needed if name not in table.column_names]
-    if missing:
-        raise ConfigurationError(f"{path} has no column {missing[0]!r}, only {table.column_names}")
+        table = file.read(None if columns is None else list(columns), use_threads=False)
+    # Flipped bytes can be offsets past the end or text that is no UTF-8.
+    table.validate(full=True)
     return table
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote; ConfigurationError, one line that names the
+    file, where it is missing or damaged.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+    if not isinstance(values, dict):
+        raise _unreadable(path, f"{type(values).__name__}, expected a JSON object")
+    return values
+
+
+def _unreadable(path: str | Path, error: Exception | str) -> ConfigurationError:
+    reason = " ".join(str(error).split())
+    return ConfigurationError(
+        f"{path} cannot be read ({reason}): delete it and build it again with `dvc repro`"
+    )

@@ -19,11 +19,16 @@ CLIPPED = frozenset({"'bout", "'cause", "'em", "'til", "'tis", "'twas"})
 NUMBER = re.compile(
     r"(?<![0-9])([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?(st|nd|rd|th)?(?![0-9])", re.IGNORECASE
 )
+CODE = re.compile(r"[a-z]{2,3}")
 WITHOUT_SPACES = frozenset({"ja", "th", "lo", "km", "my", "yue"})
 
 # Numbers with more figures are read out figure by figure, as 007 is.
 LONGEST, LONGEST_GROUPED = 10, 300
 YEAR = re.compile(r"1[1-9][0-9]{2}|20[1-9][0-9]")
+
+
+class LanguageError(ConfigurationError):
+    """A language whose text cannot be cut into words here."""
 
 
 @checked
@@ -50,13 +55,17 @@ def words(text: str, language: str = "en", config: Config | None = None) -> tupl
     `language` is an ISO 639 code ('en', 'zh', 'de'). English: hyphens separate words,
     apostrophes inside a word stay (don't), curly quotes become straight. Mandarin
     ('zh', 'zh-cn'): the words of jieba. Other languages: runs of Unicode letters, marks
-    and digits. Raises ConfigurationError for a language that is written without spaces
-    and has no tokeniser here.
+    and digits. Raises LanguageError for a language that is written without spaces and
+    has no tokeniser here, and for what is no code.
     """
     config = config or Config()
     code = language.lower().replace("_", "-").partition("-")[0]
+    if not CODE.fullmatch(code):
+        raise LanguageError(
+            f"{language[:80]!r} is no code of a language, expected one such as en, zh or de"
+        )
     if code in WITHOUT_SPACES:
-        raise ConfigurationError(
+        raise LanguageError(
             f"no tokeniser for language {language!r}: write 'zh', or a language that puts spaces "
             "between words"
         )

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline import folders, tables
-from pipeline.commands import ending
+from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import Rejection
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
@@ -23,14 +24,16 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 def run(command: Callable[..., None]) -> None:
-    """Runs a stage's command; a mistake of the configuration, diverged training, a
-    killed worker or a full disk ends it with one line and exit code 2, a signal with
-    one line and 128 + its number.
+    """Runs a stage's command; a mistake of the configuration, diverged training or a
+    killed worker ends it with one line and exit code 2.
     """
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
-    with ending.one_line(FloatingPointError):
+    try:
         app()
+    except (ConfigurationError, FloatingPointError, WorkerKilledError) as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        raise SystemExit(2) from None
 
 
 def account(

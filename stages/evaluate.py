@@ -20,7 +20,7 @@ def main(
     chosen = parameters.load_entry(params_file, "experiments", name)
     folds, classes = read_folds(folders.trained(models, name))
     split = folders.split(data, chosen.corpus, chosen.split)
-    labels = read_table(split / folders.LABELS).to_pylist()
+    labels = read_table(split / folders.LABELS, ["utterance_id", "emotion"]).to_pylist()
     truth = {row["utterance_id"]: row["emotion"] for row in labels}
     corpus = folders.utterances(data, chosen.corpus)
     utterances = read_utterances(corpus / folders.UTTERANCES)

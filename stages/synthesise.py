@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import ending
 from pipeline.demo import CORPORA
 from pipeline.demo.corpus import synthesise
-from pipeline.lookup import StorageError
 
 
 # `stages.entry` is not imported: an edit there would synthesise the speech again.
@@ -20,10 +18,7 @@ def main(
     """Synthesises every utterance of a demo corpus and notes the true word times."""
     if corpus not in CORPORA:
         raise typer.BadParameter(f"unknown demo corpus {corpus!r}, expected {' or '.join(CORPORA)}")
-    try:
-        durations = synthesise(corpus, out, seed)
-    except OSError as error:
-        raise StorageError(f"{out} cannot be written ({error.strerror})") from error
+    durations = synthesise(corpus, out, seed)
     typer.echo(
         f"synthesise {corpus}: {len(durations)} utterances, {sum(durations) / 60:.1f} minutes, "
         f"{min(durations):.1f} to {max(durations):.1f} s each, in {out}",
@@ -32,7 +27,4 @@ def main(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(main)
-    with ending.one_line():
-        app()
+    typer.run(main)

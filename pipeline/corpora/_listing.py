@@ -88,22 +88,23 @@ def hidden_metadata(root: Path) -> Iterator[Path]:
     yield from sorted(path for path in root.rglob("._*") if path.is_file())
 
 
-def read_text(path: Path, legacy: str = "cp1252") -> str:
+def read_text(path: Path, legacy: str | None = "cp1252") -> str:
     """The text of a file in UTF-8 or UTF-16 (by its mark), otherwise in the `legacy`
-    encoding of the corpus.
+    encoding of the corpus, if it is known to have one.
 
     Raises ConfigurationError where the file is none of them: a wrong guess would put
     wrong words into training.
     """
     content = require_file(path, "a text file of the corpus").read_bytes()
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", legacy):
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", *filter(None, (legacy,))):
         try:
             return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
+    otherwise = f"or {legacy}" if legacy else "or set reader.encoding, e.g. cp1252 or gbk"
     raise ConfigurationError(
-        f"{path} cannot be decoded, expected UTF-8, UTF-16 with its mark, or {legacy}"
+        f"{path} cannot be decoded, expected UTF-8, UTF-16 with its mark, {otherwise}"
     )
 
 

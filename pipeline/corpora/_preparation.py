@@ -25,7 +25,10 @@ def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance 
     transcript = (utterance.transcript or "").strip()
     if utterance.audio_path is None and not transcript:
         return rejected("no audio and no transcript")
-    words = tokens.words(transcript, utterance.language, config) if transcript else ()
+    try:
+        words = tokens.words(transcript, utterance.language, config) if transcript else ()
+    except tokens.LanguageError as error:
+        return rejected("unsupported language", str(error))
     if utterance.audio_path is None:
         return dataclasses.replace(utterance, words=words)
     try:

@@ -22,15 +22,14 @@ Paths start at the table's folder, or at `Config.audio_root` where the recording
 elsewhere; no path may leave that folder.
 """
 
-import csv
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import tables
 from pipeline.corpora import _listing as listing
+from pipeline.corpora import _rows as rows_of
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
@@ -49,6 +48,7 @@ OPTIONAL = (
     "votes",
 )
 RATING_PREFIX, IGNORED_PREFIX = "rating_", "x_"
+LONGEST_CELL = 131_072  # characters
 SUBSETS = {
     "train": "train",
     "dev": "valid",
@@ -64,14 +64,17 @@ TOTALS = None
 class Config:
     """Which table to read; `language` is for rows that name none.
 
-    `audio_root` is the folder of the recordings and word times where they do not lie
-    with the table. `follow_links` allows a symbolic link inside the folder to lead out
-    of it, for data that DVC links to its cache.
+    `encoding` is that of a text table which is neither UTF-8 nor UTF-16 with its mark:
+    a guess could put wrong words into training. `audio_root` is the folder of the
+    recordings and word times where they do not lie with the table. `follow_links`
+    allows a symbolic link inside the folder to lead out of it, for data that DVC links
+    to its cache.
     """
 
     file: str = "manifest.csv"
     corpus: str = "manifest"
     language: str = "en"
+    encoding: rows_of.Encoding | None = None
     follow_links: bool = False
     audio_root: Path | None = None
 
@@ -95,9 +98,13 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     if config.audio_root is not None:
         folder = listing.require_folder(config.audio_root, "the recordings (setting audio_root)")
     seen: set[str] = set()
-    for number, row in enumerate(_rows(table), start=1):
-        name = _text(row, "utterance_id") or f"row {number}"
+    columns, rows = rows_of.table(table, config.encoding)
+    _require_columns(table, columns)
+    for number, row in enumerate(rows, start=1):
+        name = f"row {number}"
         try:
+            name = _id(row) or name
+            _require_cells(row)
             if name in seen:
                 raise _RowError("listed twice", f"row {number}")
             seen.add(name)
@@ -149,27 +156,27 @@ def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) 
     )
 
 
-def _rows(table: Path) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries; cells beyond the header of a text table stand under ''."""
-    if table.suffix.lower() == ".parquet":
-        import pyarrow as pa
-
-        try:
-            content = tables.read_table(table)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise ConfigurationError(f"{table}: {error}, expected a parquet table") from error
-        _require_columns(table, content.column_names)
-        yield from content.to_pylist()
-        return
-    lines = listing.lines(listing.read_text(table))
-    delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(lines, restkey="", delimiter=delimiter, skipinitialspace=True)
-    reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
-    _require_columns(table, reader.fieldnames)
-    yield from reader
+def _id(row: Mapping[str, Any]) -> str | None:
+    _require_cells({"utterance_id": row.get("utterance_id")})
+    name = _text(row, "utterance_id")
+    if name is not None and not name.isprintable():
+        raise _RowError("unprintable id", f"{name!r}, expected letters, digits and marks")
+    return name
 
 
-def _require_columns(table: Path, columns: list[str]) -> None:
+def _require_cells(row: Mapping[str, Any]) -> None:
+    """Every cell is text or a number, of a length that somebody can have meant."""
+    for column, value in row.items():
+        if column.startswith(IGNORED_PREFIX) or not column or value is None:
+            continue
+        if not isinstance(value, str | int | float):
+            raise _RowError("not text", f"{column} is {str(value)[:80]}, expected text or a number")
+        if len(str(value)) > LONGEST_CELL:
+            detail = f"{column} has {len(str(value))} characters, expected up to {LONGEST_CELL}"
+            raise _RowError("cell too long", detail)
+
+
+def _require_columns(table: Path, columns: Sequence[str]) -> None:
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise ConfigurationError(
@@ -231,7 +238,10 @@ def _path(row: Mapping[str, Any], column: str, folder: Path, follow_links: bool)
     path = folder / text
     # An unresolved path is judged by its spelling alone: its links may lead anywhere.
     spelled = Path(os.path.normpath(path.absolute())), Path(os.path.normpath(folder.absolute()))
-    place, root = spelled if follow_links else (path.resolve(), folder.resolve())
+    try:
+        place, root = spelled if follow_links else (path.resolve(), folder.resolve())
+    except (OSError, RuntimeError) as error:  # links in a circle, by version of Python
+        raise _RowError("unparsable path", f"{column} {text[:80]!r}: {error}") from None
     if not place.is_relative_to(root):
         raise _RowError(
             "path leaves the corpus folder",

@@ -1,6 +1,5 @@
 """Test probabilities of trained folds, as `train` wrote them."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,35 +36,41 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
     """Folds and classes below models/<experiment>/folds:
     seed-S-fold-K/{checkpoint.json, probabilities.parquet}.
 
-    Raises FileNotFoundError where there are none, ValueError where two folds name
-    different classes.
+    Raises FileNotFoundError where there are none, ConfigurationError where a file is
+    damaged or two folds name different classes.
     """
 
     folds, classes = [], None
     for place in sorted(Path(folder).glob("seed-*-fold-*")):
         _, seed, _, fold = place.name.split("-")
-        table = tables.read_table(place / folders.PROBABILITIES).sort_by(
-            [("epoch", "ascending"), ("utterance_id", "ascending")]
-        )
+        table = _read_probabilities(place / folders.PROBABILITIES)
         columns = [name for name in table.column_names if name.startswith("p_")]
         own = [name.removeprefix("p_") for name in columns]
         classes = classes or own
         if own != classes:
-            raise ValueError(f"{place}: classes {own}, expected {classes} as in the other folds")
+            raise ConfigurationError(
+                f"{place}: classes {own}, expected {classes} as in the other folds: train the "
+                "fold again"
+            )
         epochs, counts = np.unique(table["epoch"].to_numpy(), return_counts=True)
         names = table["utterance_id"].to_pylist()
         number = len(names) // max(1, len(epochs))
         if len(set(counts)) != 1 or names != names[:number] * len(epochs):
-            raise ValueError(
+            raise ConfigurationError(
                 f"{place}: epochs of {sorted(set(counts.tolist()))} utterances, every epoch must "
                 "have the same ones: train the fold again"
             )
         shares = np.stack([table[name].to_numpy() for name in columns], axis=1).reshape(
             len(epochs), number, len(own)
         )
-        chosen = json.loads((place / "checkpoint.json").read_text(encoding="utf-8"))
+        chosen = tables.read_json(place / "checkpoint.json")
         if not {"epoch", "validation", "select", "measure"} <= set(chosen):
             raise ConfigurationError(f"{place} is of an older version: train the fold again")
+        if chosen["epoch"] not in epochs:
+            raise ConfigurationError(
+                f"{place}: {folders.PROBABILITIES} lacks epoch {chosen['epoch']!r}, which "
+                "checkpoint.json chose: train the fold again"
+            )
         folds.append(
             Fold(
                 int(seed),
@@ -83,6 +88,31 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
             f"no folds in {folder}, expected seed-S-fold-K folders as `train` writes them"
         )
     return folds, classes
+
+
+def _read_probabilities(path: Path) -> Any:
+    """A fold's table by epoch and utterance, every row of it a distribution."""
+    import pyarrow as pa
+
+    table = tables.read_table(path)
+    columns = [name for name in table.column_names if name.startswith("p_")]
+    needed = {"epoch": pa.types.is_integer, "utterance_id": pa.types.is_string}
+    needed |= dict.fromkeys(columns, pa.types.is_floating)
+    kinds = {field.name: field.type for field in table.schema}
+    fits = bool(columns) and all(
+        name in kinds and fits(kinds[name]) and not table[name].null_count
+        for name, fits in needed.items()
+    )
+    if fits:
+        sums = sum(table[name].to_numpy().astype(np.float64) for name in columns)
+        # A network that diverged gave no numbers: that is scored as wrong.
+        fits = not np.any(np.abs(sums - 1) > 1e-3)
+    if not fits:
+        raise ConfigurationError(
+            f"{path} does not hold probabilities of epoch, utterance_id and classes that sum to "
+            "one: train the fold again"
+        )
+    return table.sort_by([("epoch", "ascending"), ("utterance_id", "ascending")])
 
 
 def only(folds: Sequence[Fold], utterance_ids: Collection[str]) -> list[Fold]:

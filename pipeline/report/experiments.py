@@ -1,7 +1,6 @@
 """What the folders below models/ say about the experiments that were run."""
 
 import csv
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,7 +119,7 @@ def is_synthetic(corpus: str) -> bool:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, {} where there is no file."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return tables.read_json(path) if path.is_file() else {}
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -139,5 +138,12 @@ def metric(metrics: dict[str, Any], name: str) -> Any:
 
 
 def _read_numbers(path: Path) -> list[dict[str, float]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({error}): delete it and build it again with `dvc repro`"
+        ) from None

@@ -4,7 +4,6 @@ and the weights that the network gave to words and frames.
 
 import difflib
 import inspect
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pipeline.batch import collate
 from pipeline.lookup import ConfigurationError
 from pipeline.report import weights_in_time
 from pipeline.schema import Utterance, WordSpan
-from pipeline.tables import read_rejections, read_spans, read_table, read_utterances
+from pipeline.tables import read_json, read_rejections, read_spans, read_table, read_utterances
 from pipeline.training import checkpoint, dataset
 from pipeline.training.experiment import Experiment
 from pipeline.training.inputs import Folders, Inputs, lacking, open_inputs
@@ -129,7 +128,7 @@ def _recorded(place: Path, utterance_id: str) -> dict[str, float]:
     path = place / folders.PROBABILITIES
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing: `dvc pull` fetches it")
-    epoch = json.loads((place / checkpoint.DESCRIPTION).read_text(encoding="utf-8"))["epoch"]
+    epoch = read_json(place / checkpoint.DESCRIPTION)["epoch"]
     table = read_table(path)
     mine = pc.and_(pc.equal(table["utterance_id"], utterance_id), pc.equal(table["epoch"], epoch))
     rows = table.filter(mine).to_pylist()
@@ -143,8 +142,7 @@ def _recorded(place: Path, utterance_id: str) -> dict[str, float]:
 
 def _why_not(utterance_id: str, model: Path, data: Path) -> str:
     """The reason that a stage gave for leaving the utterance out."""
-    described = json.loads((model / "folds" / "experiment.json").read_text(encoding="utf-8"))
-    settings = described["experiment"]
+    settings = read_json(model / "folds" / "experiment.json")["experiment"]
     split = folders.split(data, settings["corpus"], settings["split"])
     for path in (model / "folds" / folders.REJECTS, split / folders.REJECTS):
         for row in read_rejections(path) if path.is_file() else ():

@@ -102,10 +102,14 @@ def read_fold(path: Path, fold: int) -> dict[str, list[tuple[str, str | None]]]:
     """(utterance_id, label) of each subset of one fold; a label on a test row is an
     error.
     """
-    table = tables.read_table(path)
+    table = tables.read_table(path, ["fold", "subset", "utterance_id", "emotion"])
     table = table.filter(pc.equal(table["fold"], fold))
     rows: dict[str, list[tuple[str, str | None]]] = {"train": [], "valid": [], "test": []}
     for row in table.to_pylist():
+        if row["subset"] not in rows:
+            raise ConfigurationError(
+                f"{path} is damaged (subset {row['subset']!r}): delete it and run `dvc repro`"
+            )
         if row["subset"] == "test" and row["emotion"] is not None:
             raise ValueError(f"{path}: test row {row['utterance_id']} carries a label")
         rows[row["subset"]].append((row["utterance_id"], row["emotion"]))

@@ -1,6 +1,5 @@
 """What an experiment reads of the stages before it: features, word times, words."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import folders, tables
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import FrameTiming, Rejection
 from pipeline.shards import Shards
 from pipeline.training.experiment import Experiment
@@ -54,26 +54,46 @@ class Text:
     @cached_property
     def info(self) -> dict[str, Any]:
         """Kind, width, configuration and counts, as the text stage wrote them."""
-        return dict(json.loads((self.folder / "info.json").read_text()))
+        path = self.folder / "info.json"
+        info = tables.read_json(path)
+        known = ("static", "fitted", "contextual")
+        if info.get("kind") not in known or not {"name", "config", "language"} <= set(info):
+            raise _damaged(path, f"kind {info.get('kind')!r}, expected one of {list(known)}")
+        if info["kind"] != "fitted" and not isinstance(info.get("word_dim"), int):
+            raise _damaged(path, f"word_dim {info.get('word_dim')!r}, expected a whole number")
+        return info
 
     @cached_property
     def vocabulary(self) -> list[str]:
         """The corpus's words; a word's position is its id in `words`."""
-        return list(tables.read_table(self.folder / "vocabulary.parquet")["word"].to_pylist())
+        path = self.folder / "vocabulary.parquet"
+        return list(tables.read_table(path, ["word"])["word"].to_pylist())
 
     @cached_property
     def words(self) -> dict[str, list[str]]:
         """Words of each usable utterance."""
-        table = tables.read_table(self.folder / "words.parquet")
-        ids = zip(table["utterance_id"].to_pylist(), table["word_ids"].to_pylist(), strict=True)
+        path = self.folder / "words.parquet"
+        table = tables.read_table(path, ["utterance_id", "word_ids"])
+        names, ids = table["utterance_id"].to_pylist(), table["word_ids"].to_pylist()
+        size = len(self.vocabulary)
+        if not all(items and all(0 <= item < size for item in items) for items in ids):
+            raise _damaged(path, f"an utterance without words or a word id beyond {size} words")
         return {
-            utterance_id: [self.vocabulary[item] for item in items] for utterance_id, items in ids
+            utterance_id: [self.vocabulary[item] for item in items]
+            for utterance_id, items in zip(names, ids, strict=True)
         }
 
     @cached_property
     def table(self) -> NDArray[np.float32]:
         """(V, word_dim) vectors of the vocabulary of a static embedding."""
-        return np.asarray(np.load(self.folder / "table.npy", mmap_mode="r"))
+        path, expected = self.folder / "table.npy", (len(self.vocabulary), self.info["word_dim"])
+        try:
+            table = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(path, str(error)) from None
+        if table.shape != expected or table.dtype != np.float32:
+            raise _damaged(path, f"{table.dtype} {table.shape}, expected float32 {expected}")
+        return table
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -106,11 +126,13 @@ class Inputs:
 
 
 def open_inputs(places: Folders) -> Inputs:
-    """Opens the folders of an experiment's inputs."""
+    """Opens the folders of an experiment's inputs; raises ConfigurationError, one line
+    that names the file, where one is missing or damaged.
+    """
     return Inputs(
         None if places.acoustic is None else Shards(places.acoustic),
         None if places.spans is None else _read_spans(places.spans / folders.SPANS),
-        None if places.text is None else Text(places.text),
+        None if places.text is None else _open_text(places.text),
     )
 
 
@@ -136,8 +158,29 @@ def lacking(inputs: Inputs, utterance_ids: Sequence[str]) -> dict[str, Rejection
     return found
 
 
+def _open_text(folder: Path) -> Text:
+    text = Text(folder)
+    # Read now: a damaged file is found before anything is trained.
+    read = ["words", *{"static": ["table"], "contextual": ["shards"]}.get(text.info["kind"], [])]
+    for name in read:
+        getattr(text, name)
+    return text
+
+
 def _read_spans(path: Path) -> dict[str, Spans]:
-    return {
-        name: (np.array([span.start for span in spans]), np.array([span.end for span in spans]))
-        for name, spans in tables.read_spans(path).items()
-    }
+    found = {}
+    for name, spans in tables.read_spans(path).items():
+        times = np.array([(span.start, span.end) for span in spans], dtype=np.float64)
+        start, end = times[:, 0], times[:, 1]
+        if not (np.isfinite(times).all() and (start <= end).all()):
+            raise _damaged(
+                path, f"{name}: a word time is no number or a word ends before it starts"
+            )
+        found[name] = start, end
+    return found
+
+
+def _damaged(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is damaged ({' '.join(reason.split())}): delete it and run `dvc repro`"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline import folders, lookup, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
-from pipeline.shards import key_of
+from pipeline.shards import Shards, key_of
 from pipeline.training.experiment import Experiment
 from pipeline.training.inputs import Folders, Text
 
@@ -109,9 +109,14 @@ def folds_of(work: Sequence[Task]) -> list[int]:
 
 
 def _contents(inputs: Folders) -> str:
-    # The index of shards holds their hashes; the other files are small enough to hash.
+    # The index of shards holds their hashes, which hold; the other files are small
+    # enough to hash.
     digest = hashlib.sha256()
     unread = (folders.REJECTS, folders.LABELS)
+    if inputs.acoustic is not None:
+        Shards(inputs.acoustic).check()
+    if inputs.text is not None and Text(inputs.text).info["kind"] == "contextual":
+        Shards(inputs.text).check()
     for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):
         for path in sorted(folder.glob("*")) if folder is not None else ():
             if path.suffix in (".parquet", ".json", ".npy") and path.name not in unread:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,20 @@ from tests.resources.numbered_rows import DIM, build, names, values
 @pytest.fixture(autouse=True)
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     fabricated.run_serially(monkeypatch)
+
+
+KINDS = (
+    "flipped row",
+    "flipped end",
+    "truncated",
+    "emptied",
+    "missing shard",
+    "garbage index",
+    "missing index",
+    "changed index",
+    "missing attributes",
+    "garbage attributes",
+)
 
 
 def damage(folder: Path, kind: str) -> str:
@@ -58,21 +73,7 @@ def damage(folder: Path, kind: str) -> str:
     return shard.name
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "flipped row",
-        "flipped end",
-        "truncated",
-        "emptied",
-        "missing shard",
-        "garbage index",
-        "missing index",
-        "changed index",
-        "missing attributes",
-        "garbage attributes",
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("grown", [False, True], ids=["same", "grown"])
 def test_what_is_damaged_is_made_again_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, grown: bool
@@ -94,8 +95,98 @@ def test_what_is_damaged_is_made_again_and_named(
     assert not asked and not caplog.messages
 
 
-@pytest.mark.parametrize("kind", ["external link", "external storage", "virtual", "other type"])
-def test_rows_outside_the_file_are_refused(tmp_path: Path, kind: str) -> None:
+def external_link(file: h5py.File, outside: Path) -> None:
+    file["rows"] = h5py.ExternalLink(str(outside), "rows")
+
+
+def soft_link(file: h5py.File, _: Path) -> None:
+    file["elsewhere"] = np.ones((50, DIM), "<f4")
+    file["rows"] = h5py.SoftLink("/elsewhere")
+
+
+def link_through_a_group(file: h5py.File, outside: Path) -> None:
+    file["group"] = h5py.ExternalLink(str(outside), "/")
+    file["rows"] = h5py.SoftLink("/group/rows")
+
+
+def external_storage(file: h5py.File, outside: Path) -> None:
+    raw = [(str(outside), 0, 50 * DIM * 4)]
+    file.create_dataset("rows", (50, DIM), dtype="<f4", external=raw)
+
+
+def virtual(file: h5py.File, outside: Path) -> None:
+    layout = h5py.VirtualLayout((50, DIM), dtype="<f4")
+    layout[:] = h5py.VirtualSource(str(outside), "rows", (50, DIM))
+    file.create_virtual_dataset("rows", layout)
+
+
+def compact(file: h5py.File, _: Path) -> None:
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple((50, DIM))
+    h5py.h5d.create(file.id, b"rows", h5py.h5t.IEEE_F32LE, space, creation)
+
+
+def never_stored(file: h5py.File, _: Path) -> None:
+    file.create_dataset("rows", (10**12, DIM), dtype="<f4", chunks=(64, DIM))
+
+
+def compressed(file: h5py.File, _: Path) -> None:
+    file.create_dataset("rows", data=np.ones((50, DIM), "<f4"), compression="gzip")
+
+
+REFUSED: dict[str, tuple[Callable[[h5py.File, Path], object], str]] = {
+    "external link": (external_link, "a link out of the file"),
+    "soft link": (soft_link, "a link out of the file"),
+    "soft link through an external one": (link_through_a_group, "a link out of the file"),
+    "external storage": (external_storage, "lie outside the file"),
+    "virtual": (virtual, "lie outside the file"),
+    "compact": (compact, "neither contiguous nor chunked"),
+    "never stored": (never_stored, r"claims \(1000000000000, 3\) and stores 0 bytes"),
+    "compressed": (compressed, "is filtered"),
+    "nothing": (lambda file, _: None, "a link out of the file"),
+    "group": (lambda file, _: file.create_group("rows"), "no float32 dataset"),
+    "type": (
+        lambda file, _: file.__setitem__("rows", np.dtype("<f4")),
+        "no float32 dataset",
+    ),
+    "no values": (
+        lambda file, _: file.__setitem__("rows", h5py.Empty("<f4")),
+        "no float32 dataset",
+    ),
+    "one number": (lambda file, _: file.__setitem__("rows", np.float32(1)), r"float32 \(\)"),
+    "one axis": (
+        lambda file, _: file.__setitem__("rows", np.ones(50, "<f4")),
+        r"float32 \(50,\), expected <f4 \(n, 3\)",
+    ),
+    "three axes": (
+        lambda file, _: file.__setitem__("rows", np.ones((50, DIM, 1), "<f4")),
+        r"\(50, 3, 1\), expected",
+    ),
+    "other width": (
+        lambda file, _: file.__setitem__("rows", np.ones((50, DIM + 1), "<f4")),
+        r"\(50, 4\), expected",
+    ),
+    "other byte order": (
+        lambda file, _: file.__setitem__("rows", np.ones((50, DIM), ">f4")),
+        "expected <f4",
+    ),
+    "double": (lambda file, _: file.__setitem__("rows", np.ones((50, DIM))), "float64"),
+    "text": (
+        lambda file, _: file.create_dataset("rows", (50, DIM), h5py.string_dtype()),
+        "object",
+    ),
+    "bits": (
+        lambda file, _: h5py.h5d.create(
+            file.id, b"rows", h5py.h5t.STD_B32LE, h5py.h5s.create_simple((50, DIM))
+        ),
+        "rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_anything_but_rows_of_the_file_itself_is_refused(tmp_path: Path, kind: str) -> None:
     build(tmp_path / "data", names(20))
     item = "utterance 7"
     path = tmp_path / "data" / f"shard-{shards.shard_of(item):03d}.h5"
@@ -103,23 +194,72 @@ def test_rows_outside_the_file_are_refused(tmp_path: Path, kind: str) -> None:
     with h5py.File(outside, "w") as file:
         file["rows"] = np.ones((50, DIM), "<f4")
     path.unlink()
+    write, said = REFUSED[kind]
     with h5py.File(path, "w") as file:
-        if kind == "external link":
-            file["rows"] = h5py.ExternalLink(str(outside), "rows")
-        elif kind == "external storage":
-            raw = [(str(outside), 0, 50 * DIM * 4)]
-            file.create_dataset("rows", (50, DIM), dtype="<f4", external=raw)
-        elif kind == "virtual":
-            layout = h5py.VirtualLayout((50, DIM), dtype="<f4")
-            layout[:] = h5py.VirtualSource(str(outside), "rows", (50, DIM))
-            file.create_virtual_dataset("rows", layout)
-        else:
-            file["rows"] = np.ones((50, DIM), "<f8")
-    with pytest.raises(ConfigurationError, match=f"{path.name} is damaged .*: build it with"):
-        Shards(tmp_path / "data").read(item)
+        write(file, outside)
+    read = Shards(tmp_path / "data")
+    with pytest.raises(
+        ConfigurationError, match=f"{path.name} is damaged .*{said}.*: delete it and build it again"
+    ) as refused:
+        read.read(item)
+    assert "\n" not in str(refused.value)
+    (fault,) = read.faults()
+    assert str(fault).startswith(path.name)
     _, asked = build(tmp_path / "data", {**names(20), "newcomer": "1"})
     assert item in asked
     np.testing.assert_array_equal(Shards(tmp_path / "data").read(item), values(item))
+
+
+def rewrite(folder: Path, column: str, value: object, kind: pa.DataType | None = None) -> None:
+    """Puts another value into the first row of the index."""
+    path = folder / "index.parquet"
+    table = pq.read_table(path)
+    cells = [value, *table[column].to_pylist()[1:]]
+    position = table.column_names.index(column)
+    kind = kind or table.schema.field(column).type
+    pq.write_table(table.set_column(position, column, pa.array(cells, kind)), path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind", "said"),
+    [
+        ("start", -5, None, "a number is below zero"),
+        ("length", -1, None, "a number is below zero"),
+        ("shard", -1, None, "a number is below zero"),
+        ("start", None, None, "a cell is empty"),
+        ("utterance_id", "utterance 11", None, "an utterance stands twice"),
+        ("start", 0, pa.float64(), "its columns have other types"),
+        ("start", 2**62, None, "shard-.* ends before the rows of"),
+        ("length", 2**40, None, "shard-.* ends before the rows of"),
+    ],
+)
+def test_an_index_beyond_its_shards_is_refused(
+    tmp_path: Path, column: str, value: object, kind: pa.DataType | None, said: str
+) -> None:
+    build(tmp_path, names(20))
+    first = sorted(names(20))[0]
+    rewrite(tmp_path, column, value, kind)
+    with pytest.raises(ConfigurationError, match=f"{said}.*: delete it and build it again"):
+        Shards(tmp_path).read(first)
+    build(tmp_path, names(20))
+    np.testing.assert_array_equal(Shards(tmp_path).read(first), values(first))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_names_what_is_damaged(tmp_path: Path, kind: str) -> None:
+    build(tmp_path, names(60))
+    Shards(tmp_path).check()
+    name = damage(tmp_path, kind)
+    with pytest.raises(ConfigurationError, match=f"{name} is .*build it.* with `dvc repro`"):
+        Shards(tmp_path).check()
+
+
+def test_attributes_are_those_that_the_shards_were_written_with(tmp_path: Path) -> None:
+    build(tmp_path, names(20))
+    path = tmp_path / "attributes.json"
+    path.write_text(path.read_text().replace("0.01", "0.02"))
+    with pytest.raises(ConfigurationError, match=r"attributes\.json is damaged: shard-0"):
+        Shards(tmp_path).check()
 
 
 def test_a_shard_that_ends_too_early_is_not_read_short(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The rows of a user's own table: CSV, TSV or parquet."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from pipeline import tables
+from pipeline.corpora import _listing as listing
+from pipeline.lookup import ConfigurationError
+
+
+def _known(encoding: str) -> str:
+    try:
+        b"a".decode(encoding)
+    except (LookupError, UnicodeError):
+        raise ValueError("expected the name of a text encoding, e.g. cp1252 or gbk") from None
+    return encoding
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
+
+
+def table(path: Path, encoding: str | None) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    """The columns and the rows of a table; cells beyond the columns of a text table
+    stand under ''.
+
+    Raises ConfigurationError for a file that is no such table, and with its lines for a
+    quote that is not closed: it would swallow rows.
+    """
+    if path.suffix.lower() == ".parquet":
+        import pyarrow as pa
+
+        try:
+            content = tables.read_parquet(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ConfigurationError(f"{path}: {error}, expected a parquet table") from error
+        return list(content.column_names), iter(content.to_pylist())
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    # The module's own limit would end the whole table: the reader rejects the row.
+    csv.field_size_limit(sys.maxsize)
+    lines = listing.lines(_decoded(path, encoding))
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    records = _records(path, reader, delimiter)
+    columns = [column.strip() for column in next(records, [])]
+    return columns, (_row(columns, cells) for cells in records if cells)
+
+
+def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
+    row: dict[str, Any] = dict(zip(columns, cells, strict=False))
+    if len(cells) > len(columns):
+        row[""] = cells[len(columns) :]
+    return row
+
+
+def _records(path: Path, reader: Any, delimiter: str) -> Iterator[list[str]]:
+    """The cells of each line, the heading first."""
+    first, width = 1, 0
+    try:
+        for cells in reader:
+            width = width or len(cells)
+            if any(_holds_rows(cell, delimiter, width) for cell in cells):
+                raise csv.Error("a cell holds whole rows")
+            yield cells
+            first = reader.line_num + 1
+    except csv.Error as error:
+        raise ConfigurationError(
+            f"{path}, lines {first} to {reader.line_num}: a quote is not closed ({error}): "
+            "close it, and write a quote inside a quoted cell twice"
+        ) from None
+
+
+def _holds_rows(cell: str, delimiter: str, columns: int) -> bool:
+    """Whether a cell of several lines has one that looks like a row; in a sentence a
+    space follows the comma.
+    """
+    if "\n" not in cell:
+        return False
+    lines = (line.split(delimiter) for line in cell.split("\n")[1:])
+    return any(len(line) == columns and not any(c[:1] == " " for c in line) for line in lines)
+
+
+def _decoded(path: Path, encoding: str | None) -> str:
+    if encoding is None:
+        return listing.read_text(path, legacy=None)
+    try:
+        text = path.read_bytes().decode(encoding)
+    except UnicodeError as error:
+        raise ConfigurationError(
+            f"{path} cannot be decoded by reader.encoding {encoding!r} ({error}): name another"
+        ) from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,19 @@
+"""docs/RELIABILITY.md has every case of the tables, and no other."""
+
+import importlib
+from pathlib import Path
+
+from tests.resources import bad_input
+
+MODULES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+WITH_CASES = [name for name in MODULES if name != Path(__file__).stem]
+
+
+def test_the_document_has_the_cases_of_the_tables() -> None:
+    tables = {}
+    for name in WITH_CASES:
+        cases = importlib.import_module(f"tests.bad_inputs.{name}").CASES
+        names = [case.name for case in cases]
+        assert len(set(names)) == len(names), name
+        tables[bad_input.kind_of(name)] = sorted(names)
+    assert tables == {kind: sorted(rows) for kind, rows in bad_input.read().items()}
