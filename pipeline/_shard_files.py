@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.tables import read_parquet, replacing, write_text
+from pipeline.tables import read_parquet, replacing, require_space, write_text
 
 CHUNK_BYTES = 256 * 1024
+OVERHEAD = 2**20  # bytes, more than a shard has beside its rows
 INDEX, ATTRIBUTES = "index.parquet", "attributes.json"
 SCHEMA = pa.schema(
     [
@@ -77,6 +78,7 @@ def write_shard(
             file.attrs[name] = _json(attributes[name])
         for block in _blocks(arrays, size):
             end = len(rows)
+            require_space(path, 4 * dim * (end + len(block)) + OVERHEAD)
             rows.resize(end + len(block), axis=0)
             rows[end:] = block
         file.attrs["contents"] = _contents(index)

@@ -1,9 +1,16 @@
 """The `serflow` command."""
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from pipeline.commands import ending
+
+# Not where a program or a test imports the command; before the imports that take time.
+if sys.argv[0].endswith("serflow"):
+    ending.install()
+
+# isort: split
+import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +21,7 @@ from rich.table import Table
 
 from pipeline.audio import AudioError
 from pipeline.commands.fetch import FetchError
-from pipeline.lookup import ConfigurationError, WorkerKilledError
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError
 
 app = typer.Typer(
@@ -281,19 +288,5 @@ def check(
     raise typer.Exit(0 if fit else 1)
 
 
-@contextmanager
-def _one_line() -> Iterator[None]:
-    try:
-        yield
-    except (
-        ConfigurationError,
-        AudioError,
-        AlignmentError,
-        FetchError,
-        FileNotFoundError,
-        WorkerKilledError,
-    ) as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]error:[/] {escape(str(error))}", highlight=False
-        )
-        sys.exit(2)
+def _one_line() -> AbstractContextManager[None]:
+    return ending.one_line(AudioError, AlignmentError, FetchError)

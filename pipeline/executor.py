@@ -2,10 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from pipeline.lookup import ConfigurationError, WorkerKilledError
@@ -31,7 +34,7 @@ def processes(workers: int | None = None) -> Executor:
     return ProcessPoolExecutor(
         workers or worker_count(),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
+        initializer=_begin,
     )
 
 
@@ -78,6 +81,7 @@ def run(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    others, ours = set(multiprocessing.active_children()), set[BaseProcess]()
     with (
         Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
         processes(count) as pool,
@@ -91,7 +95,10 @@ def run(
                 # Bounded ahead of the consumer: results wait in memory only for the
                 # slowest item before them.
                 while next_item < len(work) and len(pending) + len(done) < 4 * count:
-                    pending[pool.submit(function, work[next_item])] = next_item
+                    # The first call starts the workers.
+                    with _sigint_held():
+                        pending[pool.submit(function, work[next_item])] = next_item
+                    ours |= {*multiprocessing.active_children()} - others
                     next_item += 1
                 finished, _ = wait(pending, return_when=FIRST_COMPLETED)
                 failed = [future for future in finished if future.exception() is not None]
@@ -104,24 +111,53 @@ def run(
                 if failed:
                     failed[0].result()  # raises
         except BrokenProcessPool:
+            _kill(ours)
             raise WorkerKilledError(
                 f"{description}: a worker process was killed, most often for want of memory "
                 "(SERFLOW_WORKERS=1 runs one at a time): what was finished is kept, the same "
                 "command goes on from there"
             ) from None
-        except BaseException:
+        except Exception:
             # What has not begun would only delay the message.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _kill(ours | {*multiprocessing.active_children()} - others)
+            raise
 
 
-def _end_with_parent() -> None:
-    """Ends this worker when its parent is killed: it would wait for work for ever."""
+@contextmanager
+def _sigint_held() -> Iterator[None]:
+    """Workers begun in here never see Ctrl-C, not even while they import: their parent
+    sees it, and ends them.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+def _begin() -> None:
+    """Puts a worker into a process group of its own, with the programs that it will
+    call, and ends both when its parent is killed: it would wait for work for ever.
+    """
+    os.setpgid(0, 0)
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
         if parent is not None:
             parent.join()
-            os._exit(1)
+            os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _kill(workers: Iterable[BaseProcess]) -> None:
+    for worker in workers:
+        worker.kill()
+        # It has no group while it is still importing.
+        if worker.pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)

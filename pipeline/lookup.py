@@ -32,6 +32,12 @@ class WorkerKilledError(RuntimeError):
     """A worker process was killed before it had a result; the message fits one line."""
 
 
+class StorageError(RuntimeError):
+    """A file cannot be written: the disk is full, the folder read-only; the message
+    fits one line and names the file.
+    """
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, Field))
 def checked(section: type[Section]) -> type[Section]:
     """Makes a frozen dataclass whose fields pydantic checks; a key that it does not

@@ -3,17 +3,21 @@ whole.
 """
 
 import dataclasses
+import errno
 import json
 import math
 import os
+import re
+import resource
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, StorageError
 from pipeline.schema import Rejection, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
@@ -31,6 +35,13 @@ STRINGS = (
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
 LISTS = ("words", "votes")
+SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
+REFUSALS = {
+    getattr(errno, name)
+    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS")
+}
+SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -148,15 +159,53 @@ def replacing(path: Path) -> Iterator[Path]:
     """A file to write instead of `path`, which it becomes when all went well.
 
     A killed process leaves the old file whole. An output can be a read-only link into
-    DVC's cache, so nothing is ever written through its name.
+    DVC's cache, so nothing is ever written through its name. Raises StorageError where
+    the disk is full or may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise StorageError(
+            f"{path} cannot be written ({refusal}): mend that, then give the same command again, "
+            "what was finished is kept"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot be written there is no file to remove either.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def require_space(path: Path, size: int) -> None:
+    """Raises OSError where a file cannot grow to `size` bytes.
+
+    HDF5, which holds 8 MiB back, ends the process with a segmentation fault when a
+    write fails: it has to be known before.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    refused = limit != resource.RLIM_INFINITY and size > limit
+    missing = size - path.stat().st_size
+    if refused or shutil.disk_usage(path.parent).free < missing + SPARE:
+        number = errno.EFBIG if refused else errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path))
+
+
+def _refusal(error: Exception) -> str | None:
+    """What the system said when it refused to write a file, None for other errors.
+
+    HDF5, Arrow and safetensors give its number in words; NumPy does not.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (said := SYSTEM_ERROR.search(str(error))):
+        number = int(said[1])
+    if number is None and isinstance(error, OSError) and SHORT_WRITE.search(str(error)):
+        number = errno.ENOSPC
+    return os.strerror(number) if number is not None and number in REFUSALS else None
 
 
 def write_text(path: Path, text: str) -> None:

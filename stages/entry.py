@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from pipeline import folders, tables
-from pipeline.lookup import ConfigurationError, WorkerKilledError
+from pipeline.commands import ending
 from pipeline.schema import Rejection
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
@@ -24,16 +23,14 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 def run(command: Callable[..., None]) -> None:
-    """Runs a stage's command; a mistake of the configuration, diverged training or a
-    killed worker ends it with one line and exit code 2.
+    """Runs a stage's command; a mistake of the configuration, diverged training, a
+    killed worker or a full disk ends it with one line and exit code 2, a signal with
+    one line and 128 + its number.
     """
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(command)
-    try:
+    with ending.one_line(FloatingPointError):
         app()
-    except (ConfigurationError, FloatingPointError, WorkerKilledError) as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
-        raise SystemExit(2) from None
 
 
 def account(

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands import ending
 from pipeline.demo import CORPORA
 from pipeline.demo.corpus import synthesise
+from pipeline.lookup import StorageError
 
 
 # `stages.entry` is not imported: an edit there would synthesise the speech again.
@@ -18,7 +20,10 @@ def main(
     """Synthesises every utterance of a demo corpus and notes the true word times."""
     if corpus not in CORPORA:
         raise typer.BadParameter(f"unknown demo corpus {corpus!r}, expected {' or '.join(CORPORA)}")
-    durations = synthesise(corpus, out, seed)
+    try:
+        durations = synthesise(corpus, out, seed)
+    except OSError as error:
+        raise StorageError(f"{out} cannot be written ({error.strerror})") from error
     typer.echo(
         f"synthesise {corpus}: {len(durations)} utterances, {sum(durations) / 60:.1f} minutes, "
         f"{min(durations):.1f} to {max(durations):.1f} s each, in {out}",
@@ -27,4 +32,7 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    with ending.one_line():
+        app()

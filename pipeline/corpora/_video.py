@@ -1,6 +1,7 @@
 """The sound of video clips, decoded once and kept as FLAC."""
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -95,5 +96,8 @@ def _write(target: Path, waveform: NDArray[np.float32], rate: int) -> None:
     import soundfile
 
     samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+    # libsndfile does not say why it could not write a file.
+    coded = io.BytesIO()
+    soundfile.write(coded, samples, rate, format="FLAC", subtype="PCM_16")
     with tables.replacing(target) as temporary:
-        soundfile.write(temporary, samples, rate, format="FLAC", subtype="PCM_16")
+        temporary.write_bytes(coded.getvalue())

@@ -1,6 +1,7 @@
 """The synthetic corpora as files: recordings, transcripts and true word times."""
 
 import csv
+import io
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,12 @@ def write(corpus: str, lines: Iterable[Line], folder: Path) -> list[float]:
     for line in lines:
         speech, words = perform(line, SAMPLING_RATE[corpus])
         name = f"wav/{line.utterance_id}.wav"
-        soundfile.write(str(folder / name), speech.waveform, speech.sampling_rate, subtype="PCM_16")
+        # libsndfile does not say why it could not write a file.
+        coded = io.BytesIO()
+        soundfile.write(
+            coded, speech.waveform, speech.sampling_rate, format="WAV", subtype="PCM_16"
+        )
+        (folder / name).write_bytes(coded.getvalue())
         sentiment = "" if line.sentiment is None else f"{line.sentiment:.1f}"
         known = {**vars(line), "audio": name, "sentiment": sentiment}
         rows.append([str(known[column]) for column in COLUMNS])

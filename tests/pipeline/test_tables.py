@@ -1,11 +1,19 @@
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pipeline import tables
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, StorageError
 from pipeline.schema import WordSpan
 
 SPANS = [
@@ -73,3 +81,70 @@ def test_text_that_is_not_utf8_is_found_on_reading(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"rain", b"ra\xffn"))
     with pytest.raises(ConfigurationError, match=r"words\.parquet cannot be read \(.*UTF"):
         tables.read_table(path)
+
+
+BIG = np.random.default_rng(0).standard_normal(200_000)
+
+
+def save_array(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, BIG)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow over a megabyte: what a full disk does, without one."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(BIG.tobytes()),
+        lambda path: pq.write_table(pa.table({"a": BIG}), path),
+        lambda path: save_file({"a": torch.from_numpy(BIG)}, path),
+        save_array,
+    ],
+    ids=["text", "parquet", "safetensors", "numpy"],
+)
+def test_a_full_disk_is_one_line_with_the_path(
+    tmp_path: Path, small_files: None, write: Callable[[Path], None]
+) -> None:
+    (tmp_path / "x").write_text("as it was")
+    expected = f"^{re.escape(str(tmp_path / 'x'))} cannot be written \\([^\n]*\\): mend that[^\n]*$"
+    with pytest.raises(StorageError, match=expected), tables.replacing(tmp_path / "x") as temporary:
+        write(temporary)
+    assert [item.name for item in tmp_path.iterdir()] == ["x"]
+    assert (tmp_path / "x").read_text() == "as it was"
+
+
+def test_other_faults_while_writing_are_told_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), tables.replacing(tmp_path / "x"):
+        raise ZeroDivisionError
+
+
+def test_hdf5_never_meets_a_full_disk(tmp_path: Path) -> None:
+    """It would end the process with a segmentation fault."""
+    script = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from pipeline import _shard_files, tables
+from pipeline.lookup import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 2**20, resource.RLIM_INFINITY))
+try:
+    with tables.replacing(Path(sys.argv[1])) as temporary:
+        rows = (np.ones((1000, 40), dtype="<f4") for _ in range(100))
+        _shard_files.write_shard(temporary, 40, {}, rows, [])
+except StorageError as error:
+    print(error)
+"""
+    path = tmp_path / "shard-000.h5"
+    command = [sys.executable, "-c", script, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert ended.stdout.startswith(f"{path} cannot be written (File too large)")
+    assert list(tmp_path.iterdir()) == []

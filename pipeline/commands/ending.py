@@ -1,0 +1,110 @@
+"""How a command ends before its time: one line on standard error, an exit code.
+
+Only the standard library is imported: signals must be looked after before the imports
+that take seconds.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 2.0  # s for an orderly end, then the process leaves
+KEPT = "what was finished is kept, the same command goes on from there"
+
+
+class StoppedError(SystemExit):
+    """A signal came; `code` is 128 + its number."""
+
+
+def install() -> None:
+    """Ends this process with one line when SIGINT or SIGTERM comes, and when the DVC
+    that began it as a stage is gone: another `dvc repro` would write the same files.
+    """
+    for number in SIGNALS:
+        # A process begun in the background with SIGINT ignored goes on ignoring it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+@contextmanager
+def one_line(*errors: type[Exception]) -> Iterator[None]:
+    """Ends the process with one line and exit code 2 for the project's errors, `errors`
+    beside them and what the system refuses; with 128 + its number for a signal.
+
+    Between imports and exit a signal unwinds, so that temporary files and worker
+    processes go.
+    """
+    from pipeline.lookup import ConfigurationError, StorageError, WorkerKilledError
+
+    known: tuple[type[Exception], ...] = (ConfigurationError, StorageError, WorkerKilledError)
+    installed = [number for number in SIGNALS if signal.getsignal(number) is _leave]
+    for number in installed:
+        signal.signal(number, _unwind)
+    try:
+        yield
+    except StoppedError as stopped:
+        _say(_line(int(str(stopped.code)) - 128))
+        raise
+    except known + errors as error:
+        _fail(str(error))
+    except OSError as error:
+        # Without a file it is a fault of the code, which its traceback explains.
+        if not error.filename:
+            raise
+        _fail(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    finally:
+        for number in installed:
+            if signal.getsignal(number) is _unwind:
+                signal.signal(number, _leave)
+
+
+def _fail(message: str) -> NoReturn:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"[bold red]error:[/] {escape(message)}", highlight=False)
+    raise SystemExit(2) from None
+
+
+def _line(number: int) -> str:
+    return f"stopped by {signal.Signals(number).name}: {KEPT}"
+
+
+def _say(line: str) -> None:
+    # Neither buffers nor locks of a stream that the signal may have interrupted.
+    os.write(2, f"\n{line}\n".encode() if sys.stderr.isatty() else f"{line}\n".encode())
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    _say(_line(number))
+    os._exit(128 + number)
+
+
+def _unwind(number: int, _: FrameType | None) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    # Raised in a destructor the exception would be printed and forgotten.
+    sys.unraisablehook = lambda _: None
+    threading.Thread(target=_give_up, args=(number,), daemon=True).start()
+    raise StoppedError(128 + number)
+
+
+def _give_up(number: int) -> None:
+    time.sleep(GRACE)
+    _leave(number, None)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
