@@ -52,9 +52,11 @@ def extract(
     result = np.empty(
         (frames.num_frames(len(waveform), length, shift), num_fft // 2 + 1), dtype=np.float32
     )
-    for block, power in mel.power_spectra(
+    for block, spectrum in mel.spectra(
         waveform, frames.window(config.window, length), shift, num_fft
     ):
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
         if config.scale == "magnitude":
             np.sqrt(power, out=power)
         elif config.scale == "log":
