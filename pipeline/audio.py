@@ -2,11 +2,22 @@
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from pipeline.schema import Utterance
+
+
+def _hertz(rate: int) -> int:
+    if rate < 1000:
+        raise ValueError(f"expected Hz, at least 1000: {rate} kHz are {1000 * rate}")
+    return rate
+
+
+SamplingRate = Annotated[int, Field(gt=0, le=1_000_000), AfterValidator(_hertz)]
 
 # -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero.
 SILENCE_PEAK = 1e-4

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 ROOT = Path(__file__).resolve().parent
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+LONGEST_VALUE = 80  # characters of a wrong value that a message shows
 Section = TypeVar("Section")
 
 
@@ -41,10 +42,30 @@ class StorageError(RuntimeError):
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, Field))
 def checked(section: type[Section]) -> type[Section]:
     """Makes a frozen dataclass whose fields pydantic checks; a key that it does not
-    have is refused.
+    have is refused, and so are infinite numbers and NaN.
     """
-    make: Any = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    rules = ConfigDict(extra="forbid", allow_inf_nan=False)
+    make: Any = dataclass(frozen=True, kw_only=True, config=rules)
     return make(section)  # type: ignore[no-any-return]
+
+
+def seconds(most: float) -> AfterValidator:
+    """Refuses more than `most` seconds: milliseconds were meant."""
+
+    def check(value: float) -> float:
+        if value > most:
+            raise ValueError(
+                f"expected seconds, at most {most:g}: {value:g} milliseconds are {value / 1000:g}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def shown(value: Any) -> str:
+    """A wrong value as a message shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
 
 
 def names(kind: str) -> list[str]:
@@ -92,13 +113,20 @@ def system(name: str) -> Any:
 def check_name(name: str, where: str) -> str:
     """The name if it is a plain word; names become folders and parts of commands."""
     if not NAME.fullmatch(name):
-        raise ConfigurationError(f"{where}: {name!r} is no name, use letters, digits, '_' and '-'")
+        raise ConfigurationError(
+            f"{where}: {shown(name)} is no name, use letters, digits, '_' and '-', at most 100"
+        )
     return name
 
 
-def settings(room: str, name: str, values: Any) -> Any:
+def room(name: str) -> Any:
+    """A room, for what asks it without depending on its files."""
+    return importlib.import_module(f"pipeline.{name}")
+
+
+def settings(owner: str, name: str, values: Any) -> Any:
     """An entry of the section of params.yaml that a room owns, checked by the room."""
-    return importlib.import_module(f"pipeline.{room}").settings(name, values)
+    return room(owner).settings(name, values)
 
 
 def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, where: str) -> Any:
@@ -107,7 +135,7 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
     """
     if values is not None and not isinstance(values, Mapping):
         raise ConfigurationError(
-            f"{where}: {values!r} is not a section, expected `key: value` lines"
+            f"{where}: {shown(values)} is not a section, expected `key: value` lines"
         )
     given = dict(values or {})
     fields = sorted(getattr(config, "__dataclass_fields__", {}))
@@ -122,7 +150,7 @@ def configure(config: Callable[..., Any], values: Mapping[str, Any] | None, wher
         mistakes = "; ".join(
             f"{name} is missing"
             if item["type"] == "missing"
-            else f"{name} = {item['input']!r}: {item['msg']}"
+            else f"{name} = {shown(item['input'])}: {item['msg'].removeprefix('Value error, ')}"
             if name
             else item["msg"].removeprefix("Value error, ")
             for item in error.errors()

@@ -4,6 +4,7 @@ Each section belongs to a room, which checks its entries; what one section says 
 another is checked here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ ROOMS = {
     "experiments": "training",
 }
 SECTIONS = (*ROOMS, "inputs")
+MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,56 @@ def load_entry(path: Path, section: str, name: str) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """params.yaml as it stands; ConfigurationError where it is no YAML mapping."""
+    """params.yaml as it stands; ConfigurationError where it is no YAML mapping, where a
+    key stands twice, and where aliases or nesting make it endless.
+    """
     if not path.is_file():
         raise ConfigurationError(f"{path} is missing: run the command where params.yaml lies")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        _require_plain(root)
+        document = {} if root is None else loader.construct_document(root) or {}
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not in UTF-8 ({error}): save it in UTF-8") from None
+    except (yaml.YAMLError, ValueError, OSError) as error:
         raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path} is nested too deeply to be read") from None
     if not isinstance(document, dict):
         kind = type(document).__name__
         raise ConfigurationError(f"{path} holds {kind}, expected sections {list(SECTIONS)}")
     return document
+
+
+def _require_plain(root: Any) -> None:
+    """Raises ValueError for a key that stands twice, of which YAML would take the last,
+    and for aliases that stand for more than anybody writes.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        if id(node) in sizes:
+            if not sizes[id(node)]:
+                raise ValueError(f"an alias inside of what it stands for{node.start_mark}")
+            return sizes[id(node)]
+        sizes[id(node)] = 0
+        inner = []
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            twice = [key for key, number in Counter(keys).items() if number > 1]
+            if twice:
+                raise ValueError(f"key {twice[0]!r} stands twice{node.start_mark}")
+            inner = [item for pair in node.value for item in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        sizes[id(node)] = 1 + sum(map(size, inner))
+        if sizes[id(node)] > MOST_VALUES:
+            raise ValueError(f"aliases make more than {MOST_VALUES} values of it{node.start_mark}")
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root)
 
 
 def check(document: Mapping[str, Any]) -> Params:
@@ -170,14 +211,17 @@ def needed(params: Params) -> dict[str, dict[str, dict[str, str]]]:
 def _section(document: Mapping[str, Any], section: str) -> dict[str, Any]:
     entries = document.get(section) or {}
     if not isinstance(entries, dict):
-        raise ConfigurationError(f"{section}: {entries!r}, expected `name: settings` lines")
+        raise ConfigurationError(
+            f"{section}: {lookup.shown(entries)}, expected `name: settings` lines"
+        )
     for name, values in entries.items():
         if not isinstance(name, str):
-            raise ConfigurationError(f"{section}: {name!r} is no name, expected a word")
+            raise ConfigurationError(f"{section}: {lookup.shown(name)} is no name, expected a word")
         check_name(name, section)
         if values is not None and not isinstance(values, dict):
             raise ConfigurationError(
-                f"{section}.{name}: {values!r} is not a section, expected `key: value` lines"
+                f"{section}.{name}: {lookup.shown(values)} is not a section, "
+                "expected `key: value` lines"
             )
     return entries
 
@@ -223,7 +267,7 @@ def _check_experiment(name: str, params: Params) -> None:
             )
         if given is not None:
             _check_reference(f"{where}.{section}", given, getattr(params, section))
-    _check_inputs_suit(where, experiment, params)
+    lookup.room("training").check_suits(where, experiment, params)
     if experiment.select and getattr(params.splits[experiment.split], "validation_share", 1) == 0:
         raise ConfigurationError(
             f"{where}.select: it chooses an epoch on validation, and {experiment.split!r} has "
@@ -236,58 +280,3 @@ def _check_reference(where: str, name: str, known: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"unknown name {name!r} in {where}, expected one of {sorted(known)}"
         )
-
-
-def _check_inputs_suit(where: str, experiment: Any, params: Params) -> None:
-    """A system reads the kind of rows and the vectors that its paper defines it on."""
-    system, network = experiment.system, experiment.network
-    acoustic, text = experiment.acoustic, experiment.text
-    if acoustic is not None and _unit(acoustic) != system.unit:
-        kind = "samples of the waveform" if system.unit == "sample" else "frames"
-        fit = [name for name in sorted(params.acoustic) if _unit(name) == system.unit]
-        raise ConfigurationError(
-            f"{where}.acoustic: {network} reads {kind}, which {acoustic!r} does not give"
-            f"{_choose(fit, 'acoustic')}"
-        )
-    if text is not None and system.embeddings and _module(text) not in system.embeddings:
-        fit = [name for name in sorted(params.text) if _module(name) in system.embeddings]
-        raise ConfigurationError(
-            f"{where}.text: {network} is defined on {' or '.join(system.embeddings)}, not on "
-            f"{text!r}{_choose(fit, 'text')}"
-        )
-    by_token = text is not None and getattr(params.text[text], "pooling", "word") == "token"
-    if by_token and "alignment" in system.needs:
-        raise ConfigurationError(
-            f"{where}.text: {network} places words in time, {text!r} has a vector for each "
-            "token: use an embedding with `pooling: word`"
-        )
-    if text is not None and experiment.trains_embedding:
-        _check_vectors_can_be_trained(f"{where}.train_embedding", experiment, params)
-
-
-def _check_vectors_can_be_trained(where: str, experiment: Any, params: Params) -> None:
-    """Word vectors are trained where words have vectors of their own."""
-    network, text = experiment.network, experiment.text
-    if lookup.component("text", text).kind(params.text[text]) == "contextual":
-        raise ConfigurationError(
-            f"{where}: {network} trains its word vectors, those of {text!r} follow from the "
-            "sentence: set it to false, or take an embedding with a vector for each word"
-        )
-    if experiment.train_embedding and _module(text) == "one_hot":
-        raise ConfigurationError(
-            f"{where}: words of {text!r} have no vectors, the layer that reads them is trained "
-            "anyway: remove the line"
-        )
-
-
-def _unit(feature: str) -> str:
-    """What a row of a feature is: a frame, or a sample of the waveform."""
-    return str(getattr(lookup.component("acoustic", feature), "UNIT", "frame"))
-
-
-def _module(name: str) -> str:
-    return name.split("-", 1)[0]
-
-
-def _choose(names: list[str], section: str) -> str:
-    return f": choose one of {names}" if names else f": add one under `{section}`"

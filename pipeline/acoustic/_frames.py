@@ -1,11 +1,16 @@
 """Framing, windows and deltas."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from pipeline.lookup import seconds
+
+# Of a frame and between two: 2 s are ten times what any of the papers takes.
+Seconds = Annotated[float, Field(gt=0), seconds(2)]
 Window = Literal["hamming", "hann", "povey", "rectangular"]
 
 # Blocks of frames of about this many samples keep a float64 spectrum and its
@@ -21,6 +26,15 @@ def samples(seconds: float, sampling_rate: int) -> int:
     binary fraction (0.029) loses.
     """
     return max(int(seconds * sampling_rate + 1e-6), 1)
+
+
+def require_samples(frame_length: float, frame_shift: float, sampling_rate: int) -> None:
+    """Raises ValueError for frames of less than four samples or closer than one."""
+    if frame_length * sampling_rate < 4 or frame_shift * sampling_rate < 1:
+        raise ValueError(
+            f"frames of {frame_length:g} s every {frame_shift:g} s at {sampling_rate} Hz, expected "
+            "at least four samples in a frame and one between two"
+        )
 
 
 def num_frames(num_samples: int, length: int, shift: int) -> int:

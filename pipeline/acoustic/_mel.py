@@ -49,6 +49,11 @@ def filters(
         raise ValueError(
             f"mel filters over {low}-{high} Hz, expected 0 <= low < high <= {sampling_rate / 2} Hz"
         )
+    if num_mel_bins > num_fft // 2 + 1:
+        raise ValueError(
+            f"{num_mel_bins} mel filters over {num_fft // 2 + 1} FFT bins at {sampling_rate} Hz, "
+            "expected fewer filters or longer frames"
+        )
     bins: NDArray[np.float64] = np.arange(num_fft // 2 + 1, dtype=np.float64) * (
         sampling_rate / num_fft
     )

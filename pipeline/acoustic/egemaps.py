@@ -32,7 +32,7 @@ class Config:
     ms, every 10 ms).
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
     level: Level = "functionals"
     max_frames: int | None = Field(default=None, ge=1)
 

@@ -33,9 +33,9 @@ class Config:
     deltas (regression over two frames to each side).
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
-    frame_length: float = Field(default=0.025, gt=0)
-    frame_shift: float = Field(default=0.010, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
+    frame_length: frames.Seconds = 0.025
+    frame_shift: frames.Seconds = 0.010
     num_mel_bins: int = Field(default=40, ge=1)
     window: frames.Window = "hamming"
     convention: Literal["kaldi", "librosa"] = "kaldi"
@@ -45,6 +45,20 @@ class Config:
     sample_scale: float | None = Field(default=None, gt=0)
     differences: Literal[0, 1, 2] = 0
     max_frames: int | None = Field(default=None, ge=1)
+
+    def __post_init__(self) -> None:
+        frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
+        _filters(self, self.sampling_rate)
+
+
+def _filters(config: Config, sampling_rate: int) -> NDArray[np.float64]:
+    """Raises ValueError for filters that these frames cannot have."""
+    low, high = config.low_frequency, config.high_frequency
+    if low is None:
+        low = 20.0 if config.convention == "kaldi" else 0.0
+    num_fft = mel.fft_length(frames.samples(config.frame_length, sampling_rate))
+    high = sampling_rate / 2 if high is None else high
+    return mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high)
 
 
 def extract(
@@ -60,15 +74,13 @@ def extract(
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
     kaldi, num_fft = config.convention == "kaldi", mel.fft_length(length)
-    low = config.low_frequency if config.low_frequency is not None else (20.0 if kaldi else 0.0)
-    high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
     preemphasis = config.preemphasis if config.preemphasis is not None else (0.97 if kaldi else 0.0)
     scale = config.sample_scale if config.sample_scale is not None else (32768 if kaldi else 1)
     energies = mel.mel_energies(
         waveform if kaldi else mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=not kaldi),
         shift,
-        mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high),
+        _filters(config, sampling_rate),
         scale=scale,
         preemphasis=preemphasis,
         remove_mean=kaldi,

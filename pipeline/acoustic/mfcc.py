@@ -32,9 +32,9 @@ class Config:
     for no floor relative to the maximum. `backend: package` runs librosa itself.
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
-    frame_length: float = Field(default=0.025, gt=0)
-    frame_shift: float = Field(default=0.010, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
+    frame_length: frames.Seconds = 0.025
+    frame_shift: frames.Seconds = 0.010
     num_coefficients: int = Field(default=20, ge=1)
     num_mel_bins: int = Field(default=40, ge=1)
     window: frames.Window = "hamming"
@@ -51,6 +51,16 @@ class Config:
                 f"num_coefficients = {self.num_coefficients}, expected at most num_mel_bins = "
                 f"{self.num_mel_bins}"
             )
+        frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
+        _filters(self, self.sampling_rate)
+
+
+def _filters(config: Config, sampling_rate: int) -> NDArray[np.float64]:
+    """Raises ValueError for filters that these frames cannot have."""
+    low, high = config.low_frequency, config.high_frequency
+    high = sampling_rate / 2 if high is None else high
+    num_fft = mel.fft_length(frames.samples(config.frame_length, sampling_rate))
+    return mel.filters("librosa", config.num_mel_bins, num_fft, sampling_rate, low, high)
 
 
 def extract(
@@ -70,14 +80,11 @@ def extract(
     from scipy.fft import dct
 
     num_fft = mel.fft_length(length)
-    high = config.high_frequency if config.high_frequency is not None else sampling_rate / 2
     energies = mel.mel_energies(
         mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=True),
         shift,
-        mel.filters(
-            "librosa", config.num_mel_bins, num_fft, sampling_rate, config.low_frequency, high
-        ),
+        _filters(config, sampling_rate),
     )
     decibels = 10 * np.log10(np.maximum(energies, mel.LIBROSA_FLOOR)).astype(np.float64)
     if config.top_decibels is not None:

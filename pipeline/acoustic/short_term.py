@@ -36,15 +36,18 @@ class Config:
     package` runs pyAudioAnalysis.
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
-    frame_length: float = Field(default=0.025, gt=0)
-    frame_shift: float = Field(default=0.010, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
+    frame_length: frames.Seconds = 0.025
+    frame_shift: frames.Seconds = 0.010
     deltas: bool = False
     variant: short_term_tables.Variant = "compatible"
     backend: Literal["serflow", "package"] = "serflow"
     max_frames: int | None = Field(default=None, ge=1)
 
     def __post_init__(self) -> None:
+        frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
+        length = frames.samples(self.frame_length, self.sampling_rate)
+        short_term_tables.tables(self.sampling_rate, length, self.variant)
         if self.backend == "package" and self.variant == "corrected":
             raise ValueError(
                 "backend 'package' computes variant 'compatible' only: set backend: serflow"

@@ -28,12 +28,15 @@ class Config:
     samples in [-1, 1].
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
-    frame_length: float = Field(default=0.025, gt=0)
-    frame_shift: float = Field(default=0.010, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
+    frame_length: frames.Seconds = 0.025
+    frame_shift: frames.Seconds = 0.010
     window: frames.Window = "hamming"
     scale: Literal["magnitude", "power", "log"] = "log"
     max_frames: int | None = Field(default=None, ge=1)
+
+    def __post_init__(self) -> None:
+        frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
 
 
 def extract(

@@ -37,7 +37,7 @@ class Config:
     layer: int | Literal["mean"] = -1
     layer_weights: tuple[float, ...] | None = None
     device: Literal["cpu", "cuda"] = "cpu"
-    sampling_rate: int = Field(default=16000, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
     max_frames: int | None = Field(default=None, ge=1)
 
     def __post_init__(self) -> None:

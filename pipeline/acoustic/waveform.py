@@ -19,7 +19,7 @@ class Config:
     counts samples.
     """
 
-    sampling_rate: int = Field(default=16000, gt=0)
+    sampling_rate: audio.SamplingRate = 16000
     max_frames: int | None = Field(default=160000, ge=1)
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from pydantic import Field
 from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _pronunciation as pronunciation
 from pipeline.alignment import _voice as voice
-from pipeline.lookup import ConfigurationError, checked
+from pipeline.lookup import ConfigurationError, checked, seconds
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 SAMPLING_RATE = 16000  # Hz, of the acoustic model
@@ -47,7 +47,7 @@ class Config:
     beam: float = Field(default=1e-120, ge=0, lt=1)
     phone_beam: float = Field(default=1e-120, ge=0, lt=1)
     word_beam: float = Field(default=1e-120, ge=0, lt=1)
-    padding: float = Field(default=0.2, ge=0)
+    padding: Annotated[float, Field(ge=0), seconds(5)] = 0.2
     noise_level: float = Field(default=1e-3, ge=0, lt=1)
     retries: int = Field(default=3, ge=0, le=3)
     unknown_words: Literal["g2p", "reject"] = "g2p"

@@ -41,6 +41,11 @@ def settings(name: str, values: Any) -> Corpus:
     """The checked entry `name` of the section `corpora` of params.yaml."""
     corpus: Corpus = lookup.configure(Corpus, values, f"corpora.{name}")
     for setting, place in corpus.places.items():
+        if not place.strip() or not place.isprintable():
+            raise ConfigurationError(
+                f"corpora.{name}.{setting}: {lookup.shown(place)}, expected the folder of the "
+                "corpus"
+            )
         if "$" in place or place.startswith("~"):
             raise ConfigurationError(
                 f"corpora.{name}.{setting}: {place!r} would not be expanded by DVC, write the path "

@@ -25,6 +25,13 @@ def _whole(ratio: tuple[float, float, float]) -> tuple[float, float, float]:
     return ratio
 
 
+def _classes(labels: dict[str, str]) -> dict[str, str]:
+    if len(set(labels.values())) < 2:
+        raise ValueError("expected two classes or more")
+    return labels
+
+
+Labels = Annotated[dict[str, str], AfterValidator(_classes)]
 Folds = Annotated[int, Field(ge=2)]
 Ratio = Annotated[tuple[float, float, float], AfterValidator(_whole)]
 
@@ -39,10 +46,10 @@ class Common:
     samples. `seed` orders what is drawn.
     """
 
-    labels: dict[str, str]
+    labels: Labels
     styles: list[str] | None = None
     duplicates: Literal["drop", "keep"] = "drop"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

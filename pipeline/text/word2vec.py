@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.text import _vocabulary as vocabularies
@@ -32,14 +32,14 @@ class Config:
     path: Path | None = None
     unknown: Literal["zero", "mean", "random"] = "zero"
     fit: Literal["fold", "corpus"] = "fold"
-    vector_size: PositiveInt = 100
+    vector_size: int = Field(default=100, gt=0, le=10_000)
     window: PositiveInt = 5
     epochs: PositiveInt = 20
     negative: PositiveInt = 5
     min_count: PositiveInt = 1
     sample: NonNegativeFloat = 1e-3
     skip_gram: bool = False
-    seed: NonNegativeInt = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 def kind(config: Config) -> Literal["static", "fitted"]:

@@ -1,12 +1,13 @@
 """An experiment: one system on one corpus, its inputs, what differs from its paper."""
 
+import math
 from dataclasses import asdict, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline import lookup
-from pipeline.lookup import ConfigurationError, checked, configure
+from pipeline.lookup import ConfigurationError, checked, configure, shown
 from pipeline.networks import Recipe, System
 
 
@@ -28,7 +29,7 @@ class Experiment:
     alignment: str | None = None
     text: str | None = None
     split: str
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0,)
     max_words: int | None = Field(default=None, ge=1)
     normalization: Literal["train", "none"] | None = None
     train_embedding: bool | None = None
@@ -80,6 +81,8 @@ def settings(name: str, values: Any) -> Experiment:
     experiment: Experiment = configure(Experiment, values, where)
     if not experiment.seeds:
         raise ConfigurationError(f"{where}.seeds: no seed, expected at least one")
+    if len(set(experiment.seeds)) < len(experiment.seeds):
+        raise ConfigurationError(f"{where}.seeds: {list(experiment.seeds)}, expected distinct ones")
     if experiment.train_embedding and "text" not in experiment.system.needs:
         raise ConfigurationError(
             f"{where}.train_embedding: {experiment.network} reads no words, remove the line"
@@ -96,8 +99,14 @@ def settings(name: str, values: Any) -> Experiment:
             TypeAdapter(known[key]).validate_python(value, strict=True)
         except ValidationError as error:
             raise ConfigurationError(
-                f"{where}.hyperparameters.{key}: {value!r}, expected {known[key]}: "
+                f"{where}.hyperparameters.{key}: {shown(value)}, expected {known[key]}: "
                 f"{error.errors()[0]['msg']}"
             ) from None
+        numbers = value if isinstance(value, list | tuple) else [value]
+        for number in numbers:
+            if isinstance(number, float | int) and not 0 <= number < math.inf:
+                raise ConfigurationError(
+                    f"{where}.hyperparameters.{key}: {shown(value)}, expected numbers from 0"
+                )
     configure(Recipe, asdict(experiment.system.recipe) | experiment.training, f"{where}.training")
     return experiment
