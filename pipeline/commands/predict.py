@@ -18,8 +18,6 @@ from pipeline.lookup import ConfigurationError
 from pipeline.schema import FrameTiming, Utterance
 from pipeline.training import checkpoint, dataset
 
-# What the checkpoints of one experiment differ in.
-OF_A_FOLD = {"fold", "seed", "epoch", "validation", "sizes", "normalization", "vocabulary"}
 OLD_LANGUAGE = "en"  # of models that do not state theirs
 
 
@@ -54,33 +52,19 @@ def predict(
     when the network needs an input that was not given or a checkpoint cannot be used,
     AudioError or AlignmentError when the recording cannot be used.
     """
-    places = sorted(path.parent for path in model.glob("folds/*/" + checkpoint.DESCRIPTION))
-    if not places:
-        raise ConfigurationError(
-            f"{model} holds no trained network: --model takes models/<experiment>, which "
-            "`dvc repro` makes"
-        )
-    loaded = [checkpoint.load(place) for place in places]
-    description = loaded[0][2]
-    for place, (_, _, other) in zip(places, loaded, strict=True):
-        different = _different(description, other)
-        if different:
-            path = place / checkpoint.DESCRIPTION
-            raise ConfigurationError(
-                f"{path} cannot be used: its {', '.join(different)} are not those of "
-                f"{places[0] / checkpoint.DESCRIPTION}"
-            )
+    loaded = checkpoint.load_all(model)
+    first, _, _, description = loaded[0]
     try:
         settings = _settings(description, model)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        path = places[0] / checkpoint.DESCRIPTION
+        path = first / checkpoint.DESCRIPTION
         raise ConfigurationError(f"{path} cannot be used: {reason}") from None
     utterance = _utterance(recording, said, language, description, settings)
     inputs = _prepare(utterance, settings)
     max_words = description["experiment"].get("max_words")
     outputs = []
-    for place, (network, fitted, own) in zip(places, loaded, strict=True):
+    for place, network, fitted, own in loaded:
         _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
         one_hot = "text" in settings and inputs.vectors is None and fitted.table is None
         lost = one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary)
@@ -101,15 +85,16 @@ def predict(
         )
         with torch.inference_mode():
             logits = network(collate([example]))
-        outputs.append(torch.softmax(logits.double(), dim=-1)[0].numpy())
+        shares = torch.softmax(logits.double(), dim=-1)[0].numpy()
+        if not np.isfinite(shares).all():
+            raise ConfigurationError(
+                f"{place / checkpoint.WEIGHTS} cannot be used: its network gives no probabilities "
+                "for this recording, but numbers that are not finite"
+            )
+        outputs.append(shares)
     mean = np.mean(outputs, axis=0)
     values = {name: float(value) for name, value in zip(description["classes"], mean, strict=True)}
     return Prediction(values, len(loaded), utterance.words, inputs.aligner)
-
-
-def _different(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    names = sorted({*first, *other} - OF_A_FOLD - {"versions"})
-    return [name for name in names if first.get(name) != other.get(name)]
 
 
 def _settings(description: Mapping[str, Any], model: Path) -> dict[str, tuple[str, Any]]:

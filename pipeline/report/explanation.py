@@ -4,6 +4,7 @@ and the weights that the network gave to words and frames.
 
 import difflib
 import inspect
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipeline.lookup import ConfigurationError
 from pipeline.report import weights_in_time
 from pipeline.schema import Utterance, WordSpan
 from pipeline.tables import read_json, read_rejections, read_spans, read_table, read_utterances
-from pipeline.training import checkpoint, dataset
+from pipeline.training import checkpoint, dataset, settings
 from pipeline.training.experiment import Experiment
 from pipeline.training.inputs import Folders, Inputs, lacking, open_inputs
 
@@ -48,14 +49,9 @@ def explain(utterance_id: str, model: Path, data: Path) -> dict[str, Any]:
     Raises ConfigurationError for an unknown utterance, one that no fold tested, a model
     without checkpoints, or data that are missing or are not those of the test.
     """
-    places = sorted(path.parent for path in model.glob(f"folds/*/{checkpoint.DESCRIPTION}"))
-    if not places:
-        raise ConfigurationError(
-            f"{model} holds no trained network: --model takes models/<experiment>, which "
-            "`dvc repro` makes and `dvc pull` fetches"
-        )
+    places = checkpoint.trained_folds(model)
     described = checkpoint.read_description(places[0] / checkpoint.DESCRIPTION)
-    experiment = Experiment(**described["experiment"])
+    experiment = settings("checkpoint", described["experiment"])
     utterance = _utterance(utterance_id, experiment.corpus, data)
     testing = [place for place in places if _recorded(place, utterance_id)]
     if not testing:
@@ -205,7 +201,10 @@ def _tested(places: Sequence[Path], utterance_id: str, inputs: Inputs) -> _Teste
 
 def _require_same(place: Path, utterance_id: str, values: Mapping[str, float]) -> None:
     recorded = _recorded(place, utterance_id)
-    if any(abs(value - recorded[name]) > TOLERANCE for name, value in values.items()):
+    # What is not a number is not close either.
+    if not all(
+        abs(value - recorded.get(name, math.nan)) <= TOLERANCE for name, value in values.items()
+    ):
         raise ConfigurationError(
             f"{place} gave {utterance_id} other probabilities when it was tested: its data have "
             "changed since, `dvc repro` brings data and models in step"

@@ -19,16 +19,17 @@ from pipeline.batch import Sizes
 from pipeline.lookup import ConfigurationError
 from pipeline.training import experiment as experiments
 from pipeline.training.experiment import Experiment
-from pipeline.training.fitted import Fitted
+from pipeline.training.fitted import SMALLEST_DEVIATION, Fitted
 
 WEIGHTS, DESCRIPTION = "checkpoint.safetensors", "checkpoint.json"
-TABLE = "fitted.table"
+TABLE, PREFIX = "fitted.table", "network."
 NEEDED = ("experiment", "classes", "sizes", "normalization", "vocabulary")
 # What training adds for a reader, or for a prediction that needs it.
 INPUTS = ("tokens", "train_embedding", "language", "acoustic", "alignment", "text")
 OPTIONAL = ("name", "recipe", *INPUTS, "versions")
 CHOICE = ("select", "measure")  # of the epoch, on validation and on test
 OF_THE_FOLD = ("fold", "seed", "epoch", "validation")
+FITTED = ("sizes", "normalization", "vocabulary")  # on the fold's training rows
 WIDEST = 10**7  # of any size that a description may ask a network to be built for
 
 
@@ -39,7 +40,7 @@ def save(
     them.
     """
     tensors = {
-        f"network.{name}": value.detach().cpu().contiguous()
+        f"{PREFIX}{name}": value.detach().cpu().contiguous()
         for name, value in network.state_dict().items()
     }
     if fitted.table is not None:
@@ -77,25 +78,53 @@ def load(folder: Path) -> tuple[nn.Module, Fitted, dict[str, Any]]:
     try:
         chosen = _experiment(description)
         sizes = _sizes(description["sizes"], len(description["classes"]))
-        fitted = _fitted(description, sizes, tensors.get(TABLE))
+        fitted = _fitted(description, chosen, sizes, tensors.get(TABLE))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _unusable(path, error) from None
     try:
-        for name, value in tensors.items():
-            if value.is_floating_point() and not torch.isfinite(value).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-        network: nn.Module = chosen.system(sizes, **chosen.hyperparameters)
-        prefix = "network."
-        network.load_state_dict(
-            {
-                name.removeprefix(prefix): value
-                for name, value in tensors.items()
-                if name.startswith(prefix)
-            }
-        )
+        network = _network(chosen, sizes, tensors)
     except (RuntimeError, TypeError, ValueError) as error:
         raise _unusable(folder / WEIGHTS, error) from None
     return network.eval(), fitted, description
+
+
+def trained_folds(model: Path) -> list[Path]:
+    """The folder of every fold and seed below `model` (models/<experiment>), whether or
+    not it is whole.
+    """
+    places = sorted(path for path in model.glob("folds/*") if path.is_dir())
+    if not places:
+        raise ConfigurationError(
+            f"{model} holds no trained network: --model takes models/<experiment>, which "
+            "`dvc repro` makes and `dvc pull` fetches"
+        )
+    return places
+
+
+def load_all(model: Path) -> list[tuple[Path, nn.Module, Fitted, dict[str, Any]]]:
+    """The folder, network, fitted values and description of every fold and seed below
+    `model` (models/<experiment>).
+
+    Raises ConfigurationError where there is none, one cannot be used, or two are not of
+    the same experiment.
+    """
+    places = trained_folds(model)
+    loaded = [(place, *load(place)) for place in places]
+    first = loaded[0][3]
+    trained: dict[tuple[Any, Any], Path] = {}
+    for place, *_, description in loaded:
+        path = place / DESCRIPTION
+        names = sorted({*first, *description} - {*OF_THE_FOLD, *FITTED, "versions"})
+        different = [name for name in names if first.get(name) != description.get(name)]
+        if different:
+            raise _unusable(
+                path, f"its {', '.join(different)} are not those of {places[0] / DESCRIPTION}"
+            )
+        which = description.get("seed"), description.get("fold")
+        if which in trained:
+            raise _unusable(path, f"it is the same fold and seed as {trained[which]}")
+        trained[which] = path
+    return loaded
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -138,7 +167,35 @@ def _sizes(values: Mapping[str, Any], num_classes: int) -> Sizes:
     return Sizes(**values)
 
 
-def _fitted(description: Mapping[str, Any], sizes: Sizes, table: Tensor | None) -> Fitted:
+def _network(chosen: Experiment, sizes: Sizes, tensors: Mapping[str, Tensor]) -> nn.Module:
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    # Without memory first: a description may ask for more than the machine has.
+    with torch.device("meta"):
+        expected = chosen.system(sizes, **chosen.hyperparameters).state_dict()
+    weights = {name: value for name, value in tensors.items() if name != TABLE}
+    needed = {f"{PREFIX}{name}": value for name, value in expected.items()}
+    for what, names in (("lacks", needed.keys() - weights), ("unknown", weights.keys() - needed)):
+        if names:
+            raise ValueError(f"{what} {min(names)} ({len(names)} of {len(needed)} tensors)")
+    for name, value in weights.items():
+        for what in ("shape", "dtype"):
+            found, wanted = getattr(value, what), getattr(needed[name], what)
+            if found != wanted:
+                raise ValueError(f"{name} has the {what} {_plain(found)}, not {_plain(wanted)}")
+    network: nn.Module = chosen.system(sizes, **chosen.hyperparameters)
+    network.load_state_dict({name.removeprefix(PREFIX): item for name, item in weights.items()})
+    return network
+
+
+def _plain(value: Any) -> str:
+    return str(tuple(value) if isinstance(value, torch.Size) else value).removeprefix("torch.")
+
+
+def _fitted(
+    description: Mapping[str, Any], chosen: Experiment, sizes: Sizes, table: Tensor | None
+) -> Fitted:
     words = description["vocabulary"]
     if not _words(words):
         raise ValueError("vocabulary is no list of different words")
@@ -147,22 +204,30 @@ def _fitted(description: Mapping[str, Any], sizes: Sizes, table: Tensor | None) 
     if table is not None and tuple(table.shape) != (len(words), sizes.word_dim):
         expected = (len(words), sizes.word_dim)
         raise ValueError(f"{TABLE} has the shape {tuple(table.shape)}, expected {expected}")
+    if table is not None and table.dtype != torch.float32:
+        raise ValueError(f"{TABLE} has the dtype {_plain(table.dtype)}, expected float32")
     moments = description["normalization"]
     mean, deviation = (_row(name, moments[name], sizes) for name in ("mean", "deviation"))
     if (mean is None) != (deviation is None):
         raise ValueError("normalization has one of mean and deviation, expected both or none")
-    if deviation is not None and not (deviation > 0).all():
-        raise ValueError("normalization.deviation is not above zero")
+    if (mean is not None) != (sizes.feature_dim > 0 and chosen.normalized_by == "train"):
+        raise ValueError(
+            f"normalization is {'not ' * (mean is None)}there, but the experiment's is "
+            f"{chosen.normalized_by!r}"
+        )
+    if deviation is not None and not (deviation >= SMALLEST_DEVIATION / 2).all():
+        raise ValueError(f"normalization.deviation is not above {SMALLEST_DEVIATION:g}")
     return Fitted(mean, deviation, tuple(words), None if table is None else table.numpy())
 
 
 def _row(name: str, values: Any, sizes: Sizes) -> NDArray[np.float32] | None:
     if values is None:
         return None
-    row = np.array(values, dtype=np.float32)
-    if row.shape != (sizes.feature_dim,) or not np.isfinite(row).all():
+    row = np.array(values, dtype=np.float64)
+    largest = np.finfo(np.float32).max
+    if row.shape != (sizes.feature_dim,) or not (np.abs(row) <= largest).all():
         raise ValueError(f"normalization.{name}: expected {sizes.feature_dim} finite numbers")
-    return row
+    return row.astype(np.float32)
 
 
 def _words(values: Any) -> bool:

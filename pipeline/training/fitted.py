@@ -13,6 +13,9 @@ from pipeline.lookup import ConfigurationError
 from pipeline.shards import Shards
 from pipeline.training.inputs import Inputs
 
+# A feature that varies less is a constant: it is not divided by its deviation.
+SMALLEST_DEVIATION = 1e-8
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -102,5 +105,5 @@ def _moments(
         )
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    deviation[deviation < 1e-8] = 1.0
+    deviation[deviation < SMALLEST_DEVIATION] = 1.0
     return (mean + shift).astype(np.float32), deviation.astype(np.float32)

@@ -177,6 +177,18 @@ def test_bfloat16_autocast_stays_near_float32(name: str) -> None:
 
 
 @each_system
+def test_its_weights_are_known_before_they_take_memory(name: str) -> None:
+    """A checkpoint is compared with them before the network is built."""
+    with torch.device("meta"):
+        sized = make(name).state_dict()
+    built = make(name).state_dict()
+    assert all(value.is_meta for value in sized.values())
+    for kind in ("shape", "dtype"):
+        expected = {key: getattr(value, kind) for key, value in built.items()}
+        assert {key: getattr(value, kind) for key, value in sized.items()} == expected
+
+
+@each_system
 def test_reads_only_what_it_needs(name: str) -> None:
     needs = SYSTEMS[name].needs
     batch = collate(examples(name, 3))

@@ -79,6 +79,7 @@ def test_nothing_fitted_is_nothing_loaded(tmp_path: Path) -> None:
         "corpus": "x",
         "network": "LSTM_Attn_a",
         "split": "x",
+        "normalization": "none",
         "hyperparameters": {"hidden_size": 2},
     }
     checkpoint.save(
@@ -136,7 +137,7 @@ def trained(tmp_path: Path) -> Path:
         ("sizes", asdict(SIZES) | {"word_dim": 4}, r"has the shape \(2, 3\)"),
         ("vocabulary", ["no"], "1 words, but vocabulary_size = 3"),
         ("normalization", {"mean": [0.1]}, "no 'deviation'"),
-        ("normalization", {"mean": [0.1], "deviation": [0.0]}, "not above zero"),
+        ("normalization", {"mean": [0.1], "deviation": [0.0]}, "not above 1e-08"),
         ("normalization", {"mean": [0.1], "deviation": [float("nan")]}, "finite numbers"),
         ("normalization", {"mean": [0.1, 1.0], "deviation": [1.0, 1.0]}, "1 finite numbers"),
         ("normalization", {"mean": [0.1], "deviation": None}, "expected both or none"),
@@ -164,6 +165,9 @@ def test_weights_that_do_not_fit_are_one_line(trained: Path) -> None:
     damaged = [
         {**tensors, first: torch.full_like(tensors[first], float("nan"))},
         {**tensors, first: torch.zeros(3, 1, 4)},
+        {**tensors, first: tensors[first].double()},
+        {**tensors, "network.more": torch.zeros(1)},
+        {**tensors, "more": torch.zeros(1)},
         {name: value for name, value in tensors.items() if name != first},
     ]
     for given in damaged:
