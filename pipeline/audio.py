@@ -1,8 +1,12 @@
 """File -> mono float32 waveform at a sampling rate."""
 
 import hashlib
+import os
+import re
+import struct
+from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +14,24 @@ from pydantic import AfterValidator, Field
 
 from pipeline.schema import Utterance
 
+# -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero.
+SILENCE_PEAK = 1e-4
+# 24 dB above full scale: no recording, but samples on the scale of whole numbers.
+LOUDEST_PEAK = 16.0
+LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # Hz
+UNKNOWN_LENGTH = 0xFFFFFFFF  # of a streamed file
+LONGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
+# libsndfile finds a missing end in these by itself.
+SELF_CHECKED = ("FLAC", "MP3", "CAF", "HTK")
+
 
 def _hertz(rate: int) -> int:
-    if rate < 1000:
-        raise ValueError(f"expected Hz, at least 1000: {rate} kHz are {1000 * rate}")
+    if rate < LOWEST_RATE:
+        raise ValueError(f"expected Hz, at least {LOWEST_RATE}: {rate} kHz are {1000 * rate}")
     return rate
 
 
-SamplingRate = Annotated[int, Field(gt=0, le=1_000_000), AfterValidator(_hertz)]
-
-# -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero.
-SILENCE_PEAK = 1e-4
+SamplingRate = Annotated[int, Field(gt=0, le=HIGHEST_RATE), AfterValidator(_hertz)]
 
 
 class AudioError(Exception):
@@ -43,7 +54,8 @@ def read(
     """Reads a recording, or its part from `start` to `end` seconds.
 
     Returns the mean of its channels, (num_samples,) in [-1, 1], and the rate in Hz.
-    Raises AudioError for a missing, unreadable, truncated, empty or silent recording.
+    Raises AudioError for a missing, unreadable, truncated, empty or silent recording,
+    and for one of an impossible rate or loudness.
     """
     import soundfile
 
@@ -52,6 +64,10 @@ def read(
             raise AudioError("audio not found", str(path))
         with soundfile.SoundFile(str(path)) as file:
             rate = int(file.samplerate)
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                detail = f"{path}: {rate} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE}"
+                raise AudioError("impossible sampling rate", detail)
+            whole = end is not None or _is_whole(Path(path), file.format)
             first = 0 if start is None else _sample(start, rate)
             last = file.frames if end is None else _sample(end, rate)
             # A rounded last time may name a few samples past the end; more than that is
@@ -64,15 +80,18 @@ def read(
             waveform = file.read(expected, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError("audio unreadable", f"{path}: {error}") from error
-    if len(waveform) < expected or (end is None and _declares_more(Path(path))):
+    if len(waveform) < expected or not whole:
         raise AudioError("audio truncated", f"{path}: fewer samples than its header declares")
     if len(waveform) == 0:
         raise AudioError("audio empty", f"{path}: no samples")
     mono = waveform[:, 0] if waveform.shape[1] == 1 else waveform.mean(axis=1)
     if not np.isfinite(mono).all():
         raise AudioError("audio not finite", f"{path}: NaN or infinite samples")
-    if np.abs(mono).max() < SILENCE_PEAK:
+    peak = float(np.abs(mono).max())
+    if peak < SILENCE_PEAK:
         raise AudioError("audio silent", f"{path}: peak below {SILENCE_PEAK}")
+    if peak > LOUDEST_PEAK:
+        raise AudioError("audio beyond full scale", f"{path}: peak {peak:.3g}, expected about 1")
     return np.ascontiguousarray(mono, dtype=np.float32), rate
 
 
@@ -81,27 +100,73 @@ def _sample(seconds: float, rate: int) -> int:
     return round(min(seconds * rate, 2.0**62))
 
 
-def _declares_more(path: Path) -> bool:
-    """Whether the data chunk of a RIFF file declares more bytes than the file has;
-    libsndfile does not report it.
+def _is_whole(path: Path, kind: str) -> bool:
+    """Whether a recording has the end that its header declares; libsndfile takes what
+    there is of most formats.
+
+    Raises AudioError for a format whose length is not known here.
     """
-    if path.suffix.lower() != ".wav":
-        return False
-    size = path.stat().st_size
+    if kind in SELF_CHECKED:
+        return True
     with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-            return False
-        position = 12
-        while position + 8 <= size:
-            file.seek(position)
-            chunk = file.read(8)
-            length = int.from_bytes(chunk[4:8], "little")
-            if chunk[:4] == b"data":
-                # A streamed file declares 0 or 0xFFFFFFFF: its length is not known.
-                return length not in (0, 0xFFFFFFFF) and position + 8 + length > size
-            position += 8 + length + length % 2
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        match kind:
+            case "WAV" | "WAVEX" | "RF64":
+                return _riff_end(file, size) <= size
+            case "OGG":
+                return _ends_with_last_page(file, size)
+            case "W64":
+                return int.from_bytes(file.read(24)[16:], "little") <= size
+            case "AIFF":
+                return 8 + int.from_bytes(file.read(8)[4:], "big") <= size
+            case "AU":
+                start, length = struct.unpack(">4x2I", file.read(12))
+                return bool(length == UNKNOWN_LENGTH or start + length <= size)
+            case "NIST":
+                return _sphere_end(file.read(1024)) <= size
+    raise AudioError("audio unreadable", f"{path}: {kind} may miss its end, convert it to flac")
+
+
+def _riff_end(file: BinaryIO, size: int) -> int:
+    """Where the data chunk ends by its header, 0 where it declares no length."""
+    position, long = 12, 0
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name == b"ds64" and position + 24 <= size:
+            # Lengths beyond 32 bits: of the file, then of the data.
+            long = struct.unpack("<8xQ", file.read(16))[0]
+        if name == b"data":
+            if length == UNKNOWN_LENGTH:
+                length = long
+            return position + 8 + length if length else 0
+        position += 8 + length + length % 2
+    return 0
+
+
+def _ends_with_last_page(file: BinaryIO, size: int) -> bool:
+    """Whether an Ogg file ends with a page that says it is the last of its stream."""
+    file.seek(max(0, size - LONGEST_PAGE))
+    tail = file.read()
+    start = tail.rfind(b"OggS")
+    while start >= 0:
+        page = tail[start:]
+        if len(page) >= 27 and len(page) >= 27 + page[26]:
+            length = 27 + page[26] + sum(page[27 : 27 + page[26]])
+            if length == len(page):
+                return bool(page[5] & 4)
+        start = tail.rfind(b"OggS", 0, start)
     return False
+
+
+def _sphere_end(header: bytes) -> int:
+    """Where a NIST SPHERE file ends by its header, 0 where it does not say."""
+    fields = dict(re.findall(rb"^(\w+) -i (\d+)\s*$", header, re.MULTILINE))
+    sizes = [fields.get(name) for name in (b"sample_count", b"sample_n_bytes", b"channel_count")]
+    if None in sizes:
+        return 0
+    return 1024 + prod(int(value) for value in sizes if value is not None)
 
 
 def resample(waveform: NDArray[np.float32], rate: int, sampling_rate: int) -> NDArray[np.float32]:

@@ -208,5 +208,5 @@ def test_reading_something_else_says_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "u.parquet").write_text("not parquet")
     with pytest.raises(ConfigurationError, match="build it again with `dvc repro`"):
         tables.read_utterances(tmp_path / "u.parquet")
-    with pytest.raises(ConfigurationError, match="build it again with `dvc repro`"):
+    with pytest.raises(ConfigurationError, match="is missing: build it with `dvc repro`"):
         tables.read_utterances(tmp_path / "missing.parquet")
