@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# The parts of a fold.
+SUBSETS = ("train", "valid", "test")
+
 
 @dataclass(frozen=True)
 class Utterance:

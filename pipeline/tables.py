@@ -5,14 +5,13 @@ whole.
 import dataclasses
 import errno
 import json
-import math
 import os
 import re
 import resource
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,9 @@ from pipeline.schema import Rejection, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
 STRINGS = (
-    "utterance_id",
-    "corpus",
-    "audio_path",
-    "transcript",
-    "language",
-    "speaker",
-    "session",
-    "dialogue",
-    "style",
-)
+    "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "session",
+    "dialogue", "style",
+)  # fmt: skip
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
 LISTS = ("words", "votes")
@@ -44,65 +36,63 @@ SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
+def utterance_table(utterances: Iterable[Utterance]) -> Any:
+    """The utterances as a pyarrow table in the form of utterances.parquet, in their
+    order; each rating is a column `rating_<name>`.
+    """
+    import pyarrow as pa
+
+    rows = list(utterances)
+    kinds = dict.fromkeys((*STRINGS, *STRINGS_AFTER), pa.string())
+    kinds |= dict.fromkeys(LISTS, pa.list_(pa.string())) | dict.fromkeys(SECONDS, pa.float64())
+    columns = _columns(rows, kinds)
+    for name in sorted({name for row in rows for name in row.ratings}):
+        values = [row.ratings.get(name) for row in rows]
+        columns[RATING_PREFIX + name] = pa.array(values, pa.float64(), from_pandas=True)
+    return pa.table(columns)
+
+
 def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
-    """Writes utterances.parquet, sorted by utterance_id; each rating is a column
-    `rating_<name>`.
+    """Writes utterances.parquet, sorted by utterance_id.
 
     The same utterances give the same bytes, in whatever order they come. Raises
     ConfigurationError for an empty or repeated utterance_id.
     """
-    import pyarrow as pa
-
     rows = sorted(utterances, key=lambda utterance: utterance.utterance_id)
     _require_distinct(rows)
-    columns: dict[str, Any] = {}
-    for name in (*STRINGS, *STRINGS_AFTER):
-        columns[name] = pa.array([getattr(row, name) for row in rows], pa.string())
-    for name in LISTS:
-        columns[name] = pa.array([list(getattr(row, name)) for row in rows], pa.list_(pa.string()))
-    for name in SECONDS:
-        columns[name] = pa.array([getattr(row, name) for row in rows], pa.float64())
-    for name in sorted({name for row in rows for name in row.ratings}):
-        values = [row.ratings.get(name) for row in rows]
-        known = [None if value is None or math.isnan(value) else float(value) for value in values]
-        columns[RATING_PREFIX + name] = pa.array(known, pa.float64())
-    _write(path, columns)
+    table = utterance_table(rows)
+    _write(path, dict(zip(table.column_names, table.columns, strict=True)))
 
 
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
-    found = []
     fields = [field.name for field in dataclasses.fields(Utterance) if field.name != "ratings"]
     table = read_table(path)
-    other = {name for name in table.column_names if not name.startswith(RATING_PREFIX)} ^ {*fields}
+    rated = [name for name in table.column_names if name.startswith(RATING_PREFIX)]
+    other = {*table.column_names} ^ {*fields, *rated}
     if other:
         raise ConfigurationError(
             f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
             "with `dvc repro`"
         )
-    for row in table.to_pylist():
-        ratings = {
-            name.removeprefix(RATING_PREFIX): row.pop(name)
-            for name in [name for name in row if name.startswith(RATING_PREFIX)]
-        }
-        for name in LISTS:
-            row[name] = tuple(row[name] or ())
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    columns |= {name: [tuple(words or ()) for words in columns[name]] for name in LISTS}
+    found = []
+    for values in zip(*(columns[name] for name in (*fields, *rated)), strict=True):
+        row = dict(zip((*fields, *rated), values, strict=True))
+        ratings = {name.removeprefix(RATING_PREFIX): row.pop(name) for name in rated}
         known = {name: value for name, value in ratings.items() if value is not None}
         found.append(Utterance(**row, ratings=known))
     return found
 
 
 def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
-    """Writes rejects.parquet (utterance_id, stage, reason, detail), sorted by these
-    four.
-    """
+    """Writes rejects.parquet, sorted by utterance_id, stage, reason and detail."""
     import pyarrow as pa
 
     rows = sorted(rejections, key=lambda row: (row.utterance_id, row.stage, row.reason, row.detail))
     names = [field.name for field in dataclasses.fields(Rejection)]
-    _write(
-        path, {name: pa.array([getattr(row, name) for row in rows], pa.string()) for name in names}
-    )
+    _write(path, _columns(rows, dict.fromkeys(names, pa.string())))
 
 
 def read_rejections(path: str | Path) -> list[Rejection]:
@@ -123,7 +113,7 @@ def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping
     kinds |= dict.fromkeys(("start", "end", "confidence"), pa.float64())
     names = [field.name for field in dataclasses.fields(WordSpan)]
     metadata = {name: str(value) for name, value in sorted(provenance.items())}
-    columns = {name: pa.array([getattr(row, name) for row in rows], kinds[name]) for name in names}
+    columns = _columns(rows, {name: kinds[name] for name in names})
     _write(path, columns, metadata, compression="snappy")
 
 
@@ -137,6 +127,12 @@ def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
     for spans in found.values():
         spans.sort(key=lambda span: span.word_index)
     return found
+
+
+def _columns(rows: Sequence[Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    return {key: pa.array([getattr(row, key) for row in rows], kinds[key]) for key in kinds}
 
 
 def _require_distinct(rows: Sequence[Utterance]) -> None:
@@ -228,8 +224,8 @@ def _write(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    table = pa.table(dict(columns), metadata=metadata)
     with replacing(Path(path)) as temporary:
-        table = pa.table(dict(columns), metadata=metadata)
         pq.write_table(table, temporary, compression=compression)
 
 
@@ -239,20 +235,31 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Any:
     Raises ConfigurationError, one line that names the file, where it is missing,
     damaged or lacks one of the columns.
     """
-    import pyarrow as pa
-
-    try:
-        table = read_parquet(path, columns)
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+    table = _read(path, lambda: read_parquet(path, columns))
     missing = [name for name in columns or () if name not in table.column_names]
     if missing:
         raise ConfigurationError(
             f"{path} has no column {missing[0]!r}: build it again with `dvc repro`"
         )
     return table if columns is None else table.select(list(columns))
+
+
+def column_names(path: str | Path) -> list[str]:
+    """The columns of a parquet file; errors as of `read_table`."""
+    import pyarrow.parquet as pq
+
+    return list(_read(path, lambda: pq.read_schema(path)).names)
+
+
+def _read(path: str | Path, read: Callable[[], Any]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return read()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Any:

@@ -1,12 +1,8 @@
 """Stage split: utterances -> folds and labels of one protocol, and its audit."""
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from pipeline import folders, tables
 from pipeline import params as parameters
-from pipeline.splits import split
+from pipeline.splits import COLUMNS, split, write
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
 
@@ -17,20 +13,14 @@ def main(
     no label in folds.parquet.
     """
     config = parameters.load_entry(params_file, "splits", protocol)
-    utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
+    corpus_file = folders.utterances(data, corpus) / folders.UTTERANCES
+    utterances = tables.read_table(corpus_file, COLUMNS)
     made = split(protocol, utterances, config)
     folder = folders.split(data, corpus, protocol)
-    # The firewall: training reads this file, and the labels of test rows are not in it.
-    tested = pc.equal(made.folds["subset"], "test")
-    seen = pc.if_else(tested, pa.scalar(None, pa.string()), made.folds["emotion"])
-    folds = made.folds.set_column(made.folds.column_names.index("emotion"), "emotion", seen)
-    labels = made.folds.select(["utterance_id", "emotion"])
-    labels = labels.group_by(labels.column_names).aggregate([]).sort_by("utterance_id")
-    for name, table in ((folders.FOLDS, folds), (folders.LABELS, labels)):
-        with tables.replacing(folder / name) as temporary:
-            pq.write_table(table, temporary)
+    # The firewall: training reads the folds, and the labels of test rows are not there.
+    write(made, folder / folders.FOLDS, folder / folders.LABELS)
     stage = f"split {corpus} {protocol}"
-    account(stage, folder, len(utterances), len(labels), made.rejections, made.audit)
+    account(stage, folder, len(utterances), len(made.utterance_ids), made.rejections, made.audit)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.resources import fold_rows
+
 ROOT = Path(__file__).parents[1]
 EXPERIMENT = "fg_cme-demo"
 
@@ -101,9 +103,9 @@ def test_metrics_and_predictions_cover_every_fold(project: Path) -> None:
 
 
 def test_training_saw_no_test_label(project: Path) -> None:
-    rows = pq.read_table(project / "data/splits/demo/session/folds.parquet").to_pylist()
-    assert {row["subset"] for row in rows} == {"train", "valid", "test"}
-    assert all((row["emotion"] is None) == (row["subset"] == "test") for row in rows)
+    rows = fold_rows.read(project / "data/splits/demo/session/folds.parquet")
+    assert {subset for _, subset, _, _ in rows} == {"train", "valid", "test"}
+    assert all((emotion is None) == (subset == "test") for _, subset, _, emotion in rows)
     assert (
         "labels.parquet"
         not in (project / "dvc.lock").read_text().split("train@")[1].split("evaluate@")[0]

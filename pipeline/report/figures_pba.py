@@ -16,7 +16,7 @@ from pipeline.report.experiments import Experiment
 from pipeline.report.figures_cbla import class_scores
 from pipeline.report.paper_sources import Sources, write_rows
 from pipeline.report.tables import protocol_of
-from pipeline.tables import read_table
+from pipeline.training.folds import fold_numbers, read_fold
 
 SYSTEMS = {"PBA_1_Pconv": "fusion", "PBA_a": "audio", "PBA_t": "text"}
 CURVES = ("train_wa", "valid_wa", "train_loss", "valid_loss")
@@ -114,7 +114,9 @@ def division(item: Experiment, data_root: Path) -> str:
     path = folders.split(data_root, item.corpus, item.split) / folders.FOLDS
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: `dvc pull` fetches it, `dvc repro` makes it")
-    counts = Counter(read_table(path, columns=["subset"])["subset"].to_pylist())
+    counts: Counter[str] = Counter()
+    for fold in fold_numbers(path):
+        counts.update({name: len(rows) for name, rows in read_fold(path, fold).items()})
     tenths = [round(10 * counts[name] / counts.total()) for name in ("train", "valid", "test")]
     return ":".join(map(str, tenths))
 

@@ -19,6 +19,7 @@ from pipeline.report.figures_fg_cme import vectors
 from pipeline.report.paper_sources import Sources, write_rows
 from pipeline.report.tables import protocol_of
 from pipeline.tables import read_table
+from pipeline.training.folds import fold_numbers, read_fold
 
 PROTOCOLS = {"session": "SesI", "speaker": "SpkI", "random": "SpkD"}
 EMBEDDINGS = {
@@ -150,9 +151,8 @@ def tested_sets(item: Experiment, data_root: Path) -> dict[int, str]:
     table = read_table(corpus, columns=["utterance_id", protocol]).to_pylist()
     name_of = {row["utterance_id"]: str(row[protocol]) for row in table}
     found: dict[int, set[str]] = {}
-    for row in read_table(place, columns=["fold", "subset", "utterance_id"]).to_pylist():
-        if row["subset"] == "test":
-            found.setdefault(row["fold"], set()).add(name_of[row["utterance_id"]])
+    for fold in fold_numbers(place):
+        found[fold] = {name_of[utterance_id] for utterance_id, _ in read_fold(place, fold)["test"]}
     return {fold: " ".join(sorted(names)) for fold, names in found.items()}
 
 

@@ -9,9 +9,10 @@ parts have in common.
 from typing import Any
 
 from pipeline import lookup
-from pipeline.splits._split import Split, split
+from pipeline.splits._split import COLUMNS, Split, split
+from pipeline.splits._writing import write
 
-__all__ = ["Split", "settings", "split"]
+__all__ = ["COLUMNS", "Split", "settings", "split", "write"]
 
 
 def settings(name: str, values: Any) -> Any:

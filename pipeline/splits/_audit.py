@@ -7,54 +7,73 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.schema import Utterance
-from pipeline.splits._protocol import SUBSETS, Item, Subsets, groups
-from pipeline.splits._selection import sound
+from pipeline.splits._protocol import (
+    SUBSETS,
+    TEST,
+    TRAIN,
+    VALID,
+    Groups,
+    Items,
+    Subsets,
+    groups,
+)
+from pipeline.splits._selection import named, sound
 
-PAIRS = (("train", "test"), ("valid", "test"), ("train", "valid"))
-SHARED: dict[str, Callable[[Utterance], str | None]] = {
-    "speakers": lambda utterance: utterance.speaker,
-    "dialogues": lambda utterance: utterance.dialogue,
+PAIRS = {"train_test": (TRAIN, TEST), "valid_test": (VALID, TEST), "train_valid": (TRAIN, VALID)}
+
+
+def _spoken(utterances: pa.Table) -> pa.ChunkedArray:
+    """The words in lower case, or else the transcript."""
+    words = pc.binary_join(utterances["words"].combine_chunks(), " ").dictionary_encode()
+    # pyarrow has lower case alone: what is folded is each text once.
+    folded = pa.array((text.casefold() for text in words.dictionary.to_pylist()), pa.string())
+    lowered = pa.chunked_array([folded.take(words.indices)])
+    return pc.coalesce(named(lowered), named(utterances["transcript"]))
+
+
+SHARED: dict[str, Callable[[pa.Table], pa.ChunkedArray]] = {
+    "speakers": lambda utterances: named(utterances["speaker"]),
+    "dialogues": lambda utterances: named(utterances["dialogue"]),
     "duplicate_audio": sound,
-    "transcripts": lambda utterance: " ".join(utterance.words).casefold() or utterance.transcript,
+    "transcripts": _spoken,
 }
 
 
 class Audit:
     """The audit of a corpus; call it with the subsets of each fold."""
 
-    def __init__(self, items: Sequence[Item], classes: Sequence[str]) -> None:
-        self.classes = classes
-        self.emotions = np.array([classes.index(item.emotion) for item in items])
-        # An empty name is nobody's.
-        self.shared = {
-            name: groups(key(item.utterance) or None for item in items).own
-            for name, key in SHARED.items()
-        }
+    def __init__(self, items: Items, classes: Sequence[str]) -> None:
+        self.classes = [(label, items.emotions.names.index(label)) for label in classes]
+        shared = {name: groups(key(items.table)) for name, key in SHARED.items()}
+        self.emotions, self.speakers = _Counts(items.emotions), _Counts(shared["speakers"])
+        self.shared = {name: _Counts(found, repeated=True) for name, found in shared.items()}
 
     def __call__(self, subsets: Subsets) -> dict[str, Any]:
         """Utterances, classes and speakers of each subset, and for each pair of subsets
         what both have, and how many utterances of the second that concerns.
         """
-        parts = {subset: subsets == subset for subset in SUBSETS}
-        speakers = self.shared["speakers"]
-        report: dict[str, Any] = {}
-        for subset, part in parts.items():
-            counts = np.bincount(self.emotions[part], minlength=len(self.classes)).tolist()
-            report[subset] = {
-                "utterances": int(part.sum()),
-                "classes": dict(zip(self.classes, counts, strict=True)),
-                "speakers": int(_occurring(speakers, part).sum()),
+        _, emotions = self.emotions(subsets)
+        nameless, speakers = self.speakers(subsets)
+        sizes = emotions.sum(axis=0).tolist()
+        report: dict[str, Any] = {
+            subset: {
+                "utterances": sizes[number],
+                "classes": {label: int(emotions[place, number]) for label, place in self.classes},
+                "speakers": int(np.count_nonzero(speakers[:, number])),
             }
-        for name, own in self.shared.items():
-            found = {subset: _occurring(own, part) for subset, part in parts.items()}
+            for number, subset in enumerate(SUBSETS)
+        }
+        for name, counts in self.shared.items():
+            _, times = counts(subsets)
             report[f"{name}_shared"] = {
-                f"{left}_{right}": _in_common(found[left] & found[right], own[parts[right]])
-                for left, right in PAIRS
+                pair: _in_common(times[:, left], times[:, right], sizes[right])
+                for pair, (left, right) in PAIRS.items()
             }
-        report["speakers_known"] = bool((speakers[subsets != ""] >= 0).all())
+        report["speakers_known"] = not nameless.any()
         return report
 
 
@@ -63,11 +82,9 @@ def verdict(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     subset.
     """
     found: dict[str, Any] = {
-        f"{name}_{left}_{right}": max(
-            fold[f"{name}_shared"][f"{left}_{right}"]["utterances"] for fold in folds.values()
-        )
+        f"{name}_{pair}": max(fold[f"{name}_shared"][pair]["utterances"] for fold in folds.values())
         for name in SHARED
-        for left, right in PAIRS
+        for pair in PAIRS
     }
     known = all(fold["speakers_known"] for fold in folds.values())
     found["speakers_known"] = known
@@ -75,15 +92,32 @@ def verdict(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _occurring(own: NDArray[np.int64], part: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which names a part has; the last entry, False, is for utterances without one."""
-    found = np.zeros(own.max() + 2, dtype=bool)
-    found[own[part]] = True
-    found[-1] = False
-    return found
+class _Counts:
+    """How often each name occurs in each subset; `repeated` counts only names of two
+    utterances or more, the others are in no two subsets.
+    """
+
+    def __init__(self, found: Groups, repeated: bool = False) -> None:
+        kept = np.bincount(found.own[found.own >= 0], minlength=len(found.names)) > int(repeated)
+        self.number = int(kept.sum())
+        place = np.append(np.cumsum(kept) - 1, -1)
+        self.positions = np.flatnonzero(np.append(kept, not repeated)[found.own])
+        # A row of four for each name, the first one for none; the first column for OUT.
+        self.cells = 4 * (place[found.own[self.positions]] + 1) + 1
+
+    def __call__(self, subsets: Subsets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of the utterances without a name, (num_subsets,), and of each name,
+        (num_names, num_subsets).
+        """
+        cells = self.cells + subsets[self.positions]
+        counts = np.bincount(cells, minlength=4 * (self.number + 1)).reshape(-1, 4)[:, 1:]
+        return counts[0], counts[1:]
 
 
-def _in_common(both: NDArray[np.bool_], own: NDArray[np.int64]) -> dict[str, Any]:
-    touched = int(both[own].sum())
-    share = touched / len(own) if len(own) else 0.0
+def _in_common(
+    left: NDArray[np.int64], right: NDArray[np.int64], utterances: int
+) -> dict[str, Any]:
+    both = (left > 0) & (right > 0)
+    touched = int(right[both].sum())
+    share = touched / utterances if utterances else 0.0
     return {"count": int(both.sum()), "utterances": touched, "share": round(share, 4)}

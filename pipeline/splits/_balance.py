@@ -2,23 +2,18 @@
 part has its share of every class.
 """
 
-import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.splits._protocol import Groups
+from pipeline.splits._protocol import Groups, random_order
 
 Cost = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 EXHAUSTIVE = 10  # up to this many groups every choice is tried: 1023 of them
+PAIRS = 2**18  # exchanges that are weighed at a time
 UNUSABLE = 1e3  # cost of a choice that leaves a class on one side alone
-
-
-def rank(seed: object, name: str) -> str:
-    """Sorting by this is a random order that does not change when names are added."""
-    return hashlib.sha256(f"{seed}\0{name}".encode()).hexdigest()
 
 
 def tally(
@@ -41,21 +36,24 @@ def balanced(
     counts: utterances per group and class, every class with some; shares: (num_parts,),
     at most as many as groups, their sum 1.
     """
-    order = _order(names, seed)
+    order = random_order(seed, names)
     totals = counts.sum(axis=0)
     target = shares[:, None] * totals
     filled = np.zeros_like(target)
     part = np.full(len(names), -1)
+    empty = list(range(len(shares)))
     largest_first = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    for position, group in enumerate(largest_first):
+    for position, group in enumerate(largest_first.tolist()):
         added = (filled + counts[group] - target) ** 2 - (filled - target) ** 2
         cost = (added / (target * totals)).sum(axis=1)
-        empty = np.setdiff1d(np.arange(len(shares)), part)
-        # The last groups go to parts that are still empty.
-        must_fill = len(names) - position <= len(empty)
-        allowed = empty if must_fill else np.arange(len(shares))
-        part[group] = allowed[np.argmin(cost[allowed])]
+        if empty and len(names) - position <= len(empty):
+            # The last groups go to parts that are still empty.
+            part[group] = empty[int(np.argmin(cost[empty]))]
+        else:
+            part[group] = np.argmin(cost)
         filled[part[group]] += counts[group]
+        if part[group] in empty:
+            empty.remove(int(part[group]))
     return part
 
 
@@ -68,7 +66,7 @@ def chosen(
     None where no choice leaves every class on both sides and at least half of the
     utterances unchosen. Groups and classes without utterances do not count.
     """
-    order = _order(names, seed)
+    order = random_order(seed, names)
     order = order[counts[order].any(axis=1)]
     counts = np.ascontiguousarray(counts[order][:, counts.any(axis=0)])
     totals = counts.sum(axis=0)
@@ -98,28 +96,47 @@ def _descend(counts: NDArray[np.float64], cost: Cost) -> NDArray[np.bool_]:
     """From nobody, by adding, removing or exchanging the group that helps most, until
     none does: (num_groups,) bool.
     """
+    # Groups with the same counts cost the same: what there is to choose is computed
+    # once for all of them, and the first one counts.
+    kinds, kind = np.unique(counts, axis=0, return_inverse=True)
     taken = np.zeros(len(counts), dtype=bool)
     while True:
         total = counts[taken].sum(axis=0)
         current = cost(total[None])[0]
-        flips = cost(total + np.where(taken, -1, 1)[:, None] * counts)
+        flips = np.where(taken, cost(total - kinds)[kind], cost(total + kinds)[kind])
         index = int(np.argmin(flips))
         if flips[index] < current - 1e-12:
             taken[index] = ~taken[index]
             continue
-        leaving, joining = np.nonzero(taken)[0], np.nonzero(~taken)[0]
+        leaving, joining = _first_of_kind(taken, kind), _first_of_kind(~taken, kind)
         if len(leaving) == 0 or len(joining) == 0:
             return taken
-        moved = total - counts[leaving][:, None] + counts[joining][None]
-        swaps = cost(moved.reshape(-1, counts.shape[1]))
-        index = int(np.argmin(swaps))
-        if swaps[index] >= current - 1e-12:
+        leaves, joins, after = _exchange(total, counts[leaving], counts[joining], cost)
+        if after >= current - 1e-12:
             return taken
-        taken[leaving[index // len(joining)]] = False
-        taken[joining[index % len(joining)]] = True
+        taken[leaving[leaves]] = False
+        taken[joining[joins]] = True
 
 
-def _order(names: Sequence[str], seed: object) -> NDArray[np.int64]:
-    """The positions of the names in the seed's random order."""
-    order = sorted(range(len(names)), key=lambda index: rank(seed, names[index]))
-    return np.array(order, dtype=np.int64)
+def _first_of_kind(among: NDArray[np.bool_], kind: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first group of each kind among some, in the order of the groups."""
+    positions = np.flatnonzero(among)
+    return positions[np.sort(np.unique(kind[positions], return_index=True)[1])]
+
+
+def _exchange(
+    total: NDArray[np.float64],
+    leaving: NDArray[np.float64],
+    joining: NDArray[np.float64],
+    cost: Cost,
+) -> tuple[int, int, float]:
+    """The first of the exchanges that cost least, and its cost."""
+    best = 0, 0, np.inf
+    block = max(1, PAIRS // len(joining))
+    for start in range(0, len(leaving), block):
+        moved = total - leaving[start : start + block, None] + joining[None]
+        costs = cost(moved.reshape(-1, moved.shape[-1]))
+        index = int(np.argmin(costs))
+        if costs[index] < best[2]:
+            best = start + index // len(joining), index % len(joining), float(costs[index])
+    return best

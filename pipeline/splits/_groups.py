@@ -1,14 +1,14 @@
 """Utterances by group and by class, and the folds that leave whole groups out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError
-from pipeline.splits._balance import balanced, rank, tally
-from pipeline.splits._protocol import Folds, Groups, Item, Subsets, Validated, groups
+from pipeline.splits._balance import balanced, tally
+from pipeline.splits._protocol import OUT, TEST, TRAIN, Folds, Groups, Items, Subsets, Validated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,18 +21,17 @@ class GroupsOut(Validated):
     test: list[str] | None = None
 
 
-def named_groups(items: Sequence[Item], key: str, needed: int) -> Groups:
+def named_groups(items: Items, key: str, needed: int) -> Groups:
     """The groups by a field of the utterances.
 
     Raises ConfigurationError where an utterance has none or there are fewer than
     `needed`.
     """
-    found = groups(getattr(item.utterance, key) for item in items)
+    found = items.groups(key)
     nameless = np.flatnonzero(found.own < 0)
     if len(nameless):
-        first = items[nameless[0]].utterance.utterance_id
         raise ConfigurationError(
-            f"{len(nameless)} utterances have no {key} (first: {first}), "
+            f"{len(nameless)} utterances have no {key} (first: {items.ids[nameless[0]]}), "
             f"this protocol needs the {key} of every utterance: use another one"
         )
     if len(found.names) < needed:
@@ -44,8 +43,8 @@ def named_groups(items: Sequence[Item], key: str, needed: int) -> Groups:
 
 
 def groups_out(
-    items: Sequence[Item], key: str, folds: int | None, test: list[str] | None, seed: int
-) -> list[Subsets]:
+    items: Items, key: str, folds: int | None, test: list[str] | None, seed: int
+) -> Iterator[Subsets]:
     """Train and test of each fold: one group tested in each, `folds` balanced sets of
     groups, or the groups named by `test` in one fold.
     """
@@ -56,40 +55,39 @@ def groups_out(
             raise ConfigurationError(
                 f"test: {test}, expected some, not all, of the {key}s {found.names}"
             )
-        return [np.where(held[found.own], "test", "train")]
+        return k_folds(np.where(held[found.own], 0, 1), 1)
     if folds is None:
         return k_folds(found.own, len(found.names))
     return k_folds(shared_out(items, found, [1 / folds] * folds, seed), folds)
 
 
-def k_folds(own: NDArray[np.int64], count: int) -> list[Subsets]:
+def k_folds(own: NDArray[np.int64], count: int) -> Iterator[Subsets]:
     """Train and test of each fold from the fold that tests each item; -1 is in none."""
-    training = np.where(own < 0, "", "train")
-    return [np.where(own == fold, "test", training) for fold in range(count)]
+    training = np.where(own < 0, OUT, TRAIN).astype(np.int8)
+    for fold in range(count):
+        subsets = training.copy()
+        subsets[own == fold] = TEST
+        yield subsets
 
 
 def shared_out(
-    items: Sequence[Item], whole: Groups, shares: Sequence[float], seed: int
+    items: Items, whole: Groups, shares: Sequence[float], seed: int
 ) -> NDArray[np.int64]:
     """The part of each item where whole groups go to parts of these shares."""
-    part = balanced(
-        whole.names, tally(whole, groups(item.emotion for item in items)), np.array(shares), seed
-    )
+    part = balanced(whole.names, tally(whole, items.emotions), np.array(shares), seed)
     return part[whole.own]
 
 
 def by_class(
-    items: Sequence[Item], seed: object, among: Iterable[int] | None = None
-) -> dict[str, list[int]]:
+    items: Items, seed: object, among: NDArray[np.bool_] | slice = slice(None)
+) -> dict[str, NDArray[np.int64]]:
     """Positions of the items of each class, sorted by class and in the seed's order;
-    `among` restricts them to these positions.
+    `among` restricts them.
     """
-    members: dict[str, list[int]] = {}
-    for index in range(len(items)) if among is None else among:
-        members.setdefault(items[index].emotion, []).append(index)
-    return {
-        emotion: sorted(
-            members[emotion], key=lambda index: rank(seed, items[index].utterance.utterance_id)
-        )
-        for emotion in sorted(members)
-    }
+    kept = np.zeros(len(items), dtype=bool)
+    kept[among] = True
+    order = items.in_order(seed)
+    order = order[kept[order]]
+    own = items.emotions.own[order]
+    members = {name: order[own == index] for index, name in enumerate(items.emotions.names)}
+    return {name: positions for name, positions in members.items() if len(positions)}

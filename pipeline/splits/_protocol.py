@@ -6,17 +6,21 @@ ConfigurationError where the corpus cannot be divided so. The items are sorted b
 utterance_id.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from pipeline.schema import Rejection, Utterance
+from pipeline.schema import SUBSETS as SUBSETS
+from pipeline.schema import Rejection
 
-SUBSETS = ("train", "valid", "test")
+TRAIN, VALID, TEST = range(len(SUBSETS))
+OUT = -1
 
 
 def _whole(ratio: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -64,15 +68,40 @@ class Validated(Common):
     validation_share: Annotated[float, Field(ge=0, lt=0.9)] = 0.15
 
 
-class Item(NamedTuple):
-    """An utterance and its class."""
-
-    utterance: Utterance
-    emotion: str
+# The subset of each item, (num_items,): TRAIN, VALID, TEST, or OUT of the fold.
+Subsets = NDArray[np.int8]
 
 
-# The subset of each item, (num_items,); '' where an item is not in the fold.
-Subsets = NDArray[np.str_]
+class Groups(NamedTuple):
+    """Names, sorted, and each item's place among them, (num_items,); -1 for none."""
+
+    names: list[str]
+    own: NDArray[np.int64]
+
+
+class Items:
+    """The utterances that are divided, sorted by utterance_id, in columns.
+
+    `table` has a row for each, as in utterances.parquet; `emotions` are their classes.
+    """
+
+    def __init__(self, table: pa.Table, emotions: Groups) -> None:
+        self.table, self.emotions = table, emotions
+        self.ids: list[str] = table["utterance_id"].to_pylist()
+        self._orders: dict[str, NDArray[np.int64]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def groups(self, name: str) -> Groups:
+        """The items by a column that some have in common."""
+        return groups(self.table[name])
+
+    def in_order(self, seed: object) -> NDArray[np.int64]:
+        """Positions of the items in the seed's random order."""
+        if str(seed) not in self._orders:
+            self._orders[str(seed)] = random_order(seed, self.ids)
+        return self._orders[str(seed)]
 
 
 class Fold(NamedTuple):
@@ -95,16 +124,20 @@ class Division:
     unknown: int = 0
 
 
-class Groups(NamedTuple):
-    """Names, sorted, and each item's place among them, (num_items,); -1 for none."""
+def groups(values: pa.ChunkedArray) -> Groups:
+    """The items by a value that some have in common; null is no group."""
+    encoded = values.combine_chunks().dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    order = sorted(range(len(found)), key=found.__getitem__)
+    place = np.full(len(found) + 1, -1, dtype=np.int64)
+    place[order] = np.arange(len(found))
+    return Groups([found[index] for index in order], place[encoded.indices.fill_null(-1)])
 
-    names: list[str]
-    own: NDArray[np.int64]
 
-
-def groups(values: Iterable[Any]) -> Groups:
-    """The items by a value that some have in common; None is no group."""
-    listed = list(values)
-    names = sorted(set(listed) - {None})
-    place: dict[str | None, int] = {name: index for index, name in enumerate(names)}
-    return Groups(names, np.array([place.get(value, -1) for value in listed], dtype=np.int64))
+def random_order(seed: object, names: Sequence[str]) -> NDArray[np.int64]:
+    """Positions of the names in a random order, in which names that are added do not
+    change the others' order.
+    """
+    digests = (hashlib.sha256(f"{seed}\0{name}".encode()).digest() for name in names)
+    words = np.frombuffer(b"".join(digests), dtype=">u8").reshape(-1, 4)
+    return np.lexsort(words.T[::-1]).astype(np.int64)

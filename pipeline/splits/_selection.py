@@ -1,64 +1,84 @@
 """Which utterances are divided: by label, speaking style and identical samples."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Rejection, Utterance
-from pipeline.splits._protocol import Common, Item
+from pipeline.schema import Rejection
+from pipeline.splits._protocol import Common, Groups, Items, groups
 
 
-def sound(utterance: Utterance) -> str:
+def named(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The values without the empty ones: an empty name is nobody's."""
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+
+
+def sound(utterances: pa.Table) -> pa.ChunkedArray:
     """What two utterances with identical samples have in common."""
-    return utterance.audio_sha256 or utterance.duplicate_of or utterance.utterance_id
+    known = (named(utterances[name]) for name in ("audio_sha256", "duplicate_of"))
+    return pc.coalesce(*known, utterances["utterance_id"])
 
 
 def select(
-    utterances: Iterable[Utterance], config: Common, classes: Sequence[str]
-) -> tuple[list[Item], list[Rejection]]:
-    """The items, sorted by utterance_id, and who was left out.
+    utterances: pa.Table, config: Common, classes: Sequence[str]
+) -> tuple[Items, list[Rejection]]:
+    """The items, and who was left out, sorted by utterance_id.
 
     Raises ConfigurationError for a repeated utterance_id, fewer than two classes or one
     that has no utterance.
     """
-    # An original goes before its copies, so that a copy is never kept in its place.
-    ordered = sorted(
-        utterances, key=lambda item: (item.duplicate_of is not None, item.utterance_id)
-    )
-    repeated = Counter(utterance.utterance_id for utterance in ordered)
-    if len(repeated) != len(ordered):
+    utterances = utterances.sort_by("utterance_id")
+    ids = utterances["utterance_id"].to_pylist()
+    if len(set(ids)) != len(ids):
         raise ConfigurationError(
-            f"utterance {repeated.most_common(1)[0][0]!r} occurs twice in utterances.parquet, "
+            f"utterance {Counter(ids).most_common(1)[0][0]!r} occurs twice in utterances.parquet, "
             "utterance ids must differ"
         )
-    items: list[Item] = []
-    rejections: list[Rejection] = []
-    originals: dict[str, str] = {}
-    for utterance in ordered:
-        left_out = _reason(utterance, config, originals)
-        if left_out is not None:
-            rejections.append(Rejection(utterance.utterance_id, "split", *left_out))
-        else:
-            originals[sound(utterance)] = utterance.utterance_id
-            items.append(Item(utterance, config.labels[utterance.emotion]))
-    present = {item.emotion for item in items}
-    absent = [label for label in classes if label not in present]
+    raw = groups(utterances["emotion"])
+    place = {label: index for index, label in enumerate(sorted(classes))}
+    known = [place[config.labels[name]] if name in config.labels else -1 for name in raw.names]
+    own = np.array([*known, -1])[raw.own]
+    used = own >= 0
+    reasons: dict[int, tuple[str, str]] = {
+        index: ("label outside the scheme", str(raw.names[raw.own[index]]))
+        for index in np.flatnonzero(~used).tolist()
+    }
+    if config.styles is not None:
+        styles = groups(utterances["style"])
+        kept = np.array([*(name in config.styles for name in styles.names), False])[styles.own]
+        for index in np.flatnonzero(used & ~kept).tolist():
+            name = styles.names[styles.own[index]] if styles.own[index] >= 0 else None
+            reasons[index] = ("style filtered", str(name))
+        used &= kept
+    if config.duplicates == "drop":
+        first = _first_of_each(utterances, used)
+        copies = np.flatnonzero(used & (first != np.arange(len(ids))))
+        for index in copies.tolist():
+            reasons[index] = ("duplicate audio", f"same samples as {ids[first[index]]}")
+        used[copies] = False
+    absent = [label for label in classes if not (own[used] == place[label]).any()]
     if absent or len(classes) < 2:
-        found = dict(sorted(Counter(str(utterance.emotion) for utterance in ordered).items()))
+        found = dict(sorted(Counter(map(str, utterances["emotion"].to_pylist())).items()))
         raise ConfigurationError(
             f"labels: no utterance left for {absent}, expected two classes or more with "
             f"utterances; raw labels: {found}"
         )
-    return sorted(items, key=lambda item: item.utterance.utterance_id), rejections
+    rejections = [Rejection(ids[index], "split", *reasons[index]) for index in sorted(reasons)]
+    return Items(utterances.filter(used), Groups(sorted(classes), own[used])), rejections
 
 
-def _reason(
-    utterance: Utterance, config: Common, originals: dict[str, str]
-) -> tuple[str, str] | None:
-    if utterance.emotion not in config.labels:
-        return "label outside the scheme", utterance.emotion
-    if config.styles is not None and utterance.style not in config.styles:
-        return "style filtered", str(utterance.style)
-    if config.duplicates == "drop" and sound(utterance) in originals:
-        return "duplicate audio", f"same samples as {originals[sound(utterance)]}"
-    return None
+def _first_of_each(utterances: pa.Table, used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The position of the utterance that is kept for the sound of each used one."""
+    own = groups(sound(utterances)).own
+    # An original goes before its copies, so that a copy is never kept in its place.
+    copies = pc.is_valid(utterances["duplicate_of"]).to_numpy()
+    positions = np.flatnonzero(used)
+    positions = positions[np.argsort(copies[positions], kind="stable")]
+    first = np.full(len(used), -1)
+    first[own[positions[::-1]]] = positions[::-1]
+    return first[own]

@@ -6,20 +6,20 @@ protocol does not allow that, it is made of whole dialogues or sessions, and at 
 is a stratified part.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from pipeline.lookup import ConfigurationError
 from pipeline.splits._balance import chosen, tally
 from pipeline.splits._groups import by_class
-from pipeline.splits._protocol import Fold, Groups, Item, Subsets, Validated, groups
+from pipeline.splits._protocol import TEST, TRAIN, VALID, Fold, Groups, Items, Subsets, Validated
 
 NO_VALIDATION = "no validation"
 
 
 def with_validation(
-    items: Sequence[Item],
+    items: Items,
     divided: Iterable[Subsets],
     config: Validated,
     units: Sequence[str] = ("speaker", "dialogue"),
@@ -30,48 +30,48 @@ def with_validation(
     validation set is made of whole groups by the first one that serves. Raises
     ConfigurationError where a class has one utterance to train on.
     """
-    classes = groups(item.emotion for item in items)
-    wholes = {unit: groups(getattr(item.utterance, unit) for item in items) for unit in units}
+    wholes = {unit: items.groups(unit) for unit in units}
     folds = []
     for subsets in divided:
-        if (subsets == "valid").any():
+        if (subsets == VALID).any():
             folds.append(Fold(subsets, "as given by the corpus or fold list"))
         elif config.validation_share == 0:
             folds.append(Fold(subsets, NO_VALIDATION))
         else:
-            folds.append(_set_apart(items, subsets.astype("U5"), config, classes, wholes))
+            folds.append(_set_apart(items, subsets, config, wholes))
     return folds
 
 
 def _set_apart(
-    items: Sequence[Item],
-    subsets: Subsets,
-    config: Validated,
-    classes: Groups,
-    wholes: dict[str, Groups],
+    items: Items, subsets: Subsets, config: Validated, wholes: Mapping[str, Groups]
 ) -> Fold:
-    rest = subsets == "train"
+    subsets = subsets.copy()
+    rest, tests = subsets == TRAIN, subsets == TEST
     for unit, whole in wholes.items():
-        tested = np.unique(whole.own[subsets == "test"])
+        # The last place is that of the items without a name.
+        heard = np.zeros(len(whole.names) + 1, dtype=bool)
+        heard[whole.own[tests]] = True
+        tested = np.flatnonzero(heard[:-1])
         # A few speakers set apart from training would be another task than the test
         # where the test shares speakers with training.
-        if -1 in tested or np.isin(whole.own[rest], [-1, *tested]).any():
+        nameless = heard[-1]
+        heard[-1] = True
+        if nameless or heard[whole.own[rest]].any():
             continue
         # Where many choices are equally good, folds differ: no one speaker chooses the
         # epoch for all of them.
         salt = f"{config.seed} {[whole.names[index] for index in tested]}"
-        counts = tally(whole, classes, rest)
+        counts = tally(whole, items.emotions, rest)
         taken = chosen(whole.names, counts, config.validation_share, salt)
         if taken.any():
-            subsets[rest & taken[whole.own]] = "valid"
+            subsets[rest & taken[whole.own]] = VALID
             return Fold(subsets, f"whole {unit}s, in neither training nor test")
-    training = by_class(items, f"{config.seed} validation", np.flatnonzero(rest).tolist())
-    for emotion, members in training.items():
+    for emotion, members in by_class(items, f"{config.seed} validation", rest).items():
         if len(members) < 2:
             raise ConfigurationError(
                 f"{len(members)} {emotion!r} utterances to train on, "
                 "validation needs another one: use fewer folds or another protocol"
             )
         count = min(max(1, round(config.validation_share * len(members))), len(members) - 1)
-        subsets[members[:count]] = "valid"
+        subsets[members[:count]] = VALID
     return Fold(subsets, "a stratified part, whoever speaks")

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection
 from pipeline.splits._groups import k_folds
-from pipeline.splits._protocol import SUBSETS, Division, Item, Subsets, Validated
+from pipeline.splits._protocol import OUT, SUBSETS, TEST, TRAIN, Division, Items, Subsets, Validated
 from pipeline.splits._validation import with_validation
 
 FORMS = (
@@ -42,13 +42,13 @@ class Entry(NamedTuple):
     utterance_id: str
 
 
-def divide(items: Sequence[Item], config: Config) -> Division:
+def divide(items: Items, config: Config) -> Division:
     """The list's folds; utterances that it does not name are rejected."""
     path = Path(config.fold_file)
     entries = _read(path)
-    place = {item.utterance.utterance_id: index for index, item in enumerate(items)}
+    place = {name: index for index, name in enumerate(items.ids)}
     divided = _divided(path, entries, place)
-    if not any({"train", "test"} <= set(subsets.tolist()) for subsets in divided):
+    if not any((subsets == TRAIN).any() and (subsets == TEST).any() for subsets in divided):
         raise ConfigurationError(
             f"fold_file {path}: no fold has training and test utterances of this corpus, "
             "it must name them by their utterance ids"
@@ -68,7 +68,7 @@ def _divided(path: Path, entries: Sequence[Entry], place: Mapping[str, int]) -> 
     order = sorted(found, key=lambda fold: (not fold.isdigit(), fold.zfill(9)))
     number = {fold: index for index, fold in enumerate(order)}
     own = np.full(len(place), -1)
-    stated = [np.full(len(place), "", dtype="U5") for _ in order]
+    stated = [np.full(len(place), OUT, dtype=np.int8) for _ in order]
     for fold, subset, name in entries:
         if name not in place:
             continue
@@ -77,13 +77,14 @@ def _divided(path: Path, entries: Sequence[Entry], place: Mapping[str, int]) -> 
             twice = own[index] not in (-1, number[fold])
             own[index] = number[fold]
         else:
-            twice = stated[number[fold]][index] not in ("", subset)
-            stated[number[fold]][index] = subset
+            code = SUBSETS.index(subset)
+            twice = stated[number[fold]][index] not in (OUT, code)
+            stated[number[fold]][index] = code
         if twice:
             raise ConfigurationError(
                 f"fold_file {path}: {name} stands twice in fold {fold}, it can be in one subset"
             )
-    return k_folds(own, len(order)) if entries[0].subset is None else stated
+    return list(k_folds(own, len(order))) if entries[0].subset is None else stated
 
 
 def _read(path: Path) -> list[Entry]:

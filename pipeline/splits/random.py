@@ -1,14 +1,11 @@
 """Random folds over utterances, whoever speaks (TSIN's SpkD, FG_CME on RAVDESS)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError, checked
-from pipeline.splits._balance import rank
 from pipeline.splits._groups import by_class, k_folds
-from pipeline.splits._protocol import Division, Folds, Item, Validated
+from pipeline.splits._protocol import Division, Folds, Items, Validated
 from pipeline.splits._validation import with_validation
 
 
@@ -23,14 +20,14 @@ class Config(Validated):
     stratified: bool = True
 
 
-def divide(items: Sequence[Item], config: Config) -> Division:
+def divide(items: Items, config: Config) -> Division:
     """Folds of equal sizes, to one utterance."""
     count = config.folds or 5
     own = (_stratified if config.stratified else _drawn)(items, count, config.seed)
     return Division(with_validation(items, k_folds(own, count), config))
 
 
-def _stratified(items: Sequence[Item], count: int, seed: int) -> NDArray[np.int64]:
+def _stratified(items: Items, count: int, seed: int) -> NDArray[np.int64]:
     """The fold that tests each item, (num_items,)."""
     own = np.empty(len(items), dtype=np.int64)
     dealt = 0
@@ -46,18 +43,15 @@ def _stratified(items: Sequence[Item], count: int, seed: int) -> NDArray[np.int6
     return own
 
 
-def _drawn(items: Sequence[Item], count: int, seed: int) -> NDArray[np.int64]:
+def _drawn(items: Items, count: int, seed: int) -> NDArray[np.int64]:
     """As `_stratified`, in an order that knows no class."""
     if len(items) < count:
         raise ConfigurationError(
             f"folds: {count} folds of {len(items)} utterances, "
             "each fold needs one to test: use fewer folds"
         )
-    order = sorted(
-        range(len(items)), key=lambda item: rank(seed, items[item].utterance.utterance_id)
-    )
     own = np.empty(len(items), dtype=np.int64)
-    own[order] = np.arange(len(items)) % count
+    own[items.in_order(seed)] = np.arange(len(items)) % count
     for emotion, members in by_class(items, seed).items():
         if len(np.unique(own[members])) == 1:
             raise ConfigurationError(

@@ -1,12 +1,20 @@
 """One stratified division, train : valid : test = 7 : 2 : 1 (PBA)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.splits._groups import by_class
-from pipeline.splits._protocol import SUBSETS, Common, Division, Fold, Item, Ratio
+from pipeline.splits._protocol import (
+    SUBSETS,
+    TEST,
+    TRAIN,
+    VALID,
+    Common,
+    Division,
+    Fold,
+    Items,
+    Ratio,
+)
 
 
 @checked
@@ -16,9 +24,9 @@ class Config(Common):
     ratio: Ratio = (0.7, 0.2, 0.1)
 
 
-def divide(items: Sequence[Item], config: Config) -> Division:
+def divide(items: Items, config: Config) -> Division:
     """A single fold whose parts have the same share of every class."""
-    subsets = np.full(len(items), "train")
+    subsets = np.full(len(items), TRAIN, dtype=np.int8)
     for emotion, members in by_class(items, config.seed).items():
         total = len(members)
         if total < len(SUBSETS):
@@ -28,6 +36,6 @@ def divide(items: Sequence[Item], config: Config) -> Division:
             )
         test = max(1, round(config.ratio[2] * total))
         valid = min(max(1, round(config.ratio[1] * total)), total - test - 1)
-        subsets[members[:test]] = "test"
-        subsets[members[test : test + valid]] = "valid"
+        subsets[members[:test]] = TEST
+        subsets[members[test : test + valid]] = VALID
     return Division([Fold(subsets, "as given by the division")])

@@ -2,11 +2,9 @@
 in `test` (CBLA: trained on sessions 1 to 4, tested on 5).
 """
 
-from collections.abc import Sequence
-
 from pipeline.lookup import checked
 from pipeline.splits._groups import GroupsOut, groups_out
-from pipeline.splits._protocol import Division, Item
+from pipeline.splits._protocol import Division, Items
 from pipeline.splits._validation import with_validation
 
 
@@ -17,7 +15,7 @@ class Config(GroupsOut):
     """
 
 
-def divide(items: Sequence[Item], config: Config) -> Division:
+def divide(items: Items, config: Config) -> Division:
     """Folds that test whole sessions."""
     divided = groups_out(items, "session", config.folds, config.test, config.seed)
     # A session is two speakers: validation takes a speaker of the other sessions.

@@ -2,11 +2,9 @@
 that tests the speakers in `test`.
 """
 
-from collections.abc import Sequence
-
 from pipeline.lookup import checked
 from pipeline.splits._groups import GroupsOut, groups_out
-from pipeline.splits._protocol import Division, Item
+from pipeline.splits._protocol import Division, Items
 from pipeline.splits._validation import with_validation
 
 
@@ -17,7 +15,7 @@ class Config(GroupsOut):
     """
 
 
-def divide(items: Sequence[Item], config: Config) -> Division:
+def divide(items: Items, config: Config) -> Division:
     """Folds that test whole speakers."""
     divided = groups_out(items, "speaker", config.folds, config.test, config.seed)
     return Division(with_validation(items, divided, config))

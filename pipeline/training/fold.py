@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from pipeline.schema import Rejection
 from pipeline.training import checkpoint, loop, saved
 from pipeline.training.dataset import Examples
 from pipeline.training.fitted import fit, sizes
+from pipeline.training.folds import read_fold
 from pipeline.training.inputs import Inputs, lacking, open_inputs
 from pipeline.training.schedule import Outcome, Task
 from pipeline.training.word_vectors import TrainedVectors
@@ -96,24 +96,6 @@ def train_fold(task: Task) -> Outcome:
     )
     saved.keep(task, outcome)
     return outcome
-
-
-def read_fold(path: Path, fold: int) -> dict[str, list[tuple[str, str | None]]]:
-    """(utterance_id, label) of each subset of one fold; a label on a test row is an
-    error.
-    """
-    table = tables.read_table(path, ["fold", "subset", "utterance_id", "emotion"])
-    table = table.filter(pc.equal(table["fold"], fold))
-    rows: dict[str, list[tuple[str, str | None]]] = {"train": [], "valid": [], "test": []}
-    for row in table.to_pylist():
-        if row["subset"] not in rows:
-            raise ConfigurationError(
-                f"{path} is damaged (subset {row['subset']!r}): delete it and run `dvc repro`"
-            )
-        if row["subset"] == "test" and row["emotion"] is not None:
-            raise ValueError(f"{path}: test row {row['utterance_id']} carries a label")
-        rows[row["subset"]].append((row["utterance_id"], row["emotion"]))
-    return {subset: sorted(items) for subset, items in rows.items()}
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import folders, lookup, tables
+from pipeline import folders, lookup
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.shards import Shards, key_of
 from pipeline.training.experiment import Experiment
+from pipeline.training.folds import fold_numbers
 from pipeline.training.inputs import Folders, Text
 
 
@@ -67,8 +68,7 @@ def tasks(
     for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{folder} is not built: run `serflow sync`, then `dvc repro`")
-    table = tables.read_table(inputs.split / folders.FOLDS, columns=["fold"])
-    folds = sorted(set(table["fold"].to_pylist()))
+    folds = fold_numbers(inputs.split / folders.FOLDS)
     modules = ["pipeline.training.fold", experiment.system.__module__]
     described = dict(description)
     if experiment.text is not None:

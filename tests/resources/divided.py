@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import splits
-from pipeline.schema import Utterance
+from pipeline import splits, tables
+from pipeline.schema import SUBSETS, Utterance
 from pipeline.splits import Split
 
 EMOTIONS = {
@@ -52,21 +52,33 @@ def with_subsets(utterances: Sequence[Utterance], of_session: dict[str, str]) ->
 def divided(protocol: str, utterances: Sequence[Utterance], **values: Any) -> Split:
     """What the settings under the name `protocol` in params.yaml give."""
     settings = splits.settings(protocol, {"labels": EMOTIONS} | values)
-    return splits.split(protocol, utterances, settings)
+    return splits.split(protocol, tables.utterance_table(utterances), settings)
+
+
+def rows(result: Split) -> list[tuple[int, str, str, str]]:
+    """(fold, subset, utterance_id, class) of everybody in each fold, sorted."""
+    return sorted(
+        (fold, SUBSETS[subset], name, emotion)
+        for fold, subsets in enumerate(result.folds)
+        for subset, name, emotion in zip(
+            subsets.tolist(), result.utterance_ids, result.emotions, strict=True
+        )
+        if subset >= 0
+    )
 
 
 def subsets(result: Split, fold: int = 0) -> dict[str, set[str]]:
     """Utterance ids of one fold by subset."""
     found: dict[str, set[str]] = {"train": set(), "valid": set(), "test": set()}
-    for row in result.folds.to_pylist():
-        if row["fold"] == fold:
-            found[row["subset"]].add(row["utterance_id"])
+    for number, subset, name, _ in rows(result):
+        if number == fold:
+            found[subset].add(name)
     return found
 
 
 def folds_of(result: Split) -> list[int]:
     """The numbers of the folds, sorted."""
-    return sorted(set(result.folds["fold"].to_pylist()))
+    return list(range(len(result.folds)))
 
 
 def shared(utterances: Sequence[Utterance], field: str, one: set[str], other: set[str]) -> set[str]:

@@ -15,6 +15,7 @@ from pipeline import folders, tables
 from pipeline.report import figures
 from pipeline.report.paper_figures import Drawn, draw, sources
 from pipeline.report.paper_sources import Sources
+from tests.resources import fold_rows
 
 LABELS = {
     "cbla": ["anger", "excited", "neutral", "sad"],
@@ -73,10 +74,7 @@ def add_division(root: Path, split: str, rows: Sequence[tuple[int, str, str]]) -
     """folds.parquet of (fold, subset, utterance_id)."""
     corpus = "demo_zh" if split.startswith("ratio") else "demo"
     place = folders.split(root / "data", corpus, split)
-    place.mkdir(parents=True)
-    table = {key: [row[i] for row in rows] for i, key in enumerate(("fold", "subset"))}
-    table["utterance_id"] = [row[2] for row in rows]
-    pq.write_table(pa.table(table), place / "folds.parquet")
+    fold_rows.write(place / "folds.parquet", [(*row, None) for row in rows])
 
 
 def sources_of(root: Path, paper: str, corpus: str = "demo", split: str | None = None) -> Sources:

@@ -19,6 +19,7 @@ from pipeline.training import fold
 from pipeline.training.experiment import Experiment
 from pipeline.training.inputs import Folders
 from pipeline.training.schedule import Task
+from tests.resources import fold_rows
 
 CLASSES = ("angry", "neutral", "sad")
 WORDS = ("no", "yes", "go", "home", "late", "why", "rain", "tea")
@@ -145,10 +146,7 @@ def write_folds(folder: Path) -> None:
                 else "train"
             )
             rows.append((tested, subset, name(number), None if subset == "test" else label(number)))
-    columns = ("fold", "subset", "utterance_id", "emotion")
-    folder.mkdir(parents=True, exist_ok=True)
-    table = {column: [row[position] for row in rows] for position, column in enumerate(columns)}
-    pq.write_table(pa.table(table), folder / "folds.parquet")
+    fold_rows.write(folder / "folds.parquet", rows)
     write_labels(folder, [label(number) for number in range(NUM_UTTERANCES)])
 
 

@@ -16,7 +16,7 @@ from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Shards
 from stages import acoustic, align, entry, prepare, split, text, train
-from tests.resources import fabricated, small_corpus
+from tests.resources import fabricated, fold_rows, small_corpus
 
 ROOT = Path(__file__).parents[2]
 STAGES = {
@@ -125,14 +125,14 @@ def test_words_outside_the_vectors_are_counted(built: Path) -> None:
 
 def test_test_rows_carry_no_label_and_all_labels_lie_apart(built: Path) -> None:
     folder = built / "data" / STAGES["split"]
-    rows = pq.read_table(folder / "folds.parquet").to_pylist()
-    assert all((row["emotion"] is None) == (row["subset"] == "test") for row in rows)
+    rows = fold_rows.read(folder / "folds.parquet")
+    assert all((emotion is None) == (subset == "test") for _, subset, _, emotion in rows)
     labels = {
         row["utterance_id"]: row["emotion"]
         for row in pq.read_table(folder / "labels.parquet").to_pylist()
     }
-    assert {row["utterance_id"] for row in rows} == set(labels)
-    assert all(labels[row["utterance_id"]] == row["emotion"] for row in rows if row["emotion"])
+    assert {utterance_id for _, _, utterance_id, _ in rows} == set(labels)
+    assert all(labels[name] == emotion for _, _, name, emotion in rows if emotion)
 
 
 def test_training_and_evaluation_end_in_metrics(built: Path) -> None:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pipeline.lookup import ConfigurationError
-from tests.resources.divided import corpus, divided, subsets
+from tests.resources.divided import corpus, divided, rows, subsets
 
 
 def test_every_form_of_a_list_gives_the_same_folds(tmp_path):
@@ -28,12 +28,12 @@ def test_every_form_of_a_list_gives_the_same_folds(tmp_path):
         "subsets.csv": "utterance_id,fold,subset\n" + "".join(subset_lines),
         "lists.json": json.dumps(lists),
     }
-    expected = divided("session", utterances).folds
+    expected = rows(divided("session", utterances))
     for name, content in forms.items():
         path = tmp_path / name
         path.write_text(content)
         result = divided("fold_file", utterances, fold_file=str(path))
-        assert result.folds == expected, name
+        assert rows(result) == expected, name
         assert result.audit["unknown_in_fold_file"] == ("someone_else" in content)
 
 

@@ -24,11 +24,11 @@ def test_everybody_is_used_or_rejected_with_a_reason():
     assert result.audit["rejected_by_reason"] == reasons
     duplicate = next(item for item in result.rejections if item.reason == "duplicate audio")
     assert (duplicate.utterance_id, duplicate.detail) == ("A_copy", "same samples as Ses2M_004")
-    used = set(result.folds["utterance_id"].to_pylist())
+    used = set(result.utterance_ids)
     assert len(used) + len(result.rejections) == len(utterances) == result.audit["utterances"]
     assert all(item.stage == "split" for item in result.rejections)
     kept = divided("session", utterances, styles=["improvised"], duplicates="keep")
-    assert "A_copy" in kept.folds["utterance_id"].to_pylist()
+    assert "A_copy" in kept.utterance_ids
 
 
 def test_classes_keep_the_order_of_the_scheme():

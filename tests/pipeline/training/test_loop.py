@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import nn
@@ -14,7 +12,7 @@ from pipeline.batch import Batch
 from pipeline.networks import Recipe
 from pipeline.training import checkpoint, fold, loop
 from pipeline.training.inputs import Folders
-from tests.resources import fabricated
+from tests.resources import fabricated, fold_rows
 
 
 def test_learning_rate_falls_in_steps(
@@ -119,14 +117,12 @@ def test_validation_chooses_the_epoch(
 def test_without_validation_the_last_epoch_is_the_result(
     tmp_path: Path, inputs: dict[str, Folders]
 ) -> None:
-    table = pq.read_table(inputs["FG_CME"].split / "folds.parquet")
-    whole = pc.if_else(pc.equal(table["subset"], "valid"), "train", table["subset"])
     split = tmp_path / "split"
-    split.mkdir()
-    pq.write_table(
-        table.set_column(table.column_names.index("subset"), "subset", whole),
-        split / "folds.parquet",
-    )
+    rows = [
+        (fold, "train" if subset == "valid" else subset, *rest)
+        for fold, subset, *rest in fold_rows.read(inputs["FG_CME"].split / "folds.parquet")
+    ]
+    fold_rows.write(split / "folds.parquet", rows)
     folders = replace(inputs["FG_CME"], split=split)
     experiment = fabricated.experiment(training={"epochs": 3})
     outcome = fold.train_fold(fabricated.task(tmp_path, experiment, folders))

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.batch import Batch, Example, collate
-from pipeline.training import checkpoint, dataset, fold, loop
+from pipeline.training import checkpoint, dataset, loop
 from pipeline.training.fitted import Fitted, fit
+from pipeline.training.folds import read_fold
 from pipeline.training.inputs import Folders, open_inputs
 from pipeline.training.word_vectors import TrainedVectors
 from tests.resources import fabricated
@@ -109,7 +110,7 @@ def test_the_checkpoint_has_the_vectors_as_trained(
     network, fitted, described = checkpoint.load(tmp_path / "trained" / "out")
     assert described["train_embedding"] is True
     inputs = open_inputs(folders(data, embedding))
-    rows = fold.read_fold(folders(data, embedding).split / "folds.parquet", 0)
+    rows = read_fold(folders(data, embedding).split / "folds.parquet", 0)
     training = [item for item, _ in rows["train"]]
     start = fit(inputs, training, "train", train_embedding=True)
     assert inputs.text is not None and start.table is not None and fitted.table is not None
@@ -172,7 +173,7 @@ def test_words_of_test_utterances_alone_change_no_byte_of_the_checkpoint(
     assert place.text is not None
     words = place.text / "words.parquet"
     rows = pq.read_table(words).to_pylist()
-    tested = {item for item, _ in fold.read_fold(place.split / "folds.parquet", 0)["test"]}
+    tested = {item for item, _ in read_fold(place.split / "folds.parquet", 0)["test"]}
     for row in rows:
         if row["utterance_id"] in tested:
             row["word_ids"] = [0] * len(row["word_ids"])
