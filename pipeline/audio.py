@@ -179,11 +179,16 @@ def resample(waveform: NDArray[np.float32], rate: int, sampling_rate: int) -> ND
 
 
 def load(utterance: Utterance, sampling_rate: int) -> NDArray[np.float32]:
-    """The waveform of an utterance at `sampling_rate` Hz: (num_samples,) float32."""
+    """The waveform of an utterance at `sampling_rate` Hz: (num_samples,) float32.
+
+    Raises AudioError where the recording cannot be used, or no sample is left of it.
+    """
     if utterance.audio_path is None:
         raise AudioError("no audio", "the utterance has no audio_path")
     waveform, rate = read(utterance.audio_path, utterance.start, utterance.end)
-    return resample(waveform, rate, sampling_rate)
+    resampled = resample(waveform, rate, sampling_rate)
+    require_samples(len(resampled), 1, sampling_rate)
+    return resampled
 
 
 def require_samples(num_samples: int, least: int, sampling_rate: int) -> None:

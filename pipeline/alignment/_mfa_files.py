@@ -90,6 +90,6 @@ def read(path: Path, utterance: Utterance) -> list[WordSpan]:
                 timed = word_times.read_json(path, speaker)
             case _:
                 timed = word_times.read_textgrid(path, speaker)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, OSError) as error:
         raise AlignmentError("word times unreadable", str(error)) from error
     return reconciliation.spans(utterance, timed, voice.duration(utterance), NAME)

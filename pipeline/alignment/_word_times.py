@@ -1,15 +1,17 @@
 """Word times from files: TextGrid, CTM, IEMOCAP's .wdseg, CSV, JSON.
 
 All readers give words in the order of time, silences and fillers left out; times in
-seconds.
+seconds. What is not such a file raises ValueError, one that cannot be read OSError.
 """
 
 import csv
+import io
 import json
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # How aligners write a word that their dictionary lacks, or that stood in brackets.
 UNKNOWN = frozenset({"<unk>", "<oov>", "spn", "[bracketed]"})
@@ -43,9 +45,7 @@ def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWor
             interval = kind == "IntervalTier"
             rows = [[next(values) for _ in range(3 if interval else 2)] for _ in range(int(size))]
             if interval:
-                tiers[name] = [
-                    TimedWord(row[2].strip(), float(row[0]), float(row[1])) for row in rows
-                ]
+                tiers[name] = [_timed(row[2].strip(), row[0], row[1]) for row in rows]
     except StopIteration:
         raise ValueError(f"{path}: ends early, expected a complete TextGrid") from None
     return _spoken(_tier(tiers, speaker, path))
@@ -53,10 +53,17 @@ def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWor
 
 def read_json(path: str | Path, speaker: str | None = None) -> list[TimedWord]:
     """Words of the tier 'words' or 'SPEAKER - words' of the JSON that MFA writes."""
-    tiers = json.loads(_text(path)).get("tiers", {})
+    expected = f"{path}: expected {{tiers: {{words: {{entries: [[start, end, word]]}}}}}}"
+    try:
+        tiers = json.loads(_text(path))["tiers"]
+        rows = {str(name): [tuple(row) for row in tiers[name]["entries"]] for name in tiers}
+    except (KeyError, TypeError, IndexError, RecursionError) as error:
+        raise ValueError(f"{expected} ({type(error).__name__})") from None
+    if any(len(row) != 3 for found in rows.values() for row in found):
+        raise ValueError(expected)
     entries = {
-        name: [TimedWord(str(row[2]), row[0], row[1]) for row in tier["entries"]]
-        for name, tier in tiers.items()
+        name: [_timed(word, start, end) for start, end, word in found]
+        for name, found in rows.items()
     }
     return _spoken(_tier(entries, speaker, path))
 
@@ -73,9 +80,9 @@ def read_ctm(path: str | Path) -> dict[str, list[TimedWord]]:
         if not fields or line.startswith(";;"):
             continue
         try:
-            start, duration = float(fields[2]), float(fields[3])
-            confidence = float(fields[5]) if len(fields) > 5 and fields[5] != "NA" else None
-            word = TimedWord(fields[4], start, start + duration, confidence)
+            start = float(fields[2])
+            confidence = _seconds(fields[5]) if len(fields) > 5 and fields[5] != "NA" else None
+            word = _timed(fields[4], start, start + float(fields[3]), confidence)
         except (IndexError, ValueError):
             raise ValueError(
                 f"{path}:{number}: {line!r}, expected `utterance channel start duration word`"
@@ -93,9 +100,10 @@ def read_wdseg(path: str | Path) -> list[TimedWord]:
         fields = line.split()
         if len(fields) < 4 or not fields[0].isdigit():
             continue  # the heading and the line with the total score
-        first, last, word = int(fields[0]), int(fields[1]), re.sub(r"\(\d+\)$", "", fields[3])
+        word = re.sub(r"\(\d+\)$", "", fields[3])
+        first, past = _seconds(int(fields[0])), _seconds(int(fields[1]) + 1)
         words.append(
-            TimedWord(word, first / WDSEG_FRAMES_PER_SECOND, (last + 1) / WDSEG_FRAMES_PER_SECOND)
+            TimedWord(word, first / WDSEG_FRAMES_PER_SECOND, past / WDSEG_FRAMES_PER_SECOND)
         )
     if not words:
         raise ValueError(f"{path}: no segments, expected rows of SFrm EFrm SegAScr Word")
@@ -108,31 +116,51 @@ def read_csv(path: str | Path) -> dict[str, list[TimedWord]]:
     Montreal Forced Aligner's own CSV names no utterance: its words stand under the
     file's stem.
     """
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        found: dict[str, list[tuple[int, TimedWord]]] = {}
-        if {"Begin", "End", "Label", "Type"} <= columns:
-            for number, row in enumerate(reader):
-                if row["Type"] == "words":
-                    word = TimedWord(row["Label"], float(row["Begin"]), float(row["End"]))
-                    found.setdefault(Path(path).stem, []).append((number, word))
-        elif {"utterance_id", "word_index", "word", "start", "end"} <= columns:
-            for row in reader:
-                # A word without a time stays out: the comparison with the transcript
-                # then names it.
-                if row["start"] and row["end"]:
-                    word = TimedWord(row["word"], float(row["start"]), float(row["end"]))
-                    found.setdefault(row["utterance_id"], []).append((int(row["word_index"]), word))
-        else:
-            raise ValueError(
-                f"{path}: columns {sorted(columns)}, "
-                "expected utterance_id, word_index, word, start, end"
-            )
+    try:
+        reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True, restval="")
+        columns, rows = set(reader.fieldnames or ()), list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{path}: {error}") from None
+    found: dict[str, list[tuple[int, TimedWord]]] = {}
+    if {"Begin", "End", "Label", "Type"} <= columns:
+        for number, row in enumerate(rows):
+            if row["Type"] == "words":
+                word = _timed(row["Label"], row["Begin"], row["End"])
+                found.setdefault(Path(path).stem, []).append((number, word))
+    elif {"utterance_id", "word_index", "word", "start", "end"} <= columns:
+        for row in rows:
+            # A word without a time stays out: the comparison with the transcript
+            # then names it.
+            if row["start"] and row["end"]:
+                word = _timed(row["word"], row["start"], row["end"])
+                found.setdefault(row["utterance_id"], []).append((int(row["word_index"]), word))
+    else:
+        raise ValueError(
+            f"{path}: columns {sorted(map(str, columns))}, "
+            "expected utterance_id, word_index, word, start, end"
+        )
     return {
-        name: _spoken(word for _, word in sorted(rows, key=lambda row: row[0]))
-        for name, rows in found.items()
+        name: _spoken(word for _, word in sorted(timed, key=lambda item: item[0]))
+        for name, timed in found.items()
     }
+
+
+def _timed(word: Any, start: Any, end: Any, confidence: float | None = None) -> TimedWord:
+    if not isinstance(word, str):
+        raise ValueError(f"{str(word)[:40]!r} is no word")
+    return TimedWord(word, _seconds(start), _seconds(end), confidence)
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ValueError(f"{str(value)[:40]!r} is no time")
+    return seconds
 
 
 def _spoken(words: Iterable[TimedWord]) -> list[TimedWord]:
@@ -167,8 +195,9 @@ def _text(path: str | Path) -> str:
 
 def _textgrid_values(text: str) -> list[str]:
     """The values alone: the long form names each of them, the short form does not."""
+    # Possessive: thousands of quotes would be tried in every combination.
     pattern = re.compile(
-        r'"((?:[^"]|"")*)"|\[\d*\]|(?<![\w.])([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w.])'
+        r'"((?:[^"]|"")*+)"|\[\d*\]|(?<![\w.])([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w.])'
     )
     values = []
     for match in pattern.finditer(text):
