@@ -47,3 +47,5 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
         console.print(f"Report: {report}")
     if any((report.parent / "plots").glob("*/*.png")):
         console.print(f"Plots:  {report.parent / 'plots'}")
+    if Path("dvc.lock").is_file():
+        console.print("Share:  git add dvc.lock data models && git commit, then dvc push")
