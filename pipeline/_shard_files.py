@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.lookup import ConfigurationError, environment
 from pipeline.tables import read_parquet, replacing, require_space, write_text
 
 CHUNK_BYTES = 256 * 1024
 OVERHEAD = 2**20  # bytes, more than a shard has beside its rows
 INDEX, ATTRIBUTES = "index.parquet", "attributes.json"
+MADE_BY = "made_by"  # in the metadata of the index, beside the hashes of the shards
 SCHEMA = pa.schema(
     [
         ("utterance_id", pa.string()),
@@ -37,6 +40,23 @@ class DamagedError(Exception):
 
 class MissingError(DamagedError):
     """A file is not there."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard as it was written: the SHA-256 of its file, empty where there is none,
+    and the environments (`lookup.environment` as JSON) that made its rows.
+    """
+
+    sha256: str = ""
+    made_by: tuple[str, ...] = ()
+
+
+def unusable(folder: Path, fault: DamagedError) -> ConfigurationError:
+    """The error of somebody who reads a folder of shards: one line, what to do."""
+    remedy = "build it" if isinstance(fault, MissingError) else "delete it and build it again"
+    reason = " ".join(str(fault).split())
+    return ConfigurationError(f"{folder}/{reason}: {remedy} with `dvc repro`")
 
 
 def name_of(shard: int) -> str:
@@ -102,10 +122,10 @@ def open_rows(path: Path, dim: int) -> h5py.Dataset:
 def check_shard(
     path: Path,
     attributes: Mapping[str, Any],
-    written: str,
+    written: Written,
     index: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Raises DamagedError where a shard is not the file with the SHA-256 `written` that
+    """Raises DamagedError where a shard is not the file that was `written`, or not what
     its part of the index and `attributes` describe.
     """
     if not path.is_file():
@@ -115,7 +135,7 @@ def check_shard(
         found = sha256(path)
     except OSError as error:
         raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
-    if found != written:
+    if found != written.sha256:
         raise DamagedError(
             f"{path.name} is not the file that {INDEX} was written with: it is damaged, or a run "
             "was interrupted"
@@ -135,26 +155,53 @@ def check_shard(
         raise DamagedError(f"{INDEX} is damaged: {path.name} was written with another one")
 
 
-def write_index(folder: Path, index: Index, hashes: Mapping[str, str]) -> None:
-    """Writes the index by utterance_id, the hash of every shard in its metadata."""
+def write_index(folder: Path, index: Index, written: Mapping[str, Written]) -> None:
+    """Writes the index by utterance_id; what was written of every shard stands in its
+    metadata.
+    """
     rows = sorted(index, key=lambda row: str(row["utterance_id"]))
+    metadata = {name: item.sha256 for name, item in written.items()}
+    metadata[MADE_BY] = _json({name: list(item.made_by) for name, item in written.items()})
     with replacing(folder / INDEX) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA.with_metadata(hashes)), temporary)
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA.with_metadata(metadata)), temporary)
 
 
-def read_index(folder: Path) -> tuple[Index, dict[str, str]]:
-    """The rows of the index, and the hash of every shard."""
+def read_index(folder: Path) -> tuple[Index, dict[str, Written]]:
+    """The rows of the index, and what was written of every shard."""
     try:
         table = read_parquet(folder / INDEX)
-        metadata = table.schema.metadata or {}
-        hashes = {name.decode(): value.decode() for name, value in metadata.items()}
+        found = {key.decode(): text.decode() for key, text in (table.schema.metadata or {}).items()}
+        made_by = json.loads(found.pop(MADE_BY, "{}"))
+        written = {
+            name: Written(sha256, tuple(made_by.get(name, ()))) for name, sha256 in found.items()
+        }
         table = table.select(SCHEMA.names)
         _check_index(table)
-        return table.to_pylist(), hashes
+        return table.to_pylist(), written
     except FileNotFoundError:
         raise MissingError(f"{INDEX} is missing") from None
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise DamagedError(f"{INDEX} is damaged ({_line(error)})") from None
+
+
+def read_previous(
+    folder: Path, attributes: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Written], str]:
+    """The rows of the index by utterance and the file of each shard, empty where
+    nothing of the folder can be kept, and why where it is damaged.
+    """
+    try:
+        if any(folder.glob("shard-*.h5")) and read_attributes(folder) == attributes:
+            index, written = read_index(folder)
+            return {row["utterance_id"]: row for row in index}, written, ""
+    except DamagedError as error:
+        return {}, {}, str(error)
+    return {}, {}, ""
+
+
+def here() -> str:
+    """The environment of this process, as it is written."""
+    return _json(environment())
 
 
 def write_attributes(folder: Path, attributes: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import io
 import pkgutil
+import platform
 import re
 import tokenize
 from collections.abc import Callable, Mapping
@@ -19,6 +20,21 @@ from pydantic.dataclasses import dataclass
 
 ROOT = Path(__file__).resolve().parent
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+# What the numbers of features, vectors, word times and networks are computed with.
+COMPUTING = (
+    "ctc-segmentation",
+    "gensim",
+    "jieba",
+    "librosa",
+    "numpy",
+    "opensmile",
+    "pocketsphinx",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+    "transformers",
+)
 LONGEST_VALUE = 80  # characters of a wrong value that a message shows
 Section = TypeVar("Section")
 
@@ -196,6 +212,32 @@ def fingerprint(*modules: str) -> str:
         digest.update(path.relative_to(ROOT.parent).as_posix().encode() + b"\0")
         digest.update(code(path.read_text(encoding="utf-8")).encode() + b"\0")
     return digest.hexdigest()
+
+
+@cache
+def environment() -> dict[str, str]:
+    """The machine's kind and the versions of what computes here: where they are the
+    same, results are the same bytes. No names of machines, no paths, no times.
+    """
+    from importlib import metadata
+
+    found = {"python": platform.python_version(), "system": platform.system()}
+    found["processor"] = f"{platform.machine()} {_vector_instructions()}".strip()
+    for name in COMPUTING:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _vector_instructions() -> str:
+    """The widest vector instructions of the processor, by which libraries choose their
+    code; empty where the system does not tell.
+    """
+    path = Path("/proc/cpuinfo")
+    flags = set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
+    return next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
 
 
 def code(source: str) -> str:

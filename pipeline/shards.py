@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline import _shard_files as files
 from pipeline import executor
-from pipeline._shard_files import DamagedError, Index, MissingError, key_of
-from pipeline.lookup import ConfigurationError
+from pipeline._shard_files import DamagedError, Index, Written, key_of, unusable
 from pipeline.schema import Rejection
 from pipeline.tables import replacing
 
@@ -55,13 +54,13 @@ class Built:
 
 @dataclass(frozen=True)
 class _Shard:
-    """One shard's part of the index and the SHA-256 of its file.
+    """One shard's part of the index and its file.
 
     fault: why an old file could not be used, empty where it could.
     """
 
     index: Index
-    sha256: str
+    written: Written
     reused: int
     rejections: tuple[Rejection, ...] = ()
     fault: str = ""
@@ -100,7 +99,9 @@ def build(
     attributes = dict(json.loads(json.dumps(dict(attributes), default=str)))
     for left_by_a_killed_run in folder.glob("*.tmp"):
         left_by_a_killed_run.unlink()
-    previous, hashes = _previous(folder, attributes)
+    previous, files_before, fault = files.read_previous(folder, attributes)
+    if fault:
+        _log(folder, fault)
     wanted: list[dict[str, str]] = [{} for _ in range(NUM_SHARDS)]
     for utterance_id in sorted(keys):
         wanted[shard_of(utterance_id)][utterance_id] = keys[utterance_id]
@@ -110,7 +111,7 @@ def build(
             names,
             {name: items[name] for name in names},
             {name: row for name, row in previous.items() if row["shard"] == shard},
-            hashes.get(files.name_of(shard), ""),
+            files_before.get(files.name_of(shard), Written()),
         )
         for shard, names in enumerate(wanted)
     ]
@@ -121,8 +122,8 @@ def build(
             _log(folder, part.fault)
         made.append(part)
     index = [row for shard in made for row in shard.index]
-    hashes = {files.name_of(number): item.sha256 for number, item in enumerate(made) if item.index}
-    files.write_index(folder, index, hashes)
+    written = {files.name_of(number): item.written for number, item in enumerate(made)}
+    files.write_index(folder, index, {name: item for name, item in written.items() if item.sha256})
     files.write_attributes(folder, attributes)
     rejections = sorted(
         (item for shard in made for item in shard.rejections), key=lambda item: item.utterance_id
@@ -139,10 +140,10 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         try:
-            index, self._hashes = files.read_index(folder)
+            index, self._written = files.read_index(folder)
             self.attributes = files.read_attributes(folder)
         except DamagedError as error:
-            raise _unusable(folder, error) from None
+            raise unusable(folder, error) from None
         self.folder = folder
         self._index = {row["utterance_id"]: row for row in index}
         self._files: dict[int, h5py.Dataset] = {}
@@ -161,6 +162,16 @@ class Shards:
         """Width of a row; 0 when nothing was built."""
         return int(self.attributes["feature_dim"])
 
+    def key(self, utterance_id: str) -> str:
+        """What the utterance's rows were made of, as a hash."""
+        return str(self._index[utterance_id]["key"])
+
+    @property
+    def made_by(self) -> list[dict[str, str]]:
+        """The environments that made the rows, none for shards of older versions."""
+        known = {item for written in self._written.values() for item in written.made_by}
+        return [json.loads(item) for item in sorted(known)]
+
     def length(self, utterance_id: str) -> int:
         """Rows of an utterance."""
         return int(self._index[utterance_id]["length"])
@@ -174,7 +185,7 @@ class Shards:
         the index was written with.
         """
         for fault in self.faults():
-            raise _unusable(self.folder, fault)
+            raise unusable(self.folder, fault)
 
     def faults(self) -> Iterator[DamagedError]:
         """What is wrong with each shard, the index or the attributes: nothing where all
@@ -183,13 +194,12 @@ class Shards:
         parts: dict[str, Index] = {}
         for row in self._index.values():
             parts.setdefault(files.name_of(row["shard"]), []).append(row)
-        for name in sorted({*parts, *self._hashes}):
+        for name in sorted({*parts, *self._written}):
             # In the order in which they lie there, as when they were written.
             part = sorted(parts.get(name, []), key=lambda row: str(row["utterance_id"]))
             try:
-                files.check_shard(
-                    self.folder / name, self.attributes, self._hashes.get(name, ""), part
-                )
+                written = self._written.get(name, Written())
+                files.check_shard(self.folder / name, self.attributes, written, part)
             except DamagedError as error:
                 yield error
 
@@ -208,30 +218,30 @@ class Shards:
                 )
             return np.asarray(rows[start:past], dtype=np.float32)
         except DamagedError as error:
-            raise _unusable(self.folder, error) from None
+            raise unusable(self.folder, error) from None
         except OSError as error:
             fault = DamagedError(f"{files.name_of(shard)} is damaged ({error})")
-            raise _unusable(self.folder, fault) from None
+            raise unusable(self.folder, fault) from None
 
 
 def _build_shard(
     folder: Path,
     produce: Produce[Item],
     attributes: dict[str, Any],
-    work: tuple[int, dict[str, str], dict[str, Item], dict[str, dict[str, Any]], str],
+    work: tuple[int, dict[str, str], dict[str, Item], dict[str, dict[str, Any]], Written],
 ) -> _Shard:
-    shard, wanted, items, previous, sha256 = work
+    shard, wanted, items, previous, before = work
     path, dim, fault = folder / files.name_of(shard), int(attributes["feature_dim"]), ""
     current = {
         name for name, key in wanted.items() if name in previous and previous[name]["key"] == key
     }
     try:
         if current:
-            files.check_shard(path, attributes, sha256, list(previous.values()))
+            files.check_shard(path, attributes, before, list(previous.values()))
     except DamagedError as error:
         previous, current, fault = {}, set(), str(error)
     if current == set(wanted) == set(previous) and path.is_file() == bool(wanted):
-        return _Shard(list(previous.values()), sha256, len(current))
+        return _Shard(list(previous.values()), before, len(current))
     fresh = produce([item for name, item in items.items() if name not in current])
     index: Index = []
     rejections: list[Rejection] = []
@@ -265,33 +275,13 @@ def _build_shard(
     finally:
         if old is not None:
             old.file.close()
-    if not index:
+    written = Written()
+    if index:
+        makers = {files.here(), *(before.made_by if current else ())}
+        written = Written(files.sha256(path), tuple(sorted(makers)))
+    else:
         path.unlink()
-    written = files.sha256(path) if index else ""
     return _Shard(index, written, len(current), tuple(rejections), fault)
-
-
-def _previous(
-    folder: Path, attributes: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The rows of the index by utterance, and the hash of each shard; empty where
-    nothing of the folder can be kept.
-    """
-    if not any(folder.glob("shard-*.h5")):
-        return {}, {}
-    try:
-        if files.read_attributes(folder) == attributes:
-            index, hashes = files.read_index(folder)
-            return {row["utterance_id"]: row for row in index}, hashes
-    except DamagedError as error:
-        _log(folder, str(error))
-    return {}, {}
-
-
-def _unusable(folder: Path, fault: DamagedError) -> ConfigurationError:
-    remedy = "build it" if isinstance(fault, MissingError) else "delete it and build it again"
-    reason = " ".join(str(fault).split())
-    return ConfigurationError(f"{folder}/{reason}: {remedy} with `dvc repro`")
 
 
 def _log(folder: Path, fault: str) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pipeline import lookup
-from pipeline.acoustic._extraction import extract_corpus, features, padding_share
+from pipeline.acoustic._extraction import extract_corpus, feature_keys, features, padding_share
 
-__all__ = ["extract_corpus", "features", "padding_share", "settings"]
+__all__ = ["extract_corpus", "feature_keys", "features", "padding_share", "settings"]
 
 
 def settings(name: str, values: Any) -> Any:

@@ -21,18 +21,10 @@ def extract_corpus(
     `config` says. Rows of unchanged audio, settings and code are kept.
     """
     module = lookup.component("acoustic", feature)
-    settings = asdict(config)
-    made_by = [feature, settings, lookup.fingerprint(module.__name__, "pipeline.audio")]
-    if hasattr(module, "identity"):
-        made_by.append(module.identity(config))
-    keys = {
-        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, *made_by)
-        for item in utterances
-    }
     names = list(module.feature_names(config))
     attributes = {
         "feature": feature,
-        "config": settings,
+        "config": asdict(config),
         "feature_names": names,
         "feature_dim": len(names),
         "sampling_rate": config.sampling_rate,
@@ -41,7 +33,20 @@ def extract_corpus(
     }
     by_id = {item.utterance_id: item for item in utterances}
     produce = partial(_produce, feature, config)
+    keys = feature_keys(utterances, feature, config)
     return shards.build(folder, keys, by_id, produce, attributes, f"acoustic {feature}")
+
+
+def feature_keys(utterances: Sequence[Utterance], feature: str, config: Any) -> dict[str, str]:
+    """Hash of what the rows of each utterance follow from: audio, settings and code."""
+    module = lookup.component("acoustic", feature)
+    made_by = [feature, asdict(config), lookup.fingerprint(module.__name__, "pipeline.audio")]
+    if hasattr(module, "identity"):
+        made_by.append(module.identity(config))
+    return {
+        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, *made_by)
+        for item in utterances
+    }
 
 
 def features(utterance: Utterance, feature: str, config: Any) -> tuple[NDArray[np.float32], int]:

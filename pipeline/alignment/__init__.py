@@ -7,10 +7,24 @@ from pydantic import Field
 
 from pipeline import lookup
 from pipeline.alignment import _check
-from pipeline.alignment._placement import align_corpus, place_one, provenance
+from pipeline.alignment._placement import (
+    align_corpus,
+    learns_from_all,
+    place,
+    place_one,
+    provenance,
+)
 from pipeline.lookup import ConfigurationError, checked
 
-__all__ = ["Alignment", "align_corpus", "place_one", "provenance", "settings"]
+__all__ = [
+    "Alignment",
+    "align_corpus",
+    "learns_from_all",
+    "place",
+    "place_one",
+    "provenance",
+    "settings",
+]
 
 
 @checked

@@ -40,7 +40,7 @@ def align_corpus(
         else:
             rejections.append(Rejection(item.utterance_id, "align", *fault))
     work = _by_speaker(fit)
-    if any(getattr(lookup.component("alignment", name), "WHOLE_CORPUS", False) for name in chain):
+    if learns_from_all(chain):
         work = [fit] if fit else []
     place = partial(_align, chain=dict(chain), check=dict(check))
     done = alignment_chain.merge(list(executor.run(place, work, f"align {' > '.join(chain)}")))
@@ -55,6 +55,12 @@ def align_corpus(
     if "given" not in chain and any(item.alignment_path for item in fit):
         metrics["against_given"] = _against_given(fit, done)
     return spans, rejections, metrics
+
+
+def learns_from_all(chain: Mapping[str, Any]) -> bool:
+    """Whether an aligner of the chain places an utterance by all others too."""
+    modules = [lookup.component("alignment", name) for name in chain]
+    return any(getattr(module, "WHOLE_CORPUS", False) for module in modules)
 
 
 def provenance(chain: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -80,7 +86,21 @@ def place_one(
     safe.
     """
     safe = {name: _without_programs(name, values) for name, values in chain.items()}
-    result = _align([utterance], safe, check).results[utterance.utterance_id]
+    return place(utterance, safe, check)
+
+
+def place(
+    utterance: Utterance, chain: Mapping[str, Any], check: Mapping[str, Any]
+) -> list[WordSpan]:
+    """Spans of a single utterance by a chain of params.yaml, as `align_corpus` places
+    it where no aligner learns from the whole corpus.
+
+    Raises AlignmentError when no aligner of the chain places the words.
+    """
+    fault = _unfit(utterance)
+    if fault is not None:
+        raise AlignmentError(*fault)
+    result = _align([utterance], chain, check).results[utterance.utterance_id]
     if isinstance(result, AlignmentError):
         raise result
     return result

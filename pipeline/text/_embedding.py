@@ -111,6 +111,16 @@ def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:
     return None
 
 
+def vector_keys(utterances: Sequence[Utterance], embedding: str, config: Any) -> dict[str, str]:
+    """Hash of what the vectors of each utterance follow from in a contextual embedding:
+    words, settings, model and code.
+    """
+    module = lookup.component("text", embedding)
+    code = lookup.fingerprint(module.__name__)
+    made_by = embedding, asdict(config), module.identity(config), code
+    return {item.utterance_id: key_of(item.words, item.transcript, *made_by) for item in utterances}
+
+
 def row_names(utterance: Utterance, embedding: str, config: Any) -> list[str]:
     """What each row of `vectors` stands for: the words, or the sub-tokens of an
     embedding that has a row for each.
@@ -153,18 +163,16 @@ def _contextual(
 ) -> tuple[shards.Built, str]:
     """Vectors of every utterance into shards, and what a row of them stands for."""
     module = lookup.component("text", embedding)
-    settings = asdict(config)
-    made_by = embedding, settings, module.identity(config), lookup.fingerprint(module.__name__)
-    keys = {item.utterance_id: key_of(item.words, item.transcript, *made_by) for item in spoken}
     unit = getattr(config, "pooling", "word")
     attributes = {
         "embedding": embedding,
-        "config": settings,
+        "config": asdict(config),
         "feature_dim": module.word_dim(config),
         "unit": unit,
     }
     by_id = {item.utterance_id: item for item in spoken}
     produce = partial(_produce, embedding, config)
+    keys = vector_keys(spoken, embedding, config)
     return shards.build(folder, keys, by_id, produce, attributes, f"text {embedding}"), unit
 
 

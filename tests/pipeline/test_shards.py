@@ -3,11 +3,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import _shard_files, executor, shards
+from pipeline import _shard_files, executor, lookup, shards
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.shards import Rows, Shards
@@ -87,6 +88,33 @@ def test_attributes_that_json_changes_are_still_the_same(tmp_path: Path) -> None
     build(tmp_path, names(20), attributes=attributes)
     _, asked = build(tmp_path, names(20), attributes=attributes)
     assert asked == [] and Shards(tmp_path).attributes["layers"] == [1, 2]
+
+
+def test_the_environments_that_made_the_rows_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = lookup.environment()
+    build(tmp_path, names(20))
+    assert Shards(tmp_path).made_by == [here]
+    other = {**here, "numpy": "0.1"}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(_shard_files, "environment", lambda: other)
+        build(tmp_path, names(20))
+        assert Shards(tmp_path).made_by == [here], "nothing was made elsewhere"
+        build(tmp_path, {**names(20), "utterance 7": "2"})
+        versions = {made["numpy"] for made in Shards(tmp_path).made_by}
+        assert versions == {here["numpy"], "0.1"}
+        build(tmp_path, dict.fromkeys(names(20), "3"))
+        assert Shards(tmp_path).made_by == [other]
+    # An index of an older version does not say it.
+    path = tmp_path / "index.parquet"
+    table = pq.read_table(path)
+    old = {key: value for key, value in table.schema.metadata.items() if key != b"made_by"}
+    pq.write_table(table.replace_schema_metadata(old), path)
+    read = Shards(tmp_path)
+    read.check()
+    assert read.made_by == []
+    assert build(tmp_path, dict.fromkeys(names(20), "3"))[1] == []
 
 
 def test_rejections_are_kept_and_said_again(tmp_path: Path) -> None:
