@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from pipeline.audio import AudioError
 from pipeline.commands.fetch import FetchError
@@ -65,23 +64,7 @@ def predict(
     from pipeline.commands import predict as prediction
 
     with _one_line():
-        found = prediction.predict(audio, text, model, language)
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "probabilities": found.probabilities,
-                    "networks": found.networks,
-                    "aligner": found.aligner,
-                }
-            )
-        )
-        return
-    title = f"mean of {found.networks} networks" if found.networks > 1 else "one network"
-    table = Table("emotion", "probability", title=title)
-    for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
-        table.add_row(escape(name), f"{value:.3f}")
-    Console().print(table)
+        prediction.show(prediction.predict(audio, text, model, language), as_json)
 
 
 @app.command(epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo")
@@ -102,25 +85,44 @@ def explain(
 
 
 @app.command(epilog="Example: serflow doctor")
-def doctor(params_file: ParamsFile = PARAMS) -> None:
+def doctor(
+    params_file: ParamsFile = PARAMS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
     """Versions, devices, optional tools, corpora: what is there, what is missing, and
     the command that gets it.
     """
-    from pipeline.commands.doctor import examine
+    from pipeline.commands import doctor as examination
 
-    table = Table("", "state", "found", "to get it")
     with _one_line():
-        findings = list(examine(params_file))
-    colours = {"ok": "green", "absent": "yellow", "missing": "red"}
-    for item in findings:
-        table.add_row(
-            item.subject,
-            f"[{colours[item.state]}]{item.state}[/]",
-            escape(item.detail),
-            escape(item.remedy),
-        )
-    Console().print(table)
-    raise typer.Exit(int(any(item.state == "missing" for item in findings)))
+        sound = examination.show(list(examination.examine(params_file)), as_json)
+    raise typer.Exit(int(not sound))
+
+
+@app.command(epilog="Example: serflow verify --sample 50 acoustic/demo/fbank")
+def verify(
+    outputs: Annotated[
+        list[str] | None, typer.Argument(help="Folders below data/; none: all of params.yaml.")
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=1, help="Utterances of each output that are made again.")
+    ] = 10,
+    everything: Annotated[bool, typer.Option("--all", help="Make every utterance again.")] = False,
+    seed: Annotated[int, typer.Option(help="Chooses the utterances.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    params_file: ParamsFile = PARAMS,
+    data: DataFolder = DATA,
+) -> None:
+    """Makes a sample of features, vectors and word times again and compares; checks
+    every hash, index and key. Exit code 1 where something is stale, damaged or differs.
+    """
+    from pipeline.commands import verify as verification
+
+    with _one_line():
+        size = None if everything else sample
+        found = verification.verify(params_file, data, outputs or (), size, seed)
+        sound = verification.show(found, as_json)
+    raise typer.Exit(int(not sound))
 
 
 @app.command(epilog="Example: serflow results")

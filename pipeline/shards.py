@@ -162,6 +162,10 @@ class Shards:
         """Width of a row; 0 when nothing was built."""
         return int(self.attributes["feature_dim"])
 
+    def file_of(self, utterance_id: str) -> str:
+        """Name of the file that holds the utterance's rows."""
+        return files.name_of(self._index[utterance_id]["shard"])
+
     def key(self, utterance_id: str) -> str:
         """What the utterance's rows were made of, as a hash."""
         return str(self._index[utterance_id]["key"])

@@ -1,15 +1,16 @@
 """What this machine has for the pipeline, and the command that brings what it lacks."""
 
 import importlib.metadata
+import json
 import platform
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline import executor
+from pipeline import executor, lookup
 from pipeline import params as parameters
 from pipeline.corpora import Corpus
 from pipeline.lookup import ConfigurationError
@@ -52,6 +53,29 @@ def examine(params_file: Path) -> Iterator[Finding]:
     yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
     for name, corpus in params.corpora.items():
         yield _corpus(name, corpus)
+
+
+def show(findings: Sequence[Finding], as_json: bool) -> bool:
+    """Prints the findings; whether nothing that is needed is missing."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    sound = all(item.state != "missing" for item in findings)
+    if as_json:
+        document = {
+            "environment": lookup.environment(),
+            "findings": [asdict(item) for item in findings],
+        }
+        print(json.dumps(document, indent=1, ensure_ascii=False))
+        return sound
+    table = Table("", "state", "found", "to get it")
+    colours = {"ok": "green", "absent": "yellow", "missing": "red"}
+    for item in findings:
+        state = f"[{colours[item.state]}]{item.state}[/]"
+        table.add_row(item.subject, state, escape(item.detail), escape(item.remedy))
+    Console().print(table)
+    return sound
 
 
 def packages() -> dict[str, str | None]:

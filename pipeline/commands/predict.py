@@ -2,6 +2,7 @@
 training, then the network of every fold.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -95,6 +96,23 @@ def predict(
     mean = np.mean(outputs, axis=0)
     values = {name: float(value) for name, value in zip(description["classes"], mean, strict=True)}
     return Prediction(values, len(loaded), utterance.words, inputs.aligner)
+
+
+def show(found: Prediction, as_json: bool) -> None:
+    """Prints a prediction."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if as_json:
+        names = ("probabilities", "networks", "aligner")
+        print(json.dumps({name: getattr(found, name) for name in names}))
+        return
+    title = f"mean of {found.networks} networks" if found.networks > 1 else "one network"
+    table = Table("emotion", "probability", title=title)
+    for name, value in sorted(found.probabilities.items(), key=lambda item: -item[1]):
+        table.add_row(escape(name), f"{value:.3f}")
+    Console().print(table)
 
 
 def _settings(description: Mapping[str, Any], model: Path) -> dict[str, tuple[str, Any]]:

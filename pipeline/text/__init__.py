@@ -3,9 +3,9 @@
 from typing import Any
 
 from pipeline import lookup
-from pipeline.text._embedding import embed_corpus, row_names, vector_keys, vectors
+from pipeline.text._embedding import embed_corpus, row_names, vector_keys, vectors, word_table
 
-__all__ = ["embed_corpus", "row_names", "settings", "vector_keys", "vectors"]
+__all__ = ["embed_corpus", "row_names", "settings", "vector_keys", "vectors", "word_table"]
 
 
 def settings(name: str, values: Any) -> Any:

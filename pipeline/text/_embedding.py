@@ -53,14 +53,8 @@ def embed_corpus(
         "language": _language(spoken),
         "transductive": corpus_wide,
     }
-    table: Table | None = None
-    known: Sequence[bool | None] = [None] * len(vocabulary)
-    if corpus_wide:
-        table, known = _fit([item.words for item in spoken], vocabulary, module, config)
-    elif kind == "static":
-        table, found = module.look_up(vocabulary, config)
-        known = found.tolist()
-    elif kind == "contextual":
+    table, known = word_table(spoken, vocabulary, embedding, config)
+    if kind == "contextual":
         built, unit = _contextual(spoken, embedding, config, folder)
         rejections += built.rejections
         failed = {item.utterance_id for item in built.rejections}
@@ -85,6 +79,21 @@ def embed_corpus(
     text = json.dumps(info | summary, indent=2, sort_keys=True, default=str)
     tables.write_text(folder / "info.json", text + "\n")
     return summary, rejections
+
+
+def word_table(
+    spoken: Sequence[Utterance], vocabulary: Sequence[str], embedding: str, config: Any
+) -> tuple[Table | None, Sequence[bool | None]]:
+    """Vectors of a vocabulary and which words have one, for an embedding whose vectors
+    depend on neither the fold nor the utterance; None for the others.
+    """
+    module = lookup.component("text", embedding)
+    if _fitted_on_corpus(module, config):
+        return _fit([item.words for item in spoken], vocabulary, module, config)
+    if module.kind(config) == "static":
+        table, found = module.look_up(vocabulary, config)
+        return table, found.tolist()
+    return None, [None] * len(vocabulary)
 
 
 def vectors(utterance: Utterance, embedding: str, config: Any) -> Table | None:

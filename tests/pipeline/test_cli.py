@@ -31,6 +31,7 @@ COMMANDS = (
     "explain",
     "figures",
     "doctor",
+    "verify",
     "results",
     "use",
     "sync",

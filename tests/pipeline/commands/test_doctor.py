@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import tomllib
@@ -5,7 +6,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline import cli, lookup
 from pipeline.commands import doctor
 from tests.resources import small_corpus
 
@@ -66,3 +69,14 @@ def test_a_wrong_params_file_is_a_finding_not_an_end(tmp_path: Path) -> None:
         found["params.yaml"].state == "missing"
         and "run the command where params.yaml lies" in found["params.yaml"].detail
     )
+
+
+def test_the_findings_as_json(tmp_path: Path) -> None:
+    params_file = small_corpus.write_params(tmp_path, tmp_path / "nowhere")
+    said = CliRunner().invoke(cli.app, ["doctor", "--json", "--params", str(params_file)])
+    document = json.loads(said.stdout)
+    assert said.exit_code == 1, "the corpus is not there"
+    assert document["environment"] == lookup.environment()
+    states = {item["subject"]: item["state"] for item in document["findings"]}
+    assert (states["numpy"], states["corpus manifest"]) == ("ok", "missing")
+    assert document["environment"]["numpy"] == metadata.version("numpy")
