@@ -49,6 +49,21 @@ class Config:
     hmm: bool = True
 
 
+class _Replaced(dict[int, str | None]):
+    """For str.translate: what stands for each character, worked out once."""
+
+    def __init__(self, replace: Callable[[str], str | None]) -> None:
+        self.replace = replace
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = self.replace(chr(code))
+        return self[code]
+
+
+VISIBLE = _Replaced(lambda c: None if unicodedata.category(c) == "Cf" else c)
+SPOKEN = _Replaced(lambda c: c if c == "'" or unicodedata.category(c)[0] in "LMN" else " ")
+
+
 def words(text: str, language: str = "en", config: Config | None = None) -> tuple[str, ...]:
     """The words of a text without punctuation and bracketed events.
 
@@ -86,8 +101,7 @@ def normalise(text: str, lowercase: bool = True) -> str:
     """The text in Unicode form NFKC, without events and invisible characters, and with
     one kind of apostrophe.
     """
-    text = EVENTS.sub(" ", text).translate(APOSTROPHES)
-    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    text = EVENTS.sub(" ", text).translate(APOSTROPHES).translate(VISIBLE)
     text = unicodedata.normalize("NFKC", text)
     # Lower-casing can decompose (İ): normalise once more, so that tokenising twice
     # changes nothing.
@@ -123,8 +137,7 @@ def _stop_words(path: Path, _modified: int, _size: int) -> frozenset[str]:
 
 def _runs(text: str) -> Iterator[str]:
     """Runs of letters, marks and digits, with single apostrophes inside them."""
-    spaced = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
-    for run in spaced.split():
+    for run in text.translate(SPOKEN).split():
         for piece in run.split("''"):
             word = piece if piece.lower() in CLIPPED else piece.strip("'")
             if _has_letter_or_digit(word):
@@ -133,11 +146,12 @@ def _runs(text: str) -> Iterator[str]:
 
 def _mandarin(piece: str) -> Iterator[str]:
     """The words in a piece of jieba's output, which can be `50%`, `c++` or `a-b`."""
-    for run in "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in piece).split():
+    for run in piece.translate(SPOKEN).replace("'", " ").split():
         if _has_letter_or_digit(run):
             yield run
 
 
+@lru_cache(maxsize=2**16)
 def _has_letter_or_digit(word: str) -> bool:
     return any(unicodedata.category(character)[0] in "LN" for character in word)
 

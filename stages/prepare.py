@@ -1,12 +1,11 @@
 """Stage prepare: a corpus's own files -> utterances.parquet and rejects.parquet."""
 
-import dataclasses
 from functools import partial
 from pathlib import Path
 
 from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
-from pipeline.corpora import differences, flag_duplicates, prepare_utterance, require_usable
+from pipeline.corpora import differences, flag_duplicates, prepare_all, require_usable
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
@@ -18,12 +17,13 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     found = list(module.read(Path(settings.root), config))
-    read = [
-        dataclasses.replace(item, corpus=corpus) for item in found if isinstance(item, Utterance)
-    ]
+    read = [item for item in found if isinstance(item, Utterance)]
+    # Few enough to keep all workers busy, many enough to be worth the way to a worker.
+    size = max(1, min(256, len(read) // (16 * executor.worker_count())))
+    parts = [read[start : start + size] for start in range(0, len(read), size)]
     words = lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens")
-    work = partial(prepare_utterance, config=words)
-    prepared = list(executor.run(work, read, f"prepare {corpus}"))
+    work = partial(prepare_all, corpus=corpus, config=words)
+    prepared = [item for part in executor.run(work, parts, f"prepare {corpus}") for item in part]
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
     used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
     require_usable(corpus, used, rejections)

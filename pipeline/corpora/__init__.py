@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline import lookup, tokens
 from pipeline.corpora._listing import hidden_metadata
-from pipeline.corpora._preparation import flag_duplicates, prepare_utterance, require_usable
+from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.lookup import ConfigurationError, checked
 
@@ -16,7 +16,7 @@ __all__ = [
     "flag_duplicates",
     "hidden_metadata",
     "missing_parts",
-    "prepare_utterance",
+    "prepare_all",
     "require_usable",
     "settings",
 ]

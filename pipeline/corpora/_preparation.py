@@ -9,9 +9,19 @@ from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
 
-def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance | Rejection:
+def prepare_all(
+    utterances: Sequence[Utterance], corpus: str, config: tokens.Config
+) -> list[Utterance | Rejection]:
+    """`prepare_utterance` of each."""
+    return [prepare_utterance(utterance, config, corpus) for utterance in utterances]
+
+
+def prepare_utterance(
+    utterance: Utterance, config: tokens.Config, corpus: str | None = None
+) -> Utterance | Rejection:
     """Decodes the recording once and adds `words`, `audio_sha256` and `duration` (s).
 
+    `corpus` is its name in params.yaml, where its reader has another one for it.
     Rejected are utterances without a label, without both audio and transcript, and with
     audio that `audio.read` cannot use. One with audio and no transcript is kept; the
     stages that read words reject it.
@@ -29,14 +39,16 @@ def prepare_utterance(utterance: Utterance, config: tokens.Config) -> Utterance 
         words = tokens.words(transcript, utterance.language, config) if transcript else ()
     except tokens.LanguageError as error:
         return rejected("unsupported language", str(error))
+    corpus = corpus or utterance.corpus
     if utterance.audio_path is None:
-        return dataclasses.replace(utterance, words=words)
+        return dataclasses.replace(utterance, corpus=corpus, words=words)
     try:
         waveform, rate = audio.read(utterance.audio_path, utterance.start, utterance.end)
     except audio.AudioError as error:
         return rejected(error.reason, error.detail)
     return dataclasses.replace(
         utterance,
+        corpus=corpus,
         words=words,
         audio_sha256=audio.content_hash(waveform, rate),
         duration=len(waveform) / rate,
@@ -54,7 +66,9 @@ def flag_duplicates(utterances: Iterable[Utterance]) -> list[Utterance]:
         if utterance.audio_sha256 is not None:
             original = first.setdefault(utterance.audio_sha256, utterance.utterance_id)
         duplicate_of = None if original == utterance.utterance_id else original
-        flagged.append(dataclasses.replace(utterance, duplicate_of=duplicate_of))
+        if duplicate_of != utterance.duplicate_of:
+            utterance = dataclasses.replace(utterance, duplicate_of=duplicate_of)
+        flagged.append(utterance)
     return flagged
 
 
