@@ -54,6 +54,8 @@ def embed_corpus(
         "transductive": corpus_wide,
     }
     table, known = word_table(spoken, vocabulary, embedding, config)
+    if kind == "static":
+        _stop_when_too_many_are_unknown(embedding, config, counts, vocabulary, known)
     if kind == "contextual":
         built, unit = _contextual(spoken, embedding, config, folder)
         rejections += built.rejections
@@ -137,6 +139,24 @@ def row_names(utterance: Utterance, embedding: str, config: Any) -> list[str]:
     if getattr(config, "pooling", "word") != "token":
         return list(utterance.words)
     return list(lookup.component("text", embedding).sub_tokens(utterance, config))
+
+
+def _stop_when_too_many_are_unknown(
+    embedding: str,
+    config: Any,
+    counts: Mapping[str, int],
+    vocabulary: Sequence[str],
+    known: Sequence[bool | None],
+) -> None:
+    unknown = [word for word, found in zip(vocabulary, known, strict=True) if not found]
+    missed, total = sum(counts[word] for word in unknown), sum(counts.values())
+    if missed > config.max_unknown_share * total:
+        often = sorted(unknown, key=lambda word: (-counts[word], word))[:5]
+        raise ConfigurationError(
+            f"text.{embedding}: {config.path} has no vector for {missed} of {total} words, such as "
+            f"{', '.join(often)}: take vectors of this language and spelling, or raise "
+            f"max_unknown_share = {config.max_unknown_share:g}"
+        )
 
 
 def _language(spoken: Sequence[Utterance]) -> str | None:

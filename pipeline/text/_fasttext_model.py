@@ -11,13 +11,15 @@ import struct
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError
 
+LONGEST_NGRAM = 50  # letters; the published models have n-grams of 3 to 6
+MOST_DIMENSIONS = 100_000
 MAGIC = struct.pack("<i", 793712314)
 Table = NDArray[np.float32]
 
@@ -44,7 +46,7 @@ def word_vectors(path: Path, wanted: Collection[bytes]) -> tuple[dict[bytes, Tab
     vectors = {
         word: _mean(model, [row, *_buckets(word, model)]) for word, row in model.rows.items()
     }
-    return vectors, int(model.matrix.shape[1])
+    return _finite(vectors), int(model.matrix.shape[1])
 
 
 def subword_vectors(path: Path, words: Iterable[str]) -> dict[str, Table]:
@@ -53,7 +55,11 @@ def subword_vectors(path: Path, words: Iterable[str]) -> dict[str, Table]:
     """
     model = read(path, ())
     composed = {word: _buckets(word.encode(), model) for word in words}
-    return {word: _mean(model, rows) for word, rows in composed.items() if rows}
+    return _finite({word: _mean(model, rows) for word, rows in composed.items() if rows})
+
+
+def _finite(vectors: dict[Any, Table]) -> dict[Any, Table]:
+    return {word: vector for word, vector in vectors.items() if np.isfinite(vector).all()}
 
 
 def read(path: Path, wanted: Collection[bytes]) -> Model:
@@ -93,6 +99,16 @@ def read(path: Path, wanted: Collection[bytes]) -> Model:
                 f"{path}: quantised fastText model, expected the .bin of full size"
             )
         offset = file.tell()
+    if not 0 <= shortest <= longest <= LONGEST_NGRAM or not 0 < dimensions <= MOST_DIMENSIONS:
+        raise ConfigurationError(
+            f"{path}: a model of {dimensions} dimensions and n-grams of {shortest} to {longest} "
+            f"letters, expected up to {MOST_DIMENSIONS} and {LONGEST_NGRAM}"
+        )
+    if size != num_words or num_words < 0 or height not in (num_words, num_words + buckets):
+        raise ConfigurationError(
+            f"{path}: {height} rows for {num_words} words and {buckets} n-grams, expected a row "
+            "for each"
+        )
     if (
         width != dimensions
         or path.stat().st_size < offset + 4 * height * width

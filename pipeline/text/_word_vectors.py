@@ -9,6 +9,7 @@ names; all but fastText's .bin may be gzipped.
 import gzip
 import hashlib
 import logging
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ Unknown = Literal["zero", "mean", "random"]
 Table = NDArray[np.float32]
 
 CHUNK = 1 << 22
+LONGEST_LINE = 1 << 24  # bytes
 # The Penn Treebank rules that GloVe's corpora were cut by: don't -> do n't, it's -> it
 # 's.
 CLITICS = ("n't", "'s", "'re", "'ve", "'ll", "'d", "'m")
@@ -90,14 +92,14 @@ def read(path: Path, wanted: set[bytes]) -> tuple[dict[bytes, Table], int]:
     dimension; lines that do not parse are logged and skipped.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfigurationError(
-            f"word vectors {path} not found, expected a GloVe, word2vec or fastText file there: "
-            f"put it there, or see `serflow fetch` for the public ones"
-        )
-    if is_fasttext(path):
-        return fasttext_model.word_vectors(path, wanted)
     try:
+        if not path.is_file():
+            raise ConfigurationError(
+                f"word vectors {path} not found, expected a GloVe, word2vec or fastText file "
+                "there: put it there, or see `serflow fetch` for the public ones"
+            )
+        if is_fasttext(path):
+            return fasttext_model.word_vectors(path, wanted)
         with _open(path) as file:
             head = file.read(CHUNK)
         dimensions, header = _shape(path, head)
@@ -106,10 +108,12 @@ def read(path: Path, wanted: set[bytes]) -> tuple[dict[bytes, Table], int]:
                 found = _read_binary(file, path, wanted, dimensions, header)
             else:
                 found = _read_text(file, path, wanted, dimensions, header)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ConfigurationError(
             f"word vectors {path}: {error}, expected a complete gzip file"
         ) from error
+    except OSError as error:
+        raise ConfigurationError(f"word vectors cannot be read from {path}: {error}") from error
     return found, dimensions
 
 
@@ -141,8 +145,15 @@ def _shape(path: Path, head: bytes) -> tuple[int, int | None]:
     """Dimension, and the number of words if a header line states it."""
     first, _, rest = head.partition(b"\n")
     fields = first.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields) and int(fields[1]) > 0:
-        return int(fields[1]), int(fields[0])
+    if len(fields) == 2 and all(field.isdigit() and len(field) < 20 for field in fields):
+        count, dimensions = map(int, fields)
+        if dimensions > fasttext_model.MOST_DIMENSIONS:
+            raise ConfigurationError(
+                f"word vectors {path}: {dimensions} dimensions, expected at most "
+                f"{fasttext_model.MOST_DIMENSIONS}"
+            )
+        if dimensions > 0:
+            return dimensions, count
     lines = [first, *rest.split(b"\n")[:100]]
     # Words of GloVe 840B may hold spaces, so some lines have more fields than the rest:
     # the commonest count is right.
@@ -168,7 +179,8 @@ def _vector(line: bytes, dimensions: int) -> tuple[bytes, Table] | None:
     if len(fields) != dimensions + 1 or not fields[0]:
         return None
     try:
-        vector = np.array([float(field) for field in fields[1:]], dtype=np.float32)
+        with np.errstate(over="ignore"):
+            vector = np.array([float(field) for field in fields[1:]], dtype=np.float32)
     except ValueError:
         return None
     return (fields[0], vector) if np.isfinite(vector).all() else None
@@ -181,6 +193,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
         yield from lines
+        if len(rest) > LONGEST_LINE:
+            raise OSError(f"a line of more than {LONGEST_LINE} bytes")
     if rest:
         yield rest
 

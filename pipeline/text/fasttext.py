@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pipeline.lookup import checked
 from pipeline.text import _word_vectors as word_vectors
@@ -19,11 +20,14 @@ from pipeline.text import _word_vectors as word_vectors
 class Config:
     """`path`: a .vec or .bin; `subwords`: whether a .bin's sub-words stand in for a
     missing word before `unknown`.
+
+    The build stops when more than `max_unknown_share` of the words are missing.
     """
 
     path: Path
     subwords: bool = True
     unknown: Literal["zero", "mean", "random"] = "zero"
+    max_unknown_share: float = Field(default=0.5, ge=0, le=1)
 
 
 def kind(config: Config) -> Literal["static"]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pipeline.lookup import checked
 from pipeline.text import _word_vectors as word_vectors
@@ -17,10 +18,13 @@ from pipeline.text import _word_vectors as word_vectors
 class Config:
     """`path`: the file of word vectors; `unknown`: the vector of a word that the file
     lacks.
+
+    The build stops when it lacks more than `max_unknown_share` of the corpus's words.
     """
 
     path: Path
     unknown: Literal["zero", "mean", "random"] = "zero"
+    max_unknown_share: float = Field(default=0.5, ge=0, le=1)
 
 
 def kind(config: Config) -> Literal["static"]:

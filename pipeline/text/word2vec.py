@@ -21,8 +21,9 @@ from pipeline.text import _word_vectors as word_vectors
 
 @checked
 class Config:
-    """Pretrained: `path`. Fitted: the rest; `fit` on each fold's training rows, or once
-    on the corpus (transductive).
+    """Pretrained: `path`, `max_unknown_share` (the build stops when the file lacks more
+    of the corpus's words). Fitted: the rest; `fit` on each fold's training rows, or
+    once on the corpus (transductive).
 
     `unknown` is the vector of a word that the file or the training text lacks; `window`
     counts words on each side; `sample` is the share above which a word's occurrences
@@ -31,6 +32,7 @@ class Config:
 
     path: Path | None = None
     unknown: Literal["zero", "mean", "random"] = "zero"
+    max_unknown_share: float = Field(default=0.5, ge=0, le=1)
     fit: Literal["fold", "corpus"] = "fold"
     vector_size: int = Field(default=100, gt=0, le=10_000)
     window: PositiveInt = 5

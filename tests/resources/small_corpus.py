@@ -57,7 +57,7 @@ DOCUMENT: dict[str, Any] = {
     "alignment": {"uniform": {"chain": {"uniform": {}}, "max_failed_share": 0.5}},
     "text": {
         "word2vec": {"vector_size": 4, "epochs": 2},
-        "glove": {"path": ""},
+        "glove": {"path": "", "max_unknown_share": 1},
         "one_hot": {},
     },
     "splits": {
@@ -112,7 +112,7 @@ def write_params(folder: Path, root: Path, **experiment: Any) -> Path:
     vectors.write_text("no 1 0\nrain 0 1\n")
     document = DOCUMENT | {
         "corpora": {"manifest": {"root": str(root)}},
-        "text": DOCUMENT["text"] | {"glove": {"path": str(vectors)}},
+        "text": DOCUMENT["text"] | {"glove": {"path": str(vectors), "max_unknown_share": 1}},
         "experiments": {"small": {key: value for key, value in chosen.items() if value}},
     }
     path = folder / "params.yaml"
