@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint audit bench reliability
+.PHONY: demo test lint audit bench reliability faults reproducible
 
 demo: $(INSTALLED)
 	dvc repro
@@ -31,6 +31,14 @@ audit: $(INSTALLED)
 # Writes what bad input leads to into docs/RELIABILITY.md.
 reliability: $(INSTALLED)
 	python -m pytest tests/bad_inputs --write-reliability
+
+# Kills, signals, damaged files and full disks over the demo DAG, in under half an hour; writes the same document.
+faults: $(INSTALLED)
+	python -m tests.faults.run --write
+
+# The demo DAG built three times, under other conditions, to the same bytes.
+reproducible: $(INSTALLED)
+	python -m tests.faults.reproduce --write
 
 bench: $(INSTALLED)
 	python -m benchmarks.run

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.folders import require_space
 from pipeline.lookup import ConfigurationError, environment
-from pipeline.tables import read_parquet, replacing, require_space, write_text
+from pipeline.tables import read_parquet, replacing, write_text
 
 CHUNK_BYTES = 256 * 1024
 OVERHEAD = 2**20  # bytes, more than a shard has beside its rows

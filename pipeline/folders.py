@@ -1,5 +1,11 @@
-"""Where each stage's output lies below the folders `data` and `models`."""
+"""Where each stage's output lies below the folders `data` and `models`, and whether
+there is room for it.
+"""
 
+import errno
+import os
+import resource
+import shutil
 from pathlib import Path
 
 # The sections of params.yaml whose entries are built for a corpus.
@@ -7,6 +13,7 @@ ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
 FILLED = "filled.parquet"
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
+SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
 
 
@@ -59,3 +66,17 @@ def fold(models: Path, experiment: str, seed: int, number: int) -> Path:
 def trained_folds(models: Path, experiment: str) -> list[Path]:
     """Folders of an experiment's trained folds that are there, sorted."""
     return sorted(trained(models, experiment).glob("seed-*-fold-*"))
+
+
+def require_space(path: Path, size: int) -> None:
+    """Raises OSError where a file cannot grow to `size` bytes.
+
+    HDF5, which holds 8 MiB back, ends the process with a segmentation fault when a
+    write fails: it has to be known before.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    refused = limit != resource.RLIM_INFINITY and size > limit
+    missing = size - path.stat().st_size
+    if refused or shutil.disk_usage(path.parent).free < missing + SPARE:
+        number = errno.EFBIG if refused else errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path))

@@ -23,7 +23,7 @@ from pipeline import _shard_files as files
 from pipeline import executor
 from pipeline._shard_files import DamagedError, Index, Written, key_of, unusable
 from pipeline.schema import Rejection
-from pipeline.tables import replacing
+from pipeline.tables import remove_unfinished, replacing
 
 __all__ = ["Built", "Rows", "Shards", "build", "key_of", "shard_of"]
 
@@ -97,8 +97,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     # As they will be read back: a tuple would never equal the list that it becomes.
     attributes = dict(json.loads(json.dumps(dict(attributes), default=str)))
-    for left_by_a_killed_run in folder.glob("*.tmp"):
-        left_by_a_killed_run.unlink()
+    remove_unfinished(folder)
     previous, files_before, fault = files.read_previous(folder, attributes)
     if fault:
         _log(folder, fault)

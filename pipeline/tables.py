@@ -7,8 +7,6 @@ import errno
 import json
 import os
 import re
-import resource
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +25,6 @@ STRINGS = (
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
 LISTS = ("words", "votes")
-SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 REFUSALS = {
     getattr(errno, name)
     for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS")
@@ -177,18 +174,10 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def require_space(path: Path, size: int) -> None:
-    """Raises OSError where a file cannot grow to `size` bytes.
-
-    HDF5, which holds 8 MiB back, ends the process with a segmentation fault when a
-    write fails: it has to be known before.
-    """
-    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    refused = limit != resource.RLIM_INFINITY and size > limit
-    missing = size - path.stat().st_size
-    if refused or shutil.disk_usage(path.parent).free < missing + SPARE:
-        number = errno.EFBIG if refused else errno.ENOSPC
-        raise OSError(number, os.strerror(number), str(path))
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a killed process had not finished; DVC lets no other write there."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink()
 
 
 def _refusal(error: Exception) -> str | None:

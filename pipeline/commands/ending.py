@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -32,7 +33,7 @@ def install() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     if "DVC_STAGE" in os.environ:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_with, args=(_dvc(),), daemon=True).start()
 
 
 @contextmanager
@@ -104,7 +105,28 @@ def _give_up(number: int) -> None:
     _leave(number, None)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _dvc() -> tuple[int, int]:
+    """A process and its parent, which is DVC: this one, or the shell that DVC called it
+    by and that stays (dash does).
+    """
+    shell = Path(os.environ.get("SHELL") or "/bin/sh").resolve()
+    own, parent = os.getpid(), os.getppid()
+    with suppress(OSError):  # without /proc, or it has ended, which the loop will see
+        if Path(f"/proc/{parent}/exe").resolve() == shell:
+            return parent, _parent(parent)
+    return own, parent
+
+
+def _parent(pid: int) -> int:
+    if pid == os.getpid():
+        return os.getppid()
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _end_with(watched: tuple[int, int]) -> None:
+    pid, dvc = watched
+    with suppress(OSError):
+        while _parent(pid) == dvc:
+            time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)

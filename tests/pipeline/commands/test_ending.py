@@ -1,5 +1,6 @@
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -133,12 +134,15 @@ def test_a_signal_that_is_swallowed_ends_the_process_all_the_same() -> None:
 
 
 @needs_proc
-def test_a_stage_ends_with_the_dvc_that_began_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", ["", "; true"], ids=["no shell stays", "a shell stays"])
+def test_a_stage_ends_with_the_dvc_that_began_it(tmp_path: Path, shell: str) -> None:
     script, pids = tmp_path / "stage.py", tmp_path / "pids"
     script.write_text(STAGE)
     pids.mkdir()
-    call = f"import subprocess; subprocess.run({[sys.executable, str(script), '', str(pids)]})"
-    dvc = begin(sys.executable, "-c", call, DVC_STAGE="train@x")
+    stage = shlex.join([sys.executable, str(script), "-", str(pids)])
+    words = ["/bin/sh", "-c", stage + shell if shell else f"exec {stage}"]
+    call = f"import subprocess; subprocess.run({words})"
+    dvc = begin(sys.executable, "-c", call, DVC_STAGE="train@x", SHELL="/bin/sh")
     wait_until(lambda: len(list(pids.iterdir())) == 2)
     dvc.kill()
     _, said = dvc.communicate(timeout=30)  # the stage holds the pipe until it ends
