@@ -11,7 +11,7 @@ from pathlib import Path
 # The sections of params.yaml whose entries are built for a corpus.
 ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
-FILLED = "filled.parquet"
+FILLED, ENVIRONMENT = "filled.parquet", "environment.json"
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
 SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"

@@ -9,7 +9,7 @@ import typer
 from pipeline import executor, folders, tables
 from pipeline import params as parameters
 from pipeline.training.curves import log_curves
-from pipeline.training.fold import train_fold
+from pipeline.training.fold import environment, train_fold
 from pipeline.training.schedule import folds_of, forget_older, tasks
 from stages import entry
 from stages.entry import DATA, MODELS, PARAMS, console
@@ -50,6 +50,7 @@ def main(
     seconds = sum(outcome.seconds_per_epoch for outcome in outcomes) / len(outcomes)
     epochs = [item.epoch for item in outcomes]
     console.print(f"{name}: {seconds:.2f} s per epoch and fold, chosen epochs {epochs}")
+    tables.write_json(models / name / folders.ENVIRONMENT, environment(experiment.device))
     stated = {"name": name, "experiment": asdict(experiment)}
     tables.write_json(folder / "experiment.json", stated)
 

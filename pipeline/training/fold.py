@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from pipeline import folders, tables
+from pipeline import __version__, folders, lookup, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection
 from pipeline.training import checkpoint, loop, saved
@@ -107,6 +107,16 @@ def choose_device(name: str) -> torch.device:
             "device: cuda, but there is no CUDA device: set device to auto or cpu"
         )
     return torch.device(name)
+
+
+def environment(device: str) -> dict[str, str]:
+    """What an experiment is trained with: `lookup.environment`, this project's version
+    and the device.
+    """
+    found = {"serflow": __version__, **lookup.environment(), "device": "cpu"}
+    if choose_device(device).type == "cuda":
+        found |= {"device": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+    return found
 
 
 def _usable(

@@ -118,8 +118,13 @@ def restore(task: Task) -> Outcome | None:
         reported, hashes = written["outcome"], written["files"]
         if key_of(reported, hashes) != written["sha256"]:
             raise ValueError("it does not have the hash that was written with it")
-        if _hashes(task.scratch / FOLD) != hashes:
-            raise ValueError(f"the files in {FOLD}/ do not have the hashes that it states")
+        found = _hashes(task.scratch / FOLD)
+        different = sorted(
+            name for name in {*found, *hashes} if found.get(name) != hashes.get(name)
+        )
+        if different:
+            files = ", ".join(f"{FOLD}/{name}" for name in different)
+            raise ValueError(f"{files} without the hash that it states")
     except (OSError, KeyError, TypeError, ValueError) as error:
         _discard(path, error)
         return None

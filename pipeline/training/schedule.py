@@ -60,9 +60,10 @@ def tasks(
 ) -> list[Task]:
     """Tasks of an experiment, seeds outermost.
 
-    Their scratch folders follow from settings, inputs and code. `description` is what
-    a later prediction needs to know (`params.describe`); the language of the words is
-    added here. Raises ConfigurationError for an input that is not built.
+    Their scratch folders follow from settings, inputs, code and versions.
+    `description` is what a later prediction needs to know (`params.describe`); the
+    language of the words is added here. Raises ConfigurationError for an input that is
+    not built.
     """
     inputs = Folders.of(experiment, data)
     for folder in (inputs.acoustic, inputs.spans, inputs.text, inputs.split):
@@ -77,7 +78,7 @@ def tasks(
     if inputs.text is not None:
         described["language"] = Text(inputs.text).info["language"]
     code = lookup.fingerprint(*modules)
-    state = scratch / name / key_of(described, code, _contents(inputs))
+    state = scratch / name / key_of(described, code, lookup.environment(), _contents(inputs))
     return [
         Task(
             experiment,

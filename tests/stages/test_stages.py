@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline import folders, tables
+from pipeline import __version__, folders, lookup, tables
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Shards
@@ -148,6 +149,11 @@ def test_training_and_evaluation_end_in_metrics(built: Path) -> None:
         "only a noise": "word alignment, words",
     }
     assert (folder / "folds" / "experiment.json").is_file() and (folder / "live").is_dir()
+    made_with = json.loads((folder / "environment.json").read_text())
+    assert made_with == {"serflow": __version__, **lookup.environment(), "device": "cpu"}
+    # The same on every machine of its kind.
+    told = " ".join(made_with.values())
+    assert str(built) not in told and os.uname().nodename not in told
 
 
 def copy_of(built: Path, folder: Path) -> Path:

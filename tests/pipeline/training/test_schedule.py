@@ -97,6 +97,12 @@ def test_saved_work_of_other_inputs_is_not(data: Path, changed: str) -> None:
     assert tasks(data)[0].scratch != before
 
 
+def test_saved_work_of_other_versions_is_not(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tasks(data)[0].scratch
+    monkeypatch.setattr(lookup, "environment", lambda: {"torch": "0.1"})
+    assert tasks(data)[0].scratch != before
+
+
 def test_test_labels_do_not_name_the_scratch_folder(data: Path) -> None:
     before = tasks(data)[0].scratch
     fabricated.write_labels(
