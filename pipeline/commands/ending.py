@@ -4,6 +4,7 @@ Only the standard library is imported: signals must be looked after before the i
 that take seconds.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # known where no file is named
 GRACE = 2.0  # s for an orderly end, then the process leaves
 KEPT = "what was finished is kept, the same command goes on from there"
 
@@ -44,6 +46,8 @@ def one_line(*errors: type[Exception]) -> Iterator[None]:
     Between imports and exit a signal unwinds, so that temporary files and worker
     processes go.
     """
+    import shutil
+
     from pipeline.lookup import ConfigurationError, StorageError, WorkerKilledError
 
     known: tuple[type[Exception], ...] = (ConfigurationError, StorageError, WorkerKilledError)
@@ -57,11 +61,16 @@ def one_line(*errors: type[Exception]) -> Iterator[None]:
         raise
     except known + errors as error:
         _fail(str(error))
+    except shutil.Error as error:
+        # What a copied folder ends with: source, target and reason of every file.
+        _, target, reason = error.args[0][0]
+        _fail(f"{target}: {reason}")
     except OSError as error:
-        # Without a file it is a fault of the code, which its traceback explains.
-        if not error.filename:
+        place = error.filename or (error.errno in FULL and Path.cwd())
+        # Another one without a file is a fault of the code, which its traceback tells.
+        if not place:
             raise
-        _fail(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        _fail(f"{os.fsdecode(place)}: {error.strerror}")
     finally:
         for number in installed:
             if signal.getsignal(number) is _unwind:

@@ -63,13 +63,15 @@ def test_workers_are_as_many_as_told_or_as_cores(monkeypatch: pytest.MonkeyPatch
     assert 1 <= executor.worker_count() <= (os.cpu_count() or 1)
 
 
+# A worker calls a program, as the aligner mfa is called.
 PARENT = r"""
-import os, time
+import os, subprocess, sys
 from pipeline import executor
 
 def sleep(_):
-    os.write(1, b"%d\n" % os.getpid())  # in one piece: two workers share the pipe
-    time.sleep(600)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as program:
+        # In one piece: two workers share the pipe.
+        os.write(1, b"%d %d\n" % (os.getpid(), program.pid))
 
 if __name__ == "__main__":
     list(executor.run(sleep, [1, 2], "sleep", workers=2))
@@ -85,7 +87,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are read from /proc")
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+def test_workers_and_their_programs_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -93,7 +95,8 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        lines = [parent.stdout.readline() for _ in range(2)]
+        workers = [int(pid) for line in lines for pid in line.split()]
         assert all(alive(worker) for worker in workers)
         parent.kill()
     deadline = time.monotonic() + 30

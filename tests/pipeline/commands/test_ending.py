@@ -1,6 +1,7 @@
 import errno
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,8 @@ def test_a_stage_ends_with_the_dvc_that_began_it(tmp_path: Path, shell: str) -> 
             PermissionError(errno.EACCES, "Permission denied", "data/x"),
             "error: data/x: Permission denied",
         ),
+        (OSError(errno.ENOSPC, "No space left"), f"error: {Path.cwd()}: No space left"),
+        (shutil.Error([("a", "b", "[Errno 28] full")]), "error: b: [Errno 28] full"),
     ],
 )
 def test_known_errors_are_one_line(
