@@ -16,6 +16,9 @@ from pipeline.lookup import ConfigurationError
 from pipeline.params import Params, needed, used_corpora
 
 DATA = Path("data")
+# The remote of DVC for what a licence keeps from others. DVC sends an output that names
+# a remote to no other one, and stops where that one is not set up.
+PRIVATE = "private"
 # An item that reads a file beside the corpus names it by one of these settings.
 FILE_SETTINGS = ("path", "fold_file")
 # Rooms that a stage names as a whole: any change there concerns all of its work.
@@ -45,7 +48,8 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
             "deps": [
                 *params.corpora[name].places.values(),
                 *_modules("prepare", _component("corpora", name)),
-            ]
+            ],
+            "remote": remote(params, name),
         }
         for name in used_corpora(params)
     }
@@ -56,15 +60,41 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
         ("split", "splits"),
     ):
         made[stage] = {
-            key: {**item, "deps": _item_deps(stage, section, item, params)}
+            key: {
+                **item,
+                "deps": _item_deps(stage, section, item, params),
+                "remote": remote(params, item["corpus"]),
+            }
             for key, item in wanted[section].items()
         }
-    made["train"] = {name: {"deps": reads(params, name)} for name in sorted(params.experiments)}
-    made["evaluate"] = {
-        name: {"corpus": item.corpus, "split": item.split}
-        for name, item in sorted(params.experiments.items())
+    experiments = sorted(params.experiments.items())
+    made["train"] = {
+        name: {"deps": reads(params, name), "remote": remote(params, item.corpus)}
+        for name, item in experiments
     }
+    made["evaluate"] = {
+        name: {
+            "corpus": item.corpus,
+            "split": item.split,
+            "remote": remote(params, item.corpus),
+        }
+        for name, item in experiments
+    }
+    made["report"] = {"page": {"remote": remote(params, *used_corpora(params))}}
     return made
+
+
+def remote(params: Params, *names: str) -> str:
+    """The one remote of DVC that may hold what is made of these corpora; empty where
+    any may.
+    """
+    for name in names:
+        allowed = params.corpora[name].redistribution
+        if allowed is None:
+            allowed = lookup.component("corpora", name).LICENCE.redistribution
+        if not allowed:
+            return PRIVATE
+    return ""
 
 
 def reads(params: Params, name: str) -> list[str]:
@@ -97,6 +127,11 @@ def check_current(build_file: Path, params: Params) -> None:
                     f"{build_file} has no {stage}@{name}: run `serflow sync`, then `dvc repro`"
                 )
             _check_deps(build_file, stage, name, item.get("deps", []), listed[stage][name])
+            if listed[stage][name].get("remote") != item["remote"]:
+                raise ConfigurationError(
+                    f"{build_file}: {stage}@{name} may be sent elsewhere than params.yaml says: "
+                    "run `serflow sync`, then `dvc repro`"
+                )
 
 
 def source_deps(stage: str) -> list[str]:

@@ -12,8 +12,11 @@ from typing import Literal
 
 from pipeline import executor, lookup
 from pipeline import params as parameters
+from pipeline.commands import _sharing as sharing
+from pipeline.commands import build
 from pipeline.corpora import Corpus
 from pipeline.lookup import ConfigurationError
+from pipeline.params import Params
 
 MFA = "conda create -n aligner -c conda-forge montreal-forced-aligner"
 
@@ -53,6 +56,7 @@ def examine(params_file: Path) -> Iterator[Finding]:
     yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
     for name, corpus in params.corpora.items():
         yield _corpus(name, corpus)
+    yield from _shares(params, params_file.parent)
 
 
 def show(findings: Sequence[Finding], as_json: bool) -> bool:
@@ -117,3 +121,34 @@ def _corpus(name: str, corpus: Corpus) -> Finding:
                 "dvc repro" if made else remedy,
             )
     return Finding(f"corpus {name}", "ok", corpus.root)
+
+
+def _shares(params: Params, root: Path) -> Iterator[Finding]:
+    try:
+        found = list(sharing.shares(params, root))
+    except ConfigurationError as error:
+        yield Finding("dvc push", "missing", str(error), "dvc status")
+        return
+    for share in found:
+        yield _share(share)
+
+
+def _share(share: sharing.Share) -> Finding:
+    subject = f"dvc push: {share.corpus}"
+    what = f"{share.files} files, {share.size / 1e6:.1f} MB"
+    terms = f"; licence: {share.licence}" if share.licence else ""
+    if share.restricted and share.remote != build.PRIVATE:
+        detail = f"{what} are restricted and would go to {share.remote}{terms}"
+        return Finding(subject, "missing", detail, "serflow sync")
+    kind = "private, " if share.restricted else ""
+    if share.address is not None:
+        detail = f"{what} to {share.remote} ({kind}{share.address}){terms}"
+        if share.verified:
+            return Finding(subject, "ok", detail)
+        detail += "; what it sends back is not checked"
+        return Finding(subject, "absent", detail, f"dvc remote modify {share.remote} verify true")
+    if share.restricted:
+        detail = f"{what} stay here, for they are restricted{terms}"
+        return Finding(subject, "absent", detail, f"dvc remote add {build.PRIVATE} URL")
+    detail = f"{what} stay here, for there is no remote{terms}"
+    return Finding(subject, "absent", detail, "dvc remote add --default team URL")

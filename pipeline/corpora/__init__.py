@@ -4,6 +4,7 @@ from dataclasses import field
 from typing import Any
 
 from pipeline import lookup, tokens
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
 from pipeline.corpora._totals import Totals, differences, missing_parts
@@ -11,6 +12,7 @@ from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
     "Corpus",
+    "Licence",
     "Totals",
     "differences",
     "flag_duplicates",
@@ -24,11 +26,16 @@ __all__ = [
 
 @checked
 class Corpus:
-    """Where a corpus lies, its reader's settings, how its text becomes words."""
+    """Where a corpus lies, its reader's settings, how its text becomes words.
+
+    `redistribution` says whether what is made of this copy may be given to anybody,
+    where that differs from the licence that the corpus's module states.
+    """
 
     root: str
     reader: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
+    redistribution: bool | None = None
 
     @property
     def places(self) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 Sentiment is labelled for text, voice and face, and for all three together.
 
-Licence: research use, on request to the authors (https://github.com/thuiar/MMSA).
 Citation: W. Yu, H. Xu, F. Meng, Y. Zhu, Y. Ma, J. Wu, J. Zou, K. Yang. CH-SIMS: A
 Chinese Multimodal Sentiment Analysis Dataset with Fine-grained Annotation of Modality.
 ACL 2020. https://aclanthology.org/2020.acl-main.343
@@ -25,6 +24,7 @@ from pydantic import Field
 from pipeline.audio import AudioError
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _video as video
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
@@ -36,6 +36,11 @@ RATINGS = {
     "label_A": "sentiment_audio",
     "label_V": "sentiment_vision",
 }
+LICENCE = Licence(
+    "research use, on request to the authors",
+    "https://github.com/thuiar/MMSA",
+    redistribution=False,
+)
 TOTALS = Totals(
     part="subset",
     parts=("train", "valid", "test"),

@@ -1,6 +1,5 @@
 """CREMA-D: 91 actors speak twelve sentences in six emotions.
 
-Licence: Open Database License (ODbL) 1.0, contents under the Database Contents License.
 Citation: H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma.
 CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset. IEEE Transactions on
 Affective Computing 5(4), 2014. https://doi.org/10.1109/TAFFC.2014.2336244
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
@@ -43,6 +43,11 @@ SENTENCES = {
 }
 INTENSITIES = {"LO": 1.0, "MD": 2.0, "HI": 3.0}
 SAMPLING_RATE = 16000
+LICENCE = Licence(
+    "Open Database License 1.0, contents: Database Contents License",
+    "https://opendatacommons.org/licenses/odbl/1-0/",
+    redistribution=True,
+)
 TOTALS = Totals(
     part="speaker",
     parts=tuple(str(number) for number in range(1001, 1092)),

@@ -2,7 +2,6 @@
 
 Scores on this corpus show that the pipeline works, and say nothing about people.
 
-Licence: made here by `python -m stages.synthesise demo` with espeak-ng; free to use.
 Citation: none.
 
 Layout: `utterances.csv` (one row an utterance), `words.csv` (the true word times:
@@ -15,12 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
 SPEAKERS = tuple(f"Ses{session:02d}_{part}" for session in range(1, 6) for part in "FM")
+LICENCE = Licence("made here with espeak-ng, free to use", "", redistribution=True)
 TOTALS = Totals(
     part="speaker",
     parts=SPEAKERS,

@@ -2,7 +2,6 @@
 
 Scores on this corpus show that the pipeline works, and say nothing about people.
 
-Licence: made here by `python -m stages.synthesise demo_zh` with espeak-ng; free to use.
 Citation: none.
 
 Layout: that of `demo`. Fourteen videos of one speaker each; `emotion` is negative,
@@ -13,6 +12,7 @@ words.csv is a word of jieba, as in the tokenised transcript.
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.corpora.demo import synthetic
 from pipeline.lookup import checked
@@ -20,6 +20,7 @@ from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
 VIDEOS = tuple(f"video{number:02d}" for number in range(1, 15))
+LICENCE = Licence("made here with espeak-ng, free to use", "", redistribution=True)
 TOTALS = Totals(
     part="dialogue",
     parts=VIDEOS,

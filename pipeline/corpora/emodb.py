@@ -1,7 +1,5 @@
 """EMO-DB (Berlin): ten actors speak ten German sentences in seven emotions.
 
-Licence: free of charge for research (http://emodb.bilderbar.info); newer mirrors state
-CC0.
 Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss. A Database
 of German Emotional Speech. Interspeech 2005.
 https://doi.org/10.21437/Interspeech.2005-446
@@ -15,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
@@ -43,6 +42,10 @@ SENTENCES = {
 }
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 SAMPLING_RATE = 16000
+# Newer mirrors state CC0: `redistribution: true` in params.yaml is for whoever has one.
+LICENCE = Licence(
+    "free of charge for research", "http://emodb.bilderbar.info", redistribution=False
+)
 TOTALS = Totals(
     part="speaker",
     parts=SPEAKERS,

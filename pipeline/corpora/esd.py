@@ -2,8 +2,6 @@
 
 350 parallel sentences are spoken by ten English and ten Mandarin speakers.
 
-Licence: research use, on request to the authors
-(https://github.com/HLTSingapore/Emotional-Speech-Data).
 Citation: K. Zhou, B. Sisman, R. Liu, H. Li. Emotional voice conversion: Theory,
 databases and ESD. Speech Communication 137, 2022.
 https://doi.org/10.1016/j.specom.2021.11.006
@@ -19,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
@@ -33,6 +32,11 @@ EMOTIONS = {
 SUBSETS = {"train": "train", "evaluation": "valid", "test": "test"}
 SPEAKERS = tuple(f"{number:04d}" for number in range(1, 21))
 SAMPLING_RATE = 16000
+LICENCE = Licence(
+    "research use, on request to the authors",
+    "https://github.com/HLTSingapore/Emotional-Speech-Data",
+    redistribution=False,
+)
 TOTALS = Totals(
     part="speaker",
     parts=SPEAKERS,

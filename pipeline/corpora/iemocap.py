@@ -2,8 +2,6 @@
 
 Improvised and scripted dialogues.
 
-Licence: University of Southern California release form, academic use; every user brings
-an own copy.
 Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang,
 S. Lee, S. S. Narayanan. IEMOCAP: interactive emotional dyadic motion capture database.
 Language Resources and Evaluation 42, 2008. https://doi.org/10.1007/s10579-008-9076-6
@@ -21,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
@@ -69,6 +68,11 @@ _BY_EMOTION = {
     "other": 3,
     "undecided": 2507,
 }
+LICENCE = Licence(
+    "University of Southern California release form: academic use, own copy",
+    "https://sail.usc.edu/iemocap/",
+    redistribution=False,
+)
 TOTALS = Totals(
     part="session",
     parts=SESSIONS,

@@ -1,6 +1,5 @@
 """Your own corpus: a table (CSV, TSV or parquet) with one row per utterance.
 
-Licence: yours.
 Citation: yours.
 
 Layout: `manifest.csv` in the corpus folder, or the file that `Config.file` names.
@@ -30,6 +29,7 @@ from typing import Any
 
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _rows as rows_of
+from pipeline.corpora._licence import Licence
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
@@ -57,6 +57,8 @@ SUBSETS = {
     "validation": "valid",
     "test": "test",
 }
+# In doubt no; `redistribution: true` in params.yaml says otherwise.
+LICENCE = Licence("yours", "", redistribution=False)
 TOTALS = None
 
 

@@ -1,7 +1,5 @@
 """MELD: 13,708 utterances of the series Friends with emotion and sentiment.
 
-Licence: GPL-3.0 for the annotations (https://github.com/declare-lab/MELD); the clips
-are the series'.
 Citation: S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea. MELD: A
 Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019.
 https://aclanthology.org/P19-1050
@@ -20,6 +18,7 @@ from pathlib import Path
 from pipeline.audio import AudioError
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _video as video
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
@@ -37,6 +36,11 @@ _COUNTS = {
     "valid": (153, 22, 40, 163, 470, 111, 150),
     "test": (345, 68, 50, 402, 1256, 208, 281),
 }
+LICENCE = Licence(
+    "GPL-3.0 (annotations); the clips are the series'",
+    "https://github.com/declare-lab/MELD",
+    redistribution=False,
+)
 TOTALS = Totals(
     part="subset",
     parts=("train", "valid", "test"),

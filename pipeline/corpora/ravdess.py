@@ -1,6 +1,5 @@
 """RAVDESS: 24 actors speak two sentences in eight emotions (speech part, audio only).
 
-Licence: CC BY-NC-SA 4.0 (non-commercial).
 Citation: S. R. Livingstone, F. A. Russo. The Ryerson Audio-Visual Database of Emotional
 Speech and Song (RAVDESS). PLoS ONE 13(5), 2018.
 https://doi.org/10.1371/journal.pone.0196391
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
+from pipeline.corpora._licence import Licence
 from pipeline.corpora._totals import Count, Totals, per_value
 from pipeline.lookup import checked
 from pipeline.schema import Rejection, Utterance
@@ -30,6 +30,11 @@ EMOTIONS = {
 }
 STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 SPEAKERS = tuple(f"Actor_{number:02d}" for number in range(1, 25))
+LICENCE = Licence(
+    "CC BY-NC-SA 4.0 (non-commercial)",
+    "https://creativecommons.org/licenses/by-nc-sa/4.0/",
+    redistribution=True,
+)
 TOTALS = Totals(
     part="speaker",
     parts=SPEAKERS,

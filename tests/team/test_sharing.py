@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,13 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.commands import doctor
 from tests.resources import project, small_corpus
 from tests.resources.project import commit, must
 
 EXPERIMENT = "evaluate@small"
 # Two features are built, the experiment reads one.
 DOCUMENT: dict[str, Any] = small_corpus.DOCUMENT | {
-    "corpora": {"manifest": {"root": "data/raw/mine"}},
+    "corpora": {"manifest": {"root": "data/raw/mine", "redistribution": True}},
     "text": {"word2vec": small_corpus.DOCUMENT["text"]["word2vec"]},
     "experiments": {"small": small_corpus.EXPERIMENT | {"training": {"epochs": 1}}},
     "inputs": {"manifest": {"acoustic": ["fbank-short"]}},
@@ -89,7 +91,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("team")
     clone = project.copy(place / "first", DOCUMENT)
     bring_corpus(clone, small_corpus.write(place / "corpus"))
-    must(clone, "dvc", "remote", "add", "--default", "team", "../remote")
+    settings = (clone / ".dvc/config").read_text().replace("[core]", "[core]\n    remote = team")
+    settings += "['remote \"team\"']\n    url = ../../remote\n    verify = true\n"
+    (clone / ".dvc/config").write_text(settings)
     must(place, "git", "init", "--quiet", "--bare", "--initial-branch", "main", "origin")
     must(clone, "git", "remote", "add", "origin", str(place / "origin"))
     executed = repro(clone, *BUILT)
@@ -148,6 +152,52 @@ def test_shared_over_ssh(first: Path, sshd: Mapping[str, str]) -> None:
 
 def test_shared_over_s3(first: Path, s3: Mapping[str, str]) -> None:
     share(first, "s3", s3, **KEYS)
+
+
+def test_what_a_licence_restricts_goes_to_the_private_remote_alone(first: Path) -> None:
+    clone = cloned(first, "licensed")
+    must(clone, "dvc", "pull", "--with-deps", *BUILT)
+    pushes = {item.subject: item for item in doctor.examine(clone / "params.yaml")}
+    assert re.match(r"\d+ files, .* to team ", pushes["dvc push: manifest"].detail)
+
+    # A table of one's own is restricted unless params.yaml says otherwise.
+    change(clone, "corpora", "manifest", redistribution=None)
+    must(clone, "serflow", "sync")
+    add_remote(clone, url="../../public")
+    for words in ([], ["--remote", "there"]):
+        refused = project.run(clone, "dvc", "push", *words)
+        assert refused.returncode != 0 and "remote 'private' doesn't exist" in refused.stderr
+    pushes = {item.subject: item for item in doctor.examine(clone / "params.yaml")}
+    assert pushes["dvc push: manifest"].state == "absent"
+    assert pushes["dvc push: manifest"].remedy == "dvc remote add private URL"
+
+    must(clone, "dvc", "remote", "add", "private", "../private")
+    project.run(clone, "dvc", "push", "--remote", "there", "--run-cache")
+    must(clone, "dvc", "push", *BUILT, "--with-deps")
+    free = (clone / "data/checked").read_bytes()
+    assert [path.read_bytes() for path in sent(clone / "../public")] in ([], [free])
+    assert len(sent(clone / "../private")) > 40
+    pushes = {item.subject: item for item in doctor.examine(clone / "params.yaml")}
+    assert "to private (private, " in pushes["dvc push: manifest"].detail
+
+
+def test_a_file_that_was_changed_in_the_remote_is_not_taken(first: Path) -> None:
+    clone = cloned(first, "wary")
+    changed = Path(shutil.copytree(first.parent / "remote", first.parent / "changed"))
+    lock = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["evaluate@small"]
+    (out,) = [out for out in lock["outs"] if out["path"].endswith("predictions.parquet")]
+    damaged = changed / "files/md5" / out["md5"][:2] / out["md5"][2:]
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[::-1])
+    add_remote(clone, url="../../changed", verify="true")
+    ended = project.run(clone, "dvc", "pull", "--remote", "there", EXPERIMENT)
+    assert ended.returncode != 0 and "predictions.parquet" in ended.stderr
+    assert not (clone / out["path"]).exists()
+
+
+def sent(remote: Path) -> list[Path]:
+    """The files that a remote got."""
+    return [path for path in (remote / "files").rglob("*") if path.is_file()]
 
 
 def test_two_members_never_compute_the_same_thing_twice(first: Path, tmp_path: Path) -> None:

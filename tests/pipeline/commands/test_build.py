@@ -222,3 +222,43 @@ def test_lists_older_than_params_stop_the_build(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigurationError, match=expected):
             build.check_current(path, parameters.check({**DOCUMENT, "experiments": experiments}))
+
+
+def licensed(**corpus: Any) -> dict[str, dict[str, dict[str, Any]]]:
+    """What is built of two corpora, of which everybody may have one."""
+    document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    document["corpora"]["manifest"] = {"root": "data/raw/mine", **corpus}
+    document["experiments"]["mine"] = document["experiments"]["fg_cme-demo"] | {
+        "corpus": "manifest"
+    }
+    return build.items(parameters.check(document))
+
+
+def test_what_a_licence_restricts_names_the_private_remote() -> None:
+    items = licensed()
+    for stage, entries in items.items():
+        for name, item in entries.items():
+            restricted = name in ("mine", "manifest", "page") or item.get("corpus") == "manifest"
+            assert item["remote"] == ("private" if restricted else ""), (stage, name)
+    allowed = licensed(redistribution=True)
+    assert {item["remote"] for entries in allowed.values() for item in entries.values()} == {""}
+
+
+def test_every_output_that_dvc_keeps_follows_its_corpus() -> None:
+    """What `dvc push` sends is declared with the remote of its item."""
+    for name in licensed():
+        stage = STAGES[name].get("do", STAGES[name])
+        wanted = "${item.remote}" if "do" in STAGES[name] else "${build.report.page.remote}"
+        declared = [*stage["outs"], *stage.get("metrics", []), *stage.get("plots", [])]
+        for output in declared:
+            ((path, settings),) = output.items()
+            assert settings.get("cache") is False or settings.get("remote") == wanted, path
+
+
+def test_a_restriction_that_build_yaml_does_not_know_stops_the_build(tmp_path: Path) -> None:
+    params = parameters.load(ROOT / "params.yaml")
+    document = yaml.safe_load((ROOT / "build.yaml").read_text(encoding="utf-8"))
+    document["build"]["train"]["fg_cme-demo"]["remote"] = "private"
+    (tmp_path / "build.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(ConfigurationError, match="train@fg_cme-demo may be sent elsewhere"):
+        build.check_current(tmp_path / "build.yaml", params)

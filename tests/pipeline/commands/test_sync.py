@@ -50,7 +50,8 @@ def test_dvc_gets_a_slot_for_every_dep_of_every_item(project: Path) -> None:
     padded = yaml.safe_load(sync.render(items))["build"]
     stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
     for stage, entries in items.items():
-        slots = [dep for dep in stages[stage]["do"]["deps"] if dep.startswith("${item.deps")]
+        deps = stages[stage].get("do", stages[stage])["deps"]
+        slots = [dep for dep in deps if dep.startswith("${item.deps")]
         for name, item in entries.items():
             if "deps" in item:
                 assert len(padded[stage][name]["deps"]) == len(slots) >= len(item["deps"])
