@@ -11,8 +11,8 @@ import pytest
 
 from pipeline import folders, splits
 from pipeline.evaluation import metrics, probabilities
-from pipeline.schema import Rejection, Utterance
-from pipeline.tables import write_json, write_rejections, write_utterances
+from pipeline.schema import SUBSETS, Rejection, Utterance
+from pipeline.tables import utterance_table, write_json, write_rejections, write_utterances
 
 CLASSES = ["angry", "happy", "neutral", "sad"]
 ALIGNED = {
@@ -56,7 +56,7 @@ def add_corpus(
     )
     write_json(folder / folders.METRICS, {"utterances": size + 1, "used": size, "rejected": 1})
     settings = splits.settings(protocol, {"labels": {name: name for name in CLASSES}})
-    made = splits.split(protocol, utterances, settings)
+    made = splits.split(protocol, utterance_table(utterances), settings)
     place = folders.split(data, corpus, protocol)
     write_rejections(place / "rejects.parquet", made.rejections)
     write_json(place / folders.METRICS, {**made.audit, "used": size - 1, "rejected": 1})
@@ -78,13 +78,11 @@ def add_experiment(
     skill.
     """
     generator = np.random.default_rng(len(name))
-    rows = made.folds.to_pylist()
-    truth = {row["utterance_id"]: row["emotion"] for row in rows}
+    truth = dict(zip(made.utterance_ids, made.emotions, strict=True))
     folder, epochs, folds = models / name, 8, []
-    for number in sorted({row["fold"] for row in rows}):
-        names = sorted(
-            row["utterance_id"] for row in rows if row["fold"] == number and row["subset"] == "test"
-        )
+    for number, subsets in enumerate(made.folds):
+        tested = np.flatnonzero(subsets == SUBSETS.index("test"))
+        names = [made.utterance_ids[place] for place in tested]
         own = np.array([CLASSES.index(truth[item]) for item in names])
         for seed in range(seeds):
             raw = generator.normal(size=(epochs, len(names), 4))
