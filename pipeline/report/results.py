@@ -4,6 +4,7 @@ same utterances.
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
         )
     for (corpus, split), group in groups(found).items():
         verdict = badge(accounts.split_metrics(group[0], data_root))
-        text += f"\n## {corpus}, {split} ({verdict.text})\n\n"
+        text += f"\n## {plain(corpus)}, {plain(split)} ({verdict.text})\n\n"
         text += (
             "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA "
             "| n | folds x seeds |\n"
@@ -90,8 +91,8 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
         for item in group:
             scores = item.metrics
             cells = [
-                item.name if item.validated else f"{item.name} (no validation)",
-                item.network,
+                plain(item.name) + ("" if item.validated else " (no validation)"),
+                plain(item.network),
                 with_interval(scores, "ua"),
                 with_interval(scores, "wa"),
                 percent(scores["macro_f1"]),
@@ -102,6 +103,11 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
             ]
             text += "| " + " | ".join(cells) + " |\n"
     return text
+
+
+def plain(name: str) -> str:
+    """A name as Markdown shows it: no cell, tag, link or emphasis begins in it."""
+    return re.sub(r"([\\`*<>|\[\]])", r"\\\1", " ".join(name.split()))
 
 
 def comma_separated(found: Sequence[Experiment]) -> str:

@@ -1,8 +1,11 @@
 """Models on this machine: found by name or folder, whole, and never from a pickle."""
 
+import ast
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from pipeline import pretrained
 from pipeline.lookup import ConfigurationError
 from tests.resources.small_models import write_speech_encoder
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,40 @@ def test_pickled_weights_are_never_loaded(model: Path) -> None:
     save_file({"x": torch.zeros(1)}, model / "other.safetensors")
     with pytest.raises(ConfigurationError, match="AutoModel cannot read the files in"):
         pretrained.load_network(AutoModel, str(model))
+
+
+@pytest.mark.parametrize("kind", [AutoModel, AutoConfig, AutoTokenizer])
+@pytest.mark.parametrize("known", [True, False])
+def test_code_that_lies_beside_a_model_is_never_run(model: Path, kind: Any, known: bool) -> None:
+    ran = model / "ran"
+    (model / "evil.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n")
+    config = json.loads((model / "config.json").read_text())
+    config["auto_map"] = dict.fromkeys(("AutoConfig", "AutoModel"), "evil.Evil")
+    config["auto_map"]["AutoTokenizer"] = ["evil.Evil", None]
+    if not known:
+        config["model_type"] = "evil"
+    (model / "config.json").write_text(json.dumps(config))
+    if known and kind is not AutoTokenizer:
+        pretrained.load(kind, str(model))
+    else:
+        with pytest.raises(ConfigurationError, match=f"{kind.__name__} cannot read the files in"):
+            pretrained.load(kind, str(model))
+    assert not ran.exists()
+
+
+def test_models_are_loaded_nowhere_else() -> None:
+    """One place that says no to pickles and to code beside a model."""
+    calls = [
+        (path.relative_to(ROOT).as_posix(), node)
+        for folder in ("pipeline", "stages")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained")
+    ]
+    ((path, call),) = calls
+    assert path == "pipeline/pretrained.py"
+    said = {word.arg: ast.unparse(word.value) for word in call.keywords}
+    assert (said["trust_remote_code"], said["local_files_only"]) == ("False", "True")
 
 
 def test_absent_weights_are_never_made_up(model: Path) -> None:
