@@ -13,6 +13,7 @@ from pipeline.splits._protocol import Groups, random_order
 Cost = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 EXHAUSTIVE = 10  # up to this many groups every choice is tried: 1023 of them
 PAIRS = 2**18  # exchanges that are weighed at a time
+NEAR = 1e-12  # more than the rounding of a cost
 UNUSABLE = 1e3  # cost of a choice that leaves a class on one side alone
 
 
@@ -85,58 +86,93 @@ def chosen(
         choices = np.array(list(itertools.product((0, 1), repeat=len(order))), dtype=bool)
         taken = choices[int(np.argmin(cost(choices.astype(float) @ counts)))]
     else:
-        taken = _descend(counts, cost)
+        taken = _descend(counts, share, cost)
     found = np.zeros(len(names), dtype=bool)
     if cost(counts[taken].sum(axis=0)[None])[0] < UNUSABLE:
         found[order[taken]] = True
     return found
 
 
-def _descend(counts: NDArray[np.float64], cost: Cost) -> NDArray[np.bool_]:
+def _descend(counts: NDArray[np.float64], share: float, cost: Cost) -> NDArray[np.bool_]:
     """From nobody, by adding, removing or exchanging the group that helps most, until
     none does: (num_groups,) bool.
     """
-    # Groups with the same counts cost the same: what there is to choose is computed
-    # once for all of them, and the first one counts.
+    # Groups with the same counts cost the same: the first one counts for all of them.
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)
     taken = np.zeros(len(counts), dtype=bool)
+    total = np.zeros(counts.shape[1])
+    current = float(cost(total[None])[0])
+    # The place after the last group stands for nobody.
+    nobody = np.array([len(counts)])
+    steps = _Steps(np.vstack([counts, total]), share, cost)
     while True:
-        total = counts[taken].sum(axis=0)
-        current = cost(total[None])[0]
-        flips = np.where(taken, cost(total - kinds)[kind], cost(total + kinds)[kind])
-        index = int(np.argmin(flips))
-        if flips[index] < current - 1e-12:
-            taken[index] = ~taken[index]
-            continue
-        leaving, joining = _first_of_kind(taken, kind), _first_of_kind(~taken, kind)
-        if len(leaving) == 0 or len(joining) == 0:
-            return taken
-        leaves, joins, after = _exchange(total, counts[leaving], counts[joining], cost)
-        if after >= current - 1e-12:
-            return taken
-        taken[leaving[leaves]] = False
-        taken[joining[joins]] = True
+        leaving, joining = (_first_of_kind(some, kind, len(kinds)) for some in (taken, ~taken))
+        added, removed = steps.best(total, nobody, joining), steps.best(total, leaving, nobody)
+        # Of an equal pair the first group.
+        best = min(added, removed, key=lambda step: (step[0], min(step[1:])))
+        if best[0] >= current - 1e-12:
+            best = steps.best(total, leaving, joining)
+            if best[0] >= current - 1e-12:
+                return taken
+        current, left, joined = best
+        total = total - steps.counts[left] + steps.counts[joined]
+        taken[[index for index in (left, joined) if index < len(counts)]] ^= True
 
 
-def _first_of_kind(among: NDArray[np.bool_], kind: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first_of_kind(
+    among: NDArray[np.bool_], kind: NDArray[np.int64], number: int
+) -> NDArray[np.int64]:
     """The first group of each kind among some, in the order of the groups."""
-    positions = np.flatnonzero(among)
-    return positions[np.sort(np.unique(kind[positions], return_index=True)[1])]
+    positions = np.flatnonzero(among)[::-1]
+    first = np.full(number, -1)
+    first[kind[positions]] = positions
+    return np.sort(first[first >= 0])
 
 
-def _exchange(
-    total: NDArray[np.float64],
-    leaving: NDArray[np.float64],
-    joining: NDArray[np.float64],
-    cost: Cost,
-) -> tuple[int, int, float]:
-    """The first of the exchanges that cost least, and its cost."""
-    best = 0, 0, np.inf
-    block = max(1, PAIRS // len(joining))
-    for start in range(0, len(leaving), block):
-        moved = total - leaving[start : start + block, None] + joining[None]
-        costs = cost(moved.reshape(-1, moved.shape[-1]))
-        index = int(np.argmin(costs))
-        if costs[index] < best[2]:
-            best = start + index // len(joining), index % len(joining), float(costs[index])
-    return best
+class _Steps:
+    """What it costs to let one group leave and another join."""
+
+    def __init__(self, counts: NDArray[np.float64], share: float, cost: Cost) -> None:
+        self.counts, self.share, self.cost = counts, share, cost
+        self.totals = counts.sum(axis=0)
+        self.shares = counts / self.totals
+        self.squares = (self.shares**2).sum(axis=1)
+
+    def best(
+        self, total: NDArray[np.float64], leaving: NDArray[np.int64], joining: NDArray[np.int64]
+    ) -> tuple[float, int, int]:
+        """The lowest cost, and the first of the pairs that have it."""
+        found = self._best(total, leaving, joining, NEAR * len(self.totals))
+        # Nearness knows nothing of classes that would be on one side alone.
+        return found if found[0] < UNUSABLE else self._best(total, leaving, joining, np.inf)
+
+    def _best(
+        self,
+        total: NDArray[np.float64],
+        leaving: NDArray[np.int64],
+        joining: NDArray[np.int64],
+        margin: float,
+    ) -> tuple[float, int, int]:
+        """As `best`, of the pairs that are nearest to the share but for `margin`.
+
+        (a - b)² = a² - 2ab + b² is one product of matrices for all pairs; the cost
+        itself, which rounds in another way, is worked out for the nearest alone.
+        """
+        found, lowest = (np.inf, 0, 0), np.inf
+        away, shares = total / self.totals - self.share, self.shares[joining].T
+        block = max(1, PAIRS // max(1, len(joining)))
+        for start in range(0, len(leaving) if len(joining) else 0, block):
+            left = leaving[start : start + block]
+            moved = away - self.shares[left]
+            distance = 2 * moved @ shares + self.squares[joining]
+            distance += (moved**2).sum(axis=1)[:, None]
+            lowest = min(lowest, float(distance.min()))
+            rows, columns = np.nonzero(distance <= lowest + margin)
+            if not len(rows):
+                continue
+            leaves, joins = left[rows], joining[columns]
+            costs = self.cost(total - self.counts[leaves] + self.counts[joins])
+            index = int(np.argmin(costs))
+            if costs[index] < found[0]:
+                found = float(costs[index]), int(leaves[index]), int(joins[index])
+        return found

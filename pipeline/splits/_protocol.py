@@ -138,6 +138,11 @@ def random_order(seed: object, names: Sequence[str]) -> NDArray[np.int64]:
     """Positions of the names in a random order, in which names that are added do not
     change the others' order.
     """
-    digests = (hashlib.sha256(f"{seed}\0{name}".encode()).digest() for name in names)
+    # A seed can be as long as a list of dialogues: it is hashed once.
+    begun, digests = hashlib.sha256(f"{seed}\0".encode()), []
+    for name in names:
+        digest = begun.copy()
+        digest.update(name.encode())
+        digests.append(digest.digest())
     words = np.frombuffer(b"".join(digests), dtype=">u8").reshape(-1, 4)
     return np.lexsort(words.T[::-1]).astype(np.int64)

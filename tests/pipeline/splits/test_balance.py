@@ -1,3 +1,4 @@
+import hashlib
 import random
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.splits import _balance as balance
+from pipeline.splits._protocol import random_order
 
 
 def group_counts(seed, groups=8):
@@ -32,6 +34,29 @@ def test_choosing_groups_by_descent_is_nearly_as_good_as_trying_all(seed):
     assert climbed.any()
     assert unevenness(best) <= unevenness(climbed) + 1e-9
     assert unevenness(climbed) < 0.03
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(11, 60), st.integers(1, 40), st.booleans())
+def test_weighing_the_nearest_steps_is_weighing_all(seed, groups, largest, sparse):
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(0, largest + 1, (groups, 4)).astype(float)
+    counts[:, 0] *= generator.random(groups) < (0.2 if sparse else 1)
+    counts[0] += 1  # every class has somebody
+    names = [f"g{index}" for index in range(groups)]
+    nearest = balance.chosen(names, counts, 0.15, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(balance, "NEAR", np.inf)
+        assert (nearest == balance.chosen(names, counts, 0.15, seed)).all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(balance, "PAIRS", 7)
+        assert (nearest == balance.chosen(names, counts, 0.15, seed)).all()
+
+
+def test_a_random_order_is_that_of_the_hashes():
+    names = [f"g{index}" for index in range(50)]
+    ranks = [hashlib.sha256(f"7\0{name}".encode()).hexdigest() for name in names]
+    assert random_order(7, names).tolist() == sorted(range(50), key=ranks.__getitem__)
 
 
 def test_no_choice_takes_a_class_from_training():
