@@ -112,7 +112,9 @@ def test_laws_of_every_protocol(tmp_path_factory, case, sessions, per_speaker, s
         tested.update(parts["test"])
         audit = result.audit["folds"][str(fold)]
         for subset, members in parts.items():
-            assert {classes[name] for name in members} == set(EMOTIONS.values())
+            # What is drawn whatever the class can miss one in a small test part.
+            if subset == "train" or values.get("stratified", True):
+                assert {classes[name] for name in members} == set(EMOTIONS.values())
             counts = Counter(classes[name] for name in members)
             assert audit[subset]["classes"] == counts
         for left, right in (("train", "test"), ("valid", "test"), ("train", "valid")):
