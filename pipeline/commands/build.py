@@ -22,7 +22,7 @@ PRIVATE = "private"
 # An item that reads a file beside the corpus names it by one of these settings.
 FILE_SETTINGS = ("path", "fold_file")
 # Rooms that a stage names as a whole: any change there concerns all of its work.
-WHOLE_ROOMS = ("demo", "evaluation", "report", "splits", "training")
+WHOLE_ROOMS = ("demo", "evaluation", "report", "shards", "splits", "training")
 # The report draws what training left in models/ and the stages in data/. A change of
 # the code behind them reaches it through their outputs.
 SEEN_THROUGH_OUTPUTS = {

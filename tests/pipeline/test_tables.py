@@ -132,13 +132,14 @@ def test_hdf5_never_meets_a_full_disk(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 import numpy as np
-from pipeline import _shard_files, tables
+from pipeline import tables
+from pipeline.shards import _files
 from pipeline.lookup import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 2**20, resource.RLIM_INFINITY))
 try:
     with tables.replacing(Path(sys.argv[1])) as temporary:
         rows = (np.ones((1000, 40), dtype="<f4") for _ in range(100))
-        _shard_files.write_shard(temporary, 40, {}, rows, [])
+        _files.write_shard(temporary, 40, {}, rows, [])
 except StorageError as error:
     print(error)
 """

@@ -1,14 +1,15 @@
 """Rows that follow from an utterance's name and key, and folders of shards of them."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline import shards
 from pipeline.schema import Rejection
-from pipeline.shards import Rows
+from pipeline.shards import Rows, _building
 
 DIM = 3
 ATTRIBUTES = {"feature_dim": DIM, "timing": {"frame_shift": 0.01}}
@@ -55,3 +56,16 @@ def build(
 
 def names(count: int) -> dict[str, str]:
     return {f"utterance {number}": "1" for number in range(count)}
+
+
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of four utterances in the mean and of twelve at most."""
+    monkeypatch.setattr(_building, "MEAN", 4)
+    monkeypatch.setattr(_building, "MOST", 12)
+
+
+def file_of(utterance_id: str, utterance_ids: Iterable[str]) -> str:
+    """The shard of an utterance of a corpus."""
+    divided = shards.divide(utterance_ids)
+    (name,) = (name for name, ids in divided.items() if utterance_id in ids)
+    return name

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from pipeline import executor, shards
+from pipeline import executor
+from pipeline.shards import _building
 from pipeline.text import bert
 from stages import acoustic, align, prepare, text
 from tests.resources import aligners, small_models
@@ -36,7 +37,7 @@ def main(stage: str, folder: Path) -> None:
     executor.run = _here  # type: ignore[assignment]
     # All utterances through one worker's shard, as full as those of a corpus sixteen
     # times as large.
-    shards.NUM_SHARDS = 1
+    _building.MEAN = 2**64
     # What is held to be sorted by length, and encoded at once: few utterances fill it,
     # as many do.
     bert.TOKENS_HELD, bert.TOKENS_AT_ONCE = 4096, 1024

@@ -28,6 +28,7 @@ RERUNS = {
     "alignment": {"align"},
     # Folds fit their own word vectors; the demo's vectors are made by an encoder.
     "text": {"text", "train", "demo_vectors"},
+    "shards": {"acoustic", "text", "train", "report"},
     "splits": {"split"},
     "networks": {"train"},
     "blocks": {"train"},

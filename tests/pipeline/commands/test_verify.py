@@ -11,12 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipeline import _shard_files, cli, folders, lookup, shards, tables
+from pipeline import cli, folders, lookup, shards, tables
 from pipeline.commands import _outputs, verify
 from pipeline.commands.verify import Verdict
 from pipeline.schema import Utterance
-from pipeline.shards import Rows, Shards
+from pipeline.shards import Rows, Shards, _files
 from tests.resources import fabricated, recordings
+from tests.resources.numbered_rows import small_shards
 
 FBANK, SPANS = "acoustic/manifest/fbank", "spans/manifest/uniform"
 WORD2VEC, GLOVE = "text/manifest/word2vec", "text/manifest/glove"
@@ -116,7 +117,11 @@ def test_the_command_says_what_holds(whole: Path, monkeypatch: pytest.MonkeyPatc
     assert damaged.exit_code == 1 and "index.parquet is missing" in damaged.stdout
 
 
-def test_a_damaged_shard_is_named_and_the_others_are_compared(whole: Path) -> None:
+def test_a_damaged_shard_is_named_and_the_others_are_compared(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_shards(monkeypatch)
+    remake(whole / "data" / FBANK, lambda rows: rows)
     path = sorted((whole / "data" / FBANK).glob("shard-*.h5"))[2]
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -164,7 +169,7 @@ def test_values_of_another_machine(
 
     elsewhere = {**lookup.environment(), "numpy": "1.0"}
     with monkeypatch.context() as other:
-        other.setattr(_shard_files, "environment", lambda: elsewhere)
+        other.setattr(_files, "environment", lambda: elsewhere)
         remake(whole / "data" / FBANK, change)
     found = run(whole, sample=None, only=[FBANK])[FBANK]
     assert found.state == state and found.made_by == (elsewhere,)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from pipeline.folders import require_space
-from pipeline.lookup import ConfigurationError, environment
+from pipeline.lookup import environment
+from pipeline.shards._rows import DamagedError, Float, MissingError, one_line, open_rows
 from pipeline.tables import read_parquet, replacing, write_text
 
 CHUNK_BYTES = 256 * 1024
@@ -24,45 +25,37 @@ MADE_BY = "made_by"  # in the metadata of the index, beside the hashes of the sh
 SCHEMA = pa.schema(
     [
         ("utterance_id", pa.string()),
-        ("shard", pa.int32()),
+        ("shard", pa.string()),
         ("start", pa.int64()),
         ("length", pa.int64()),
         ("lost", pa.int64()),
         ("key", pa.string()),
     ]
 )
-Float = NDArray[np.float32]
+SHARD = re.compile(r"[0-9a-f]{16}")
 Index = list[dict[str, Any]]
 
 
-class DamagedError(Exception):
-    """A file is not as it was written; the message begins with its name."""
-
-
-class MissingError(DamagedError):
-    """A file is not there."""
-
-
 @dataclass(frozen=True)
-class Written:
-    """A shard as it was written: the SHA-256 of its file, empty where there is none,
-    and the environments (`lookup.environment` as JSON) that made its rows.
+class Stored:
+    """A shard's file, the SHA-256 of its bytes, its part of the index in the order of
+    its rows, and the environments (`lookup.environment` as JSON) that made them.
     """
 
-    sha256: str = ""
+    path: Path
+    sha256: str
+    index: Index
     made_by: tuple[str, ...] = ()
 
 
-def unusable(folder: Path, fault: DamagedError) -> ConfigurationError:
-    """The error of somebody who reads a folder of shards: one line, what to do."""
-    remedy = "build it" if isinstance(fault, MissingError) else "delete it and build it again"
-    reason = " ".join(str(fault).split())
-    return ConfigurationError(f"{folder}/{reason}: {remedy} with `dvc repro`")
+def name_of(shard: str) -> str:
+    """File name of a shard, as the index has it."""
+    return f"shard-{shard}.h5"
 
 
-def name_of(shard: int) -> str:
-    """File name of a shard."""
-    return f"shard-{shard:03d}.h5"
+def shard_of(name: str) -> str:
+    """A shard as the index has it, of its file name."""
+    return name.removeprefix("shard-").removesuffix(".h5")
 
 
 def sha256(path: Path) -> str:
@@ -105,38 +98,19 @@ def write_shard(
         file.attrs["contents"] = _contents(index)
 
 
-def open_rows(path: Path, dim: int) -> h5py.Dataset:
-    """The dataset (n, dim) of a shard, left open; what reaches out of the file or holds
-    more than the file has bytes for is refused.
+def check_shard(stored: Stored, attributes: Mapping[str, Any]) -> None:
+    """Raises DamagedError where a shard is not, byte for byte, the file that its part
+    of the index and `attributes` describe.
     """
-    try:
-        file = h5py.File(path, "r")
-    except (OSError, RuntimeError) as error:
-        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
-    try:
-        return _rows(file, dim)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        file.close()
-        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
-
-
-def check_shard(
-    path: Path,
-    attributes: Mapping[str, Any],
-    written: Written,
-    index: Sequence[Mapping[str, Any]],
-) -> None:
-    """Raises DamagedError where a shard is not the file that was `written`, or not what
-    its part of the index and `attributes` describe.
-    """
+    path, index = stored.path, stored.index
     if not path.is_file():
         raise MissingError(f"{path.name} is missing")
     # Bytes that nobody vouches for are not given to the HDF5 library.
     try:
         found = sha256(path)
     except OSError as error:
-        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
-    if found != written.sha256:
+        raise DamagedError(f"{path.name} is damaged ({one_line(error)})") from None
+    if found != stored.sha256:
         raise DamagedError(
             f"{path.name} is not the file that {INDEX} was written with: it is damaged, or a run "
             "was interrupted"
@@ -145,7 +119,7 @@ def check_shard(
         with h5py.File(path, "r") as file:
             described = {name: str(value) for name, value in file.attrs.items()}
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DamagedError(f"{path.name} is damaged ({_line(error)})") from None
+        raise DamagedError(f"{path.name} is damaged ({one_line(error)})") from None
     contents = described.pop("contents", "")
     if described != {name: _json(value) for name, value in attributes.items()}:
         raise DamagedError(f"{ATTRIBUTES} is damaged: {path.name} was written with another one")
@@ -156,48 +130,42 @@ def check_shard(
         raise DamagedError(f"{INDEX} is damaged: {path.name} was written with another one")
 
 
-def write_index(folder: Path, index: Index, written: Mapping[str, Written]) -> None:
-    """Writes the index by utterance_id; what was written of every shard stands in its
-    metadata.
+def write_index(path: Path, stored: Iterable[Stored]) -> None:
+    """Writes the index of some shards by utterance_id; the hash of every shard and what
+    made its rows stand in its metadata.
     """
-    rows = sorted(index, key=lambda row: str(row["utterance_id"]))
-    metadata = {name: item.sha256 for name, item in written.items()}
-    metadata[MADE_BY] = _json({name: list(item.made_by) for name, item in written.items()})
-    with replacing(folder / INDEX) as temporary:
+    shards = sorted(stored, key=lambda item: item.path.name)
+    rows = sorted(
+        (row for item in shards for row in item.index), key=lambda row: row["utterance_id"]
+    )
+    metadata = {item.path.name: item.sha256 for item in shards}
+    metadata[MADE_BY] = _json({item.path.name: list(item.made_by) for item in shards})
+    with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA.with_metadata(metadata)), temporary)
 
 
-def read_index(folder: Path) -> tuple[Index, dict[str, Written]]:
-    """The rows of the index, and what was written of every shard."""
+def read_index(path: Path) -> list[Stored]:
+    """The shards of an index, which lie beside it."""
     try:
-        table = read_parquet(folder / INDEX)
+        table = read_parquet(path)
         found = {key.decode(): text.decode() for key, text in (table.schema.metadata or {}).items()}
-        made_by = json.loads(found.pop(MADE_BY, "{}"))
-        written = {
-            name: Written(sha256, tuple(made_by.get(name, ()))) for name, sha256 in found.items()
+        made_by = {
+            name: tuple(map(str, makers))
+            for name, makers in json.loads(found.pop(MADE_BY, "{}")).items()
         }
         table = table.select(SCHEMA.names)
         _check_index(table)
-        return table.to_pylist(), written
     except FileNotFoundError:
-        raise MissingError(f"{INDEX} is missing") from None
+        raise MissingError(f"{path.name} is missing") from None
     except (OSError, AttributeError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        raise DamagedError(f"{INDEX} is damaged ({_line(error)})") from None
-
-
-def read_previous(
-    folder: Path, attributes: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, Written], str]:
-    """The rows of the index by utterance and the file of each shard, empty where
-    nothing of the folder can be kept, and why where it is damaged.
-    """
-    try:
-        if any(folder.glob("shard-*.h5")) and read_attributes(folder) == attributes:
-            index, written = read_index(folder)
-            return {row["utterance_id"]: row for row in index}, written, ""
-    except DamagedError as error:
-        return {}, {}, str(error)
-    return {}, {}, ""
+        raise DamagedError(f"{path.name} is damaged ({one_line(error)})") from None
+    parts: dict[str, Index] = {}
+    for row in table.to_pylist():
+        parts.setdefault(name_of(row["shard"]), []).append(row)
+    return [
+        Stored(path.parent / name, found.get(name, ""), part, made_by.get(name, ()))
+        for name, part in parts.items()
+    ]
 
 
 def here() -> str:
@@ -219,30 +187,7 @@ def read_attributes(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise MissingError(f"{ATTRIBUTES} is missing") from None
     except (OSError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise DamagedError(f"{ATTRIBUTES} is damaged ({_line(error)})") from None
-
-
-def _rows(file: h5py.File, dim: int) -> h5py.Dataset:
-    if not isinstance(file.get("rows", getlink=True), h5py.HardLink):
-        raise ValueError("`rows` is a link out of the file")
-    rows = file["rows"]
-    if not isinstance(rows, h5py.Dataset) or rows.shape is None:
-        raise ValueError(f"`rows` is no float32 dataset (n, {dim})")
-    if rows.external or rows.is_virtual:
-        raise ValueError("the values of `rows` lie outside the file")
-    if rows.dtype != "<f4" or rows.ndim != 2 or rows.shape[1] != dim:
-        raise ValueError(f"`rows` is {rows.dtype} {rows.shape}, expected <f4 (n, {dim})")
-    layout = rows.id.get_create_plist()
-    if layout.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
-        raise ValueError("`rows` is neither contiguous nor chunked")
-    if layout.get_nfilters():
-        raise ValueError("`rows` is filtered")
-    # Rows that were never stored read as zeros, as many as the file likes to claim.
-    if rows.id.get_storage_size() < 4 * rows.size:
-        raise ValueError(
-            f"`rows` claims {rows.shape} and stores {rows.id.get_storage_size()} bytes"
-        )
-    return rows
+        raise DamagedError(f"{ATTRIBUTES} is damaged ({one_line(error)})") from None
 
 
 def _check_index(table: pa.Table) -> None:
@@ -252,8 +197,10 @@ def _check_index(table: pa.Table) -> None:
         raise ValueError("a cell is empty")
     if len(set(table["utterance_id"].to_pylist())) != len(table):
         raise ValueError("an utterance stands twice")
-    if any((table[name].to_numpy() < 0).any() for name in ("shard", "start", "length", "lost")):
+    if any((table[name].to_numpy() < 0).any() for name in ("start", "length", "lost")):
         raise ValueError("a number is below zero")
+    if not all(SHARD.fullmatch(name) for name in set(table["shard"].to_pylist())):
+        raise ValueError("a shard has another name than sixteen hexadecimal digits")
 
 
 def _blocks(arrays: Iterable[Float], size: int) -> Iterator[Float]:
@@ -282,7 +229,3 @@ def _contents(index: Sequence[Mapping[str, Any]]) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

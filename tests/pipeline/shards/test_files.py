@@ -7,16 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import shards
 from pipeline.lookup import ConfigurationError
 from pipeline.shards import Shards
 from tests.resources import fabricated
-from tests.resources.numbered_rows import DIM, build, names, values
+from tests.resources.numbered_rows import DIM, build, file_of, names, small_shards, values
 
 
 @pytest.fixture(autouse=True)
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     fabricated.run_serially(monkeypatch)
+    small_shards(monkeypatch)
 
 
 KINDS = (
@@ -60,7 +60,7 @@ def damage(folder: Path, kind: str) -> str:
     elif kind == "changed index":
         table = pq.read_table(index)
         rows = table.to_pylist()
-        row = next(row for row in rows if row["shard"] == int(shard.stem[-3:]))
+        row = next(row for row in rows if row["shard"] == shard.stem.removeprefix("shard-"))
         row["start"] += 1
         pq.write_table(pa.Table.from_pylist(rows, table.schema), index)
         return index.name
@@ -89,7 +89,7 @@ def test_what_is_damaged_is_made_again_and_named(
     assert line.startswith(f"{tmp_path / 'data'}/{name} is ") and line.endswith("; made again")
     if name.startswith("shard"):
         old = set(asked) & set(names(60))
-        assert old and {f"shard-{shards.shard_of(item):03d}.h5" for item in old} == {name}
+        assert old and {file_of(item, names(60)) for item in old} == {name}
     caplog.clear()
     _, asked = build(tmp_path / "data", wanted)
     assert not asked and not caplog.messages
@@ -189,7 +189,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File, Path], object], str]] = {
 def test_anything_but_rows_of_the_file_itself_is_refused(tmp_path: Path, kind: str) -> None:
     build(tmp_path / "data", names(20))
     item = "utterance 7"
-    path = tmp_path / "data" / f"shard-{shards.shard_of(item):03d}.h5"
+    path = tmp_path / "data" / file_of(item, names(20))
     outside = tmp_path / "outside.h5"
     with h5py.File(outside, "w") as file:
         file["rows"] = np.ones((50, DIM), "<f4")
@@ -225,7 +225,7 @@ def rewrite(folder: Path, column: str, value: object, kind: pa.DataType | None =
     [
         ("start", -5, None, "a number is below zero"),
         ("length", -1, None, "a number is below zero"),
-        ("shard", -1, None, "a number is below zero"),
+        ("shard", "../../etc", None, "a shard has another name"),
         ("start", None, None, "a cell is empty"),
         ("utterance_id", "utterance 11", None, "an utterance stands twice"),
         ("start", 0, pa.float64(), "its columns have other types"),
@@ -258,14 +258,14 @@ def test_attributes_are_those_that_the_shards_were_written_with(tmp_path: Path) 
     build(tmp_path, names(20))
     path = tmp_path / "attributes.json"
     path.write_text(path.read_text().replace("0.01", "0.02"))
-    with pytest.raises(ConfigurationError, match=r"attributes\.json is damaged: shard-0"):
+    with pytest.raises(ConfigurationError, match=r"attributes\.json is damaged: shard-"):
         Shards(tmp_path).check()
 
 
 def test_a_shard_that_ends_too_early_is_not_read_short(tmp_path: Path) -> None:
     build(tmp_path, names(20))
     item = "utterance 7"
-    path = tmp_path / f"shard-{shards.shard_of(item):03d}.h5"
+    path = tmp_path / file_of(item, names(20))
     path.unlink()
     with h5py.File(path, "w") as file:
         file["rows"] = np.ones((0, DIM), "<f4")
