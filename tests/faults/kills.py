@@ -3,8 +3,9 @@
 import os
 import random
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.faults import project
@@ -41,17 +42,15 @@ def commands(where: Path) -> dict[int, str]:
     return found
 
 
-def wait_for_stage(where: Path, running: Callable[[], bool], word: str) -> None:
+def wait_for_stage(where: Path, command: subprocess.Popen[str], stage: str) -> None:
     """Returns when the stage's process is there, or the command has ended."""
-    while running():
-        if any(word in line and "dvc" not in line for line in commands(where).values()):
-            return
+    while command.poll() is None and not _at_work(where, stage):
         time.sleep(0.05)
 
 
-def strike(where: Path, dvc: int, mode: str, stage: str, chance: random.Random) -> str:
+def strike(where: Path, dvc: int, mode: str, stage: str, chance: random.Random) -> str | None:
     """Kills what `mode` says; returns what was killed, a mode too: without a worker it
-    is the stage.
+    is the stage. None where there was nothing to kill any more.
     """
     if mode in ("SIGINT", "SIGTERM"):
         os.killpg(dvc, getattr(signal, mode))
@@ -64,13 +63,13 @@ def strike(where: Path, dvc: int, mode: str, stage: str, chance: random.Random) 
         return mode
     lines = commands(where)
     workers = sorted(pid for pid, line in lines.items() if "spawn_main" in line)
-    stages = [pid for pid, line in lines.items() if f"stages.{stage}" in line]
     if mode == "worker" and workers:
         os.kill(chance.choice(workers), signal.SIGKILL)
         return mode
-    if stages:
-        os.kill(stages[0], signal.SIGKILL)
-    return "stage"
+    for pid in _at_work(where, stage):
+        os.kill(pid, signal.SIGKILL)
+        return "stage"
+    return None
 
 
 def kill(
@@ -82,35 +81,45 @@ def kill(
     chance: random.Random,
 ) -> tuple[str, float | None, list[str]]:
     """Builds a stage's item anew, strikes `moment` seconds after its process began, and
-    builds it again.
+    builds it again. A strike that comes when the command has ended is tried again in
+    half the time.
 
-    Returns the mode, the seconds until nothing of it ran (None where it had ended
-    before), and what was not as it should be.
+    Returns the mode, the seconds until nothing of it ran, and what was not as it should
+    be.
     """
-    stage = item.partition("@")[0]
-    paths = project.forget(where, item)
+    stage, struck = item.partition("@")[0], None
     command = project.repro("--single-item", item)
-    process = project.begin(where, command)
-    wait_for_stage(where, lambda: process.poll() is None, f"stages.{stage}")
-    time.sleep(moment)
-    late = process.poll() is not None
-    seconds, problems = None, []
-    if not late:
-        mode = strike(where, process.pid, mode, stage, chance)
-        seconds = _until_only(where, process.pid if mode != "group" else None)
-        if seconds is None:
-            problems.append(f"still running after {LIMIT:g} s: {sorted(commands(where).values())}")
-    ended = project.end(where, process)
-    if not late:
-        problems += _told(mode, ended)
+    while struck is None:
+        paths = project.forget(where, item)
+        process = project.begin(where, command)
+        wait_for_stage(where, process, stage)
+        time.sleep(moment)
+        at_work = bool(_at_work(where, stage))
+        if process.poll() is None:
+            struck = strike(where, process.pid, mode, stage, chance)
+        if struck is None:
+            project.end(where, process)
+            moment /= 2
+    seconds = _until_only(where, process.pid if struck != "group" else None)
+    problems = []
+    if seconds is None:
+        problems.append(f"still running after {LIMIT:g} s: {sorted(commands(where).values())}")
+    problems += _told(struck, project.end(where, process), at_work)
     again = project.run(where, command)
     if again.code != 0 or "Traceback" in again.said:
         problems.append(f"the next dvc repro ended with {again.code}: {again.said[-1500:]}")
-        return mode, seconds, problems
+        return struck, seconds, problems
     found = project.hashes(where, item)
     problems += [f"{path} has another hash" for path in paths if found[path] != reference[path]]
     problems += [f"{path} was left" for path in project.unfinished(where, paths)]
-    return mode, seconds, problems
+    return struck, seconds, problems
+
+
+def _at_work(where: Path, stage: str) -> list[int]:
+    """The stage's process, while it is there."""
+    begun = f"-m stages.{stage} "
+    lines = commands(where).items()
+    return [pid for pid, line in lines if begun in line and not line.startswith("/bin/sh")]
 
 
 def _until_only(where: Path, dvc: int | None) -> float | None:
@@ -123,9 +132,10 @@ def _until_only(where: Path, dvc: int | None) -> float | None:
     return time.monotonic() - began
 
 
-def _told(mode: str, ended: project.Ended) -> list[str]:
+def _told(mode: str, ended: project.Ended, at_work: bool) -> list[str]:
     if "Traceback" in ended.said:
         return [f"a traceback: {ended.said[-1500:]}"]
-    if mode in LINES and ended.code != 0 and LINES[mode] not in ended.said:
+    # What DVC says while it files what a stage has made is DVC's own.
+    if at_work and mode in LINES and ended.code != 0 and LINES[mode] not in ended.said:
         return [f"{LINES[mode]!r} was not said: {ended.said[-500:]}"]
     return []

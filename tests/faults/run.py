@@ -121,16 +121,12 @@ def disturb(where: Path, beside: Path, table: Table, number: int, seed: int) -> 
     for kind, trial in others(where, beside, reference, chance):
         if not table.over():
             table.tried(kind, "", trial())
-    too_late = 0
     for item, mode, moment in plan(seconds, number, chance):
         if table.over():
             break
         struck, ended, wrong = kills.kill(where, item, mode, moment, reference, chance)
-        if ended is None and not wrong:
-            too_late += 1
         what = f"{item} after {moment:.2f} s"
         table.tried(kills.NAMES[struck], what, wrong, ended)
-    print(f"{too_late} came when the command had ended", flush=True)
     project.must(where, project.repro())
     found = project.hashes(where)
     table.tried(
