@@ -88,24 +88,23 @@ def build(where: Path) -> tuple[dict[str, str], dict[str, float]]:
 def plan(
     seconds: dict[str, float], number: int, chance: random.Random
 ) -> list[tuple[str, str, float]]:
-    """Item, mode and moment of every kill: each item once, then the quickest of every
-    stage; the modes in turn within a stage.
+    """Item, mode and moment of every kill: the quicker items of every stage in turn,
+    three at least, the more the quicker they are; the modes in turn within a stage.
     """
-    quickest: dict[str, str] = {}
+    items: dict[str, list[str]] = {}
     for item in sorted(seconds, key=lambda item: seconds[item]):
-        quickest.setdefault(item.partition("@")[0], item)
-    items = sorted(seconds)
-    while len(items) < number:
-        items += sorted(quickest.values())
-    turns = dict.fromkeys(quickest, 0)
+        stage = items.setdefault(item.partition("@")[0], [])
+        if not stage or seconds[item] < 2 * seconds[stage[0]]:
+            stage.append(item)
+    weights = {stage: seconds[names[0]] ** -0.5 for stage, names in items.items()}
+    share = number / sum(weights.values())
     planned = []
-    for item in items[: max(number, len(seconds))]:
-        stage = item.partition("@")[0]
-        able = stage in kills.WITH_WORKERS
-        modes = [mode for mode in kills.MODES if able or mode != "worker"]
-        mode = modes[turns[stage] % len(modes)]
-        turns[stage] += 1
-        planned.append((item, mode, chance.uniform(0, 0.9 * seconds[item])))
+    for stage, names in items.items():
+        modes = [mode for mode in kills.MODES if stage in kills.WITH_WORKERS or mode != "worker"]
+        first = chance.randrange(len(modes))
+        for turn in range(max(3, round(share * weights[stage]))):
+            item, mode = names[turn % len(names)], modes[(first + turn) % len(modes)]
+            planned.append((item, mode, chance.uniform(0, 0.9 * seconds[item])))
     # When the time is over, every stage and mode shall have had its share.
     chance.shuffle(planned)
     return planned
