@@ -12,6 +12,7 @@ from pipeline.commands._resources import Resource
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
+MOST_BYTES = 20 * 10**9  # of a file whose size is not published
 ATTEMPTS = 5  # in a row without progress
 
 
@@ -87,12 +88,22 @@ def _receive(
         length = response.headers.get("Content-Length")
         start = have if resumed else 0
         total = start + int(length) if length is not None else None
+        most = MOST_BYTES if resource.size is None else resource.size
         with part.open("ab" if resumed else "wb") as file:
             advance(start, total)
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 advance(file.tell(), total)
+                if file.tell() > most:
+                    break
             size = file.tell()
+    if size > most:
+        part.unlink()
+        stamp.unlink(missing_ok=True)
+        raise FetchError(
+            f"{resource.file} has more bytes, expected {most} at most: {resource.address} has "
+            "another file now"
+        )
     complete = (
         size == total if total is not None else resource.size is None or size == resource.size
     )

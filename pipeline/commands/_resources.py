@@ -84,7 +84,7 @@ RESOURCES: dict[str, Resource] = {
         "baidu_stopwords.txt",
         "stopwords",
         9_131,
-        None,
+        "sha256:b11ff810ee5c8934dc46b57f3a1ba85457e3893e89acdafb5cd286570fe793a3",
         None,
         "not stated by its collector",
     ),

@@ -16,6 +16,8 @@ from typing import IO, Literal, cast
 from pipeline import tables
 
 _Open = Callable[[], IO[bytes]]
+MOST_BYTES = 64 * 10**9  # of all that an archive holds
+ENCRYPTED = 1  # a flag of a zip file's member
 DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -51,6 +53,8 @@ def unpack(archive: Path, folder: Path, kind: Literal["zip", "tar", "gzip"]) -> 
         with _members(archive, kind) as members:
             targets = {_target(archive, folder, member): member for member in members}
             needed = sum(member.size for member in members)
+            if needed > MOST_BYTES:
+                raise UnpackError(f"{archive.name} holds {needed} bytes, more than {MOST_BYTES}")
             free = shutil.disk_usage(folder).free
             if needed > free:
                 raise OSError(
@@ -62,9 +66,10 @@ def unpack(archive: Path, folder: Path, kind: Literal["zip", "tar", "gzip"]) -> 
                     member.open() as source,
                     unfinished.open("wb") as destination,
                 ):
-                    shutil.copyfileobj(source, destination, 1 << 20)
+                    _copy(archive, source, destination)
     except DAMAGED as error:
-        raise UnpackError(f"{archive.name} is damaged ({error}): fetch it again") from error
+        said = " ".join(str(error).split())
+        raise UnpackError(f"{archive.name} is damaged ({said}): fetch it again") from error
     return sorted(targets)
 
 
@@ -76,6 +81,9 @@ def _members(archive: Path, kind: Literal["zip", "tar", "gzip"]) -> Iterator[lis
         yield [Member(archive.name.removesuffix(".gz"), 0, True, cast(_Open, open_content))]
     elif kind == "zip":
         with zipfile.ZipFile(archive) as zipped:
+            locked = [info.filename for info in zipped.infolist() if info.flag_bits & ENCRYPTED]
+            if locked:
+                raise UnpackError(f"{archive.name}: {locked[0]!r} is encrypted")
             yield [
                 Member(info.filename, info.file_size, _regular(info), partial(zipped.open, info))
                 for info in zipped.infolist()
@@ -93,6 +101,15 @@ def _members(archive: Path, kind: Literal["zip", "tar", "gzip"]) -> Iterator[lis
                 for entry in tape.getmembers()
                 if not entry.isdir()
             ]
+
+
+def _copy(archive: Path, source: IO[bytes], destination: IO[bytes]) -> None:
+    written = 0
+    while chunk := source.read(1 << 20):
+        written += len(chunk)
+        if written > MOST_BYTES:
+            raise UnpackError(f"{archive.name} holds more than {MOST_BYTES} bytes")
+        destination.write(chunk)
 
 
 def _regular(info: zipfile.ZipInfo) -> bool:

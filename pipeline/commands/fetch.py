@@ -9,12 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline import tables
 from pipeline.commands import _unpack as unpack
 from pipeline.commands._download import CHUNK, FetchError, bar, download
 from pipeline.commands._resources import RESOURCES, Resource
 from pipeline.lookup import ConfigurationError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 __all__ = ["RESOURCES", "FetchError", "Resource", "fetch", "show"]
 
@@ -45,6 +48,7 @@ def fetch(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not given:
+            _require_proof(name, resource, packed)
             download(resource, packed, progress)
         digest = _verify(resource, packed, given, progress)
         if resource.checksum is None:
@@ -61,6 +65,19 @@ def fetch(
     record = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     tables.write_json(note, {"resource": asdict(resource), "sha256": digest, "files": record})
     return files
+
+
+def _require_proof(name: str, resource: Resource, packed: Path) -> None:
+    """Raises FetchError where nothing would tell the file from another that somebody
+    on the way puts in its place.
+    """
+    address = urlsplit(resource.address)
+    if address.scheme != "https" and not resource.checksum and address.hostname not in LOOPBACK:
+        raise FetchError(
+            f"{name} is offered without encryption and without a checksum, so nothing proves what "
+            f"arrives: get {resource.address} in a way that you trust, put it at {packed} and run "
+            "the command again"
+        )
 
 
 def show(resources: Mapping[str, Resource] = RESOURCES) -> None:
@@ -87,9 +104,9 @@ def _complete(note: Path, resource: Resource) -> list[Path] | None:
     try:
         record = json.loads(note.read_text())
         files = {note.parent / name: size for name, size in record["files"].items()}
-    except (ValueError, KeyError, AttributeError):
-        return None
-    if record["resource"] != asdict(resource):
+        if record["resource"] != asdict(resource):
+            return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return (
         list(files)

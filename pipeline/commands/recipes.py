@@ -28,8 +28,32 @@ def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """The params sections of a recipe."""
     if name not in names(folder):
         raise ConfigurationError(f"unknown recipe {name!r}, expected one of {names(folder)}")
-    sections: dict[str, Any] = _yaml().load(folder / f"{name}.yaml")
+    sections: dict[str, Any] = _load(folder / f"{name}.yaml")
+    _require_sections(f"recipe {name}", sections)
     return sections
+
+
+def _require_sections(where: str, sections: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError where a recipe is not sections of named settings."""
+    known = (*params.SECTIONS, "systems")
+    unknown = sorted(str(name) for name in sections if name not in known)
+    if unknown or not sections:
+        found = ", ".join(unknown) if unknown else "no section"
+        raise ConfigurationError(f"{where}: {found}, expected some of {list(known)}")
+    for section, entries in sections.items():
+        items = entries.items() if isinstance(entries, Mapping) else [("", entries)]
+        for name, settings in items:
+            if not isinstance(name, str):
+                raise ConfigurationError(f"{where}: {section}: {name!r} is no name")
+            if not name or not isinstance(settings, Mapping):
+                raise ConfigurationError(
+                    f"{where}: {section}.{name}: {lookup.shown(settings)}, expected `name: "
+                    "{key: value}` lines"
+                )
+    for corpus, listed in sections.get("inputs", {}).items():
+        wrong = [section for section, items in listed.items() if not isinstance(items, list)]
+        if wrong:
+            raise ConfigurationError(f"{where}: inputs.{corpus}.{wrong[0]}: expected a list")
 
 
 def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None) -> list[str]:
@@ -39,6 +63,7 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
     name already stands there with other settings.
     """
     document = _load(params_file)
+    params.check(_plain(document))
     for section, items in sections.items():
         if section == "systems":
             continue  # what single systems of the table read instead: `table_of` took it in
@@ -50,7 +75,7 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
                 continue
             if section == "corpora":
                 # The folder is the user's, whatever the recipe assumes.
-                folder = root or target.get(name, settings)["root"]
+                folder = root or target.get(name, settings).get("root")
                 settings = {**settings, "root": folder}
                 if name in target:
                     target[name]["root"] = folder
@@ -77,12 +102,18 @@ def table_of(
     the recipe's `systems` state what one takes instead. Raises ConfigurationError for a
     hyperparameter that a system does not have.
     """
-    if len(sections["experiments"]) != 1:
+    experiments = sections.get("experiments", {})
+    if len(experiments) != 1:
         raise ConfigurationError(
-            f"the recipe has experiments {list(sections['experiments'])}, expected one to vary"
+            f"the recipe has experiments {list(experiments)}, expected one to vary"
         )
-    ((base, settings),) = sections["experiments"].items()
+    ((base, settings),) = experiments.items()
     splits, varied = dict(sections.get("splits", {})), {}
+    if settings.get("split") not in splits:
+        raise ConfigurationError(
+            f"the recipe's experiment has split {settings.get('split')!r}, expected one of "
+            f"{sorted(splits)}"
+        )
     for name in systems:
         system = lookup.system(name)
         own = {**settings, "network": name, **sections.get("systems", {}).get(name, {})}
@@ -127,9 +158,10 @@ def _add(params_file: Path, target: CommentedMap, where: str, name: str, setting
 
 
 def _add_inputs(target: CommentedMap, corpus: str, listed: Mapping[str, Sequence[str]]) -> None:
-    own = target.setdefault(corpus, CommentedMap())
+    if target.get(corpus) is None:
+        target[corpus] = CommentedMap()
     for section, items in listed.items():
-        known = own.setdefault(section, [])
+        known = target[corpus].setdefault(section, [])
         known += [name for name in items if name not in known]
 
 

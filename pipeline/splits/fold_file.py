@@ -9,7 +9,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pipeline.splits._groups import k_folds
 from pipeline.splits._protocol import OUT, SUBSETS, TEST, TRAIN, Division, Items, Subsets, Validated
 from pipeline.splits._validation import with_validation
 
+MOST_FOLDS = 1000
 FORMS = (
     "expected CSV: utterance_id, fold and perhaps subset; "
     "or JSON: {utterance_id: fold} or [{subset: [ids]}]"
@@ -94,26 +95,46 @@ def _read(path: Path) -> list[Entry]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 entries = [
                     Entry(row["fold"].strip(), row.get("subset"), row["utterance_id"].strip())
-                    for row in csv.DictReader(file)
+                    for row in csv.DictReader(file, strict=True)
                 ]
         else:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(content, dict):
-                entries = [Entry(str(int(fold)), None, name) for name, fold in content.items()]
-            else:
-                entries = [
-                    Entry(str(fold), subset, str(name))
-                    for fold, parts in enumerate(content)
-                    for subset, names in parts.items()
-                    for name in names
-                ]
-    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
+            entries = _of_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, KeyError, AttributeError, ValueError, RecursionError, csv.Error) as error:
+        said = " ".join(str(error).split())
         raise ConfigurationError(
-            f"fold_file {path}: {type(error).__name__} {error}, {FORMS}"
+            f"fold_file {path}: {type(error).__name__} {said}, {FORMS}"
         ) from None
     stated = {entry.subset for entry in entries}
     if not entries or (stated != {None} and not stated <= set(SUBSETS)):
         raise ConfigurationError(
             f"fold_file {path}: subsets {sorted(map(str, stated))}, {FORMS}, subsets {SUBSETS}"
         )
+    folds = len({entry.fold for entry in entries})
+    if folds > MOST_FOLDS:
+        raise ConfigurationError(
+            f"fold_file {path}: {folds} folds, expected at most {MOST_FOLDS}: the column fold has "
+            "the number of the fold, not of the utterance"
+        )
+    return entries
+
+
+def _is_number(fold: Any) -> bool:
+    return type(fold) is int or (isinstance(fold, str) and fold.isascii() and fold.isdigit())
+
+
+def _of_json(content: Any) -> list[Entry]:
+    """The lines of a JSON list; ValueError where a value is of another kind."""
+    if isinstance(content, dict):
+        wrong = [fold for fold in content.values() if not _is_number(fold)]
+        if wrong:
+            raise ValueError(f"{str(wrong[0])[:40]!r} is no number of a fold")
+        return [Entry(str(fold), None, name) for name, fold in content.items()]
+    if not isinstance(content, list):
+        raise ValueError(f"it holds {type(content).__name__}")
+    entries = []
+    for fold, parts in enumerate(content):
+        for subset, names in parts.items():
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError(f"{subset!r} of fold {fold} is no list of utterance ids")
+            entries += [Entry(str(fold), subset, name) for name in names]
     return entries

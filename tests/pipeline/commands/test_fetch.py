@@ -175,6 +175,16 @@ def test_a_file_that_is_another_is_removed(
     assert list((tmp_path / "things").iterdir()) == []
 
 
+def test_a_file_without_a_published_size_is_bounded(
+    served: tuple[Served, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, address = served
+    monkeypatch.setattr(_download, "MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(FetchError, match=f"more bytes, expected {len(CONTENT) - 1} at most"):
+        fetch.fetch("thing", tmp_path, resources=resource(address, size=None))
+    assert list((tmp_path / "things").iterdir()) == []
+
+
 def test_without_a_published_checksum_the_sum_is_said(
     served: tuple[Served, str], tmp_path: Path
 ) -> None:
