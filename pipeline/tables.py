@@ -247,7 +247,7 @@ def _read(path: str | Path, read: Callable[[], Any]) -> Any:
         return read()
     except FileNotFoundError:
         raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 
 
@@ -271,15 +271,24 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object that a stage wrote; ConfigurationError, one line that names the
     file, where it is missing or damaged.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} is missing: build it with `dvc repro`") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise _unreadable(path, error) from None
+    values = _read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
     if not isinstance(values, dict):
         raise _unreadable(path, f"{type(values).__name__}, expected a JSON object")
     return values
+
+
+def require_folds(folder: Path) -> None:
+    """Raises ConfigurationError where models/<experiment>/folds lacks a fold that its
+    training finished; those of older versions do not state theirs.
+    """
+    path = folder / "experiment.json"
+    stated = read_json(path).get("folds", []) if path.is_file() else []
+    missing = [str(name) for name in stated if not (folder / str(name)).is_dir()]
+    if missing:
+        raise ConfigurationError(
+            f"{folder / missing[0]} is missing, {len(missing)} of {len(stated)} folds: `dvc pull` "
+            "fetches it, `dvc repro` makes it"
+        )
 
 
 def _unreadable(path: str | Path, error: Exception | str) -> ConfigurationError:

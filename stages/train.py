@@ -51,7 +51,8 @@ def main(
     epochs = [item.epoch for item in outcomes]
     console.print(f"{name}: {seconds:.2f} s per epoch and fold, chosen epochs {epochs}")
     tables.write_json(models / name / folders.ENVIRONMENT, environment(experiment.device))
-    stated = {"name": name, "experiment": asdict(experiment)}
+    trained = [task.out.name for task in work]
+    stated = {"name": name, "folds": trained, "experiment": asdict(experiment)}
     tables.write_json(folder / "experiment.json", stated)
 
 

@@ -36,10 +36,11 @@ def read_folds(folder: Path) -> tuple[list[Fold], list[str]]:
     """Folds and classes below models/<experiment>/folds:
     seed-S-fold-K/{checkpoint.json, probabilities.parquet}.
 
-    Raises FileNotFoundError where there are none, ConfigurationError where a file is
-    damaged or two folds name different classes.
+    Raises FileNotFoundError where there are none, ConfigurationError where one is
+    missing, a file is damaged, or two folds name different classes.
     """
 
+    tables.require_folds(Path(folder))
     folds, classes = [], None
     for place in sorted(Path(folder).glob("seed-*-fold-*")):
         _, seed, _, fold = place.name.split("-")

@@ -90,7 +90,7 @@ def load(folder: Path) -> tuple[nn.Module, Fitted, dict[str, Any]]:
 
 def trained_folds(model: Path) -> list[Path]:
     """The folder of every fold and seed below `model` (models/<experiment>), whether or
-    not it is whole.
+    not it is whole; raises ConfigurationError where there is none or one is missing.
     """
     places = sorted(path for path in model.glob("folds/*") if path.is_dir())
     if not places:
@@ -98,6 +98,7 @@ def trained_folds(model: Path) -> list[Path]:
             f"{model} holds no trained network: --model takes models/<experiment>, which "
             "`dvc repro` makes and `dvc pull` fetches"
         )
+    tables.require_folds(model / "folds")
     return places
 
 

@@ -134,6 +134,11 @@ def twice(place: Path) -> None:
     shutil.copytree(place, place.with_name("seed-0-fold-9"))
 
 
+@case("a fold removed", "seed-0-fold-0 is missing, 1 of 2 folds")
+def removed(place: Path) -> None:
+    shutil.rmtree(place)
+
+
 @case("a model without folds", "holds no trained network")
 def without_folds(place: Path) -> None:
     shutil.rmtree(place.parent)
@@ -249,6 +254,7 @@ CASES = [
     other_weights,
     other_seed,
     twice,
+    removed,
     without_folds,
     pickled,
 ]
@@ -259,6 +265,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     for number in (0, 1):
         fold(folder, number)
+    stated = {"folds": [f"seed-0-fold-{number}" for number in (0, 1)]}
+    (folder / "folds" / "experiment.json").write_text(json.dumps(stated))
     recordings.write(folder / "clip.wav", seconds=0.6, seed=1)
     return folder
 

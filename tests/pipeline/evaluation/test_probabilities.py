@@ -98,3 +98,13 @@ def test_a_network_that_gave_no_number_is_read_as_it_is(tmp_path: Path) -> None:
     cell("p_sad", float("nan"))(folder)
     ((fold,), classes) = read_folds(tmp_path)
     assert classes == ["angry", "sad"] and np.isnan(fold.probabilities[0, 0, 1])
+
+
+def test_a_fold_that_training_finished_is_not_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "seed-0-fold-0")
+    stated = {"folds": ["seed-0-fold-0", "seed-0-fold-1"]}
+    (tmp_path / "experiment.json").write_text(json.dumps(stated))
+    with pytest.raises(ConfigurationError, match=r"seed-0-fold-1 is missing, 1 of 2 folds: `dvc"):
+        read_folds(tmp_path)
+    write(tmp_path / "seed-0-fold-1")
+    assert len(read_folds(tmp_path)[0]) == 2
