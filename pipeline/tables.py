@@ -74,13 +74,13 @@ def read_utterances(path: str | Path) -> list[Utterance]:
         )
     columns = {name: table[name].to_pylist() for name in table.column_names}
     columns |= {name: [tuple(words or ()) for words in columns[name]] for name in LISTS}
-    found = []
-    for values in zip(*(columns[name] for name in (*fields, *rated)), strict=True):
-        row = dict(zip((*fields, *rated), values, strict=True))
-        ratings = {name.removeprefix(RATING_PREFIX): row.pop(name) for name in rated}
-        known = {name: value for name, value in ratings.items() if value is not None}
-        found.append(Utterance(**row, ratings=known))
-    return found
+    columns["ratings"] = [{} for _ in range(len(table))]
+    for name in rated:
+        for ratings, value in zip(columns["ratings"], columns.pop(name), strict=True):
+            if value is not None:
+                ratings[name.removeprefix(RATING_PREFIX)] = value
+    order = (field.name for field in dataclasses.fields(Utterance))
+    return list(map(Utterance, *(columns[name] for name in order)))
 
 
 def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:

@@ -2,8 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
-from benchmarks import run
+from benchmarks import run, table_stages
+from pipeline.corpora import manifest
+from pipeline.schema import Utterance
 
 ACOUSTIC = {
     "component": "fbank kaldi", "reference": "lhotse", "audio_seconds": 28.0,
@@ -90,3 +93,17 @@ def test_real_recordings_are_spread_over_all_speakers(
     found = run.recordings()
     assert 16 <= len(found) <= 24 and not any(path.name.startswith(".") for path in found)
     assert len({path.parent for path in found}) >= 16
+
+
+def test_the_corpora_of_the_table_stages_are_read_whole(tmp_path: Path) -> None:
+    table_stages.write_corpora(tmp_path, 120, 20)
+    text = list(manifest.read(tmp_path / "text", manifest.Config()))
+    cuts = list(manifest.read(tmp_path / "cuts", manifest.Config()))
+    assert [type(item) for item in [*text, *cuts]] == [Utterance] * 140
+    assert {item.audio_path for item in cuts if isinstance(item, Utterance)} == {
+        (tmp_path / "cuts" / "long.wav").as_posix()
+    }
+    document = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert set(document["splits"]) == set(table_stages.SPLITS)
+    listed = json.loads(Path(document["splits"]["fold_file"]["fold_file"]).read_text())
+    assert set(listed) == {item.utterance_id for item in text}
