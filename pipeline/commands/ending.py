@@ -23,7 +23,9 @@ KEPT = "what was finished is kept, the same command goes on from there"
 
 
 class StoppedError(SystemExit):
-    """A signal came; `code` is 128 + its number."""
+    """A signal came; `code` is 128 + its number. `said`: its line has been printed."""
+
+    said = False
 
 
 def install() -> None:
@@ -57,7 +59,8 @@ def one_line(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except StoppedError as stopped:
-        _say(_line(int(str(stopped.code)) - 128))
+        _say(int(str(stopped.code)))
+        stopped.said = True
         raise
     except known + errors as error:
         _fail(str(error))
@@ -86,17 +89,15 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(2) from None
 
 
-def _line(number: int) -> str:
-    return f"stopped by {signal.Signals(number).name}: {KEPT}"
-
-
-def _say(line: str) -> None:
-    # Neither buffers nor locks of a stream that the signal may have interrupted.
-    os.write(2, f"\n{line}\n".encode() if sys.stderr.isatty() else f"{line}\n".encode())
+def _say(code: int) -> None:
+    line = f"stopped by {signal.Signals(code - 128).name}: {KEPT}\n"
+    # Neither buffers nor locks of a stream that the signal may have interrupted. On a
+    # terminal a progress bar or ^C stands in the line.
+    os.write(2, ("\n" * sys.stderr.isatty() + line).encode())
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    _say(_line(number))
+    _say(128 + number)
     os._exit(128 + number)
 
 
@@ -105,13 +106,17 @@ def _unwind(number: int, _: FrameType | None) -> None:
         signal.signal(each, signal.SIG_IGN)
     # Raised in a destructor the exception would be printed and forgotten.
     sys.unraisablehook = lambda _: None
-    threading.Thread(target=_give_up, args=(number,), daemon=True).start()
-    raise StoppedError(128 + number)
+    stopped = StoppedError(128 + number)
+    threading.Thread(target=_give_up, args=(stopped,), daemon=True).start()
+    raise stopped
 
 
-def _give_up(number: int) -> None:
+def _give_up(stopped: StoppedError) -> None:
     time.sleep(GRACE)
-    _leave(number, None)
+    code = int(str(stopped.code))
+    if not stopped.said:
+        _say(code)
+    os._exit(code)
 
 
 def _dvc() -> tuple[int, int]:

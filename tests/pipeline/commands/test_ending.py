@@ -52,6 +52,16 @@ with ending.one_line():
         except BaseException:
             pass
 """
+# What takes long to leave.
+SLOW = r"""
+import atexit, time
+from pipeline.commands import ending
+ending.install()
+atexit.register(time.sleep, 60)
+with ending.one_line():
+    print("working", flush=True)
+    time.sleep(60)
+"""
 
 
 def begin(*command: str | Path, **variables: str) -> subprocess.Popen[str]:
@@ -94,6 +104,7 @@ def ends_with_one_line(process: subprocess.Popen[str], number: int) -> None:
     assert process.returncode == 128 + number, said
     line = said.splitlines()[-1]
     assert line.startswith(f"stopped by {signal.Signals(number).name}: what was finished is kept")
+    assert said.count("stopped by") == 1
     assert "Traceback" not in said and "ignored" not in said
 
 
@@ -126,8 +137,9 @@ def test_a_signal_to_the_whole_group_ends_workers_without_a_word(
     assert not any(alive(int(path.name)) for path in pids.iterdir())
 
 
-def test_a_signal_that_is_swallowed_ends_the_process_all_the_same() -> None:
-    process = begin(sys.executable, "-c", DEAF)
+@pytest.mark.parametrize("script", [DEAF, SLOW], ids=["swallowed", "slow to leave"])
+def test_a_process_that_does_not_leave_ends_all_the_same(script: str) -> None:
+    process = begin(sys.executable, "-c", script)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
