@@ -19,6 +19,8 @@ DATA = Path("data")
 # The remote of DVC for what a licence keeps from others. DVC sends an output that names
 # a remote to no other one, and stops where that one is not set up.
 PRIVATE = "private"
+# The corpora that the project synthesises; words of the first one get vectors.
+DEMO = ("demo", "demo_zh")
 # An item that reads a file beside the corpus names it by one of these settings.
 FILE_SETTINGS = ("path", "fold_file")
 # Rooms that a stage names as a whole: any change there concerns all of its work.
@@ -42,7 +44,10 @@ SEEN_THROUGH_OUTPUTS = {
 def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
     """The items of each stage by name, each with the files that it depends on."""
     made: dict[str, dict[str, dict[str, Any]]] = {}
-    wanted = needed(params)
+    wanted, corpora = needed(params), used_corpora(params)
+    # The demo is made where something reads it, so other projects build all they have.
+    made["synthesise"] = {name: {"remote": ""} for name in corpora if name in DEMO}
+    made["demo_vectors"] = {name: {"remote": ""} for name in corpora if name == DEMO[0]}
     made["prepare"] = {
         name: {
             "deps": [
@@ -51,7 +56,7 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
             ],
             "remote": remote(params, name),
         }
-        for name in used_corpora(params)
+        for name in corpora
     }
     for stage, section in (
         ("acoustic", "acoustic"),
@@ -80,7 +85,7 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
         }
         for name, item in experiments
     }
-    made["report"] = {"page": {"remote": remote(params, *used_corpora(params))}}
+    made["report"] = {"page": {"remote": remote(params, *corpora)}}
     return made
 
 
