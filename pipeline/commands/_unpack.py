@@ -6,17 +6,20 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal, TypeVar, cast
 
 from pipeline import tables
 
 _Open = Callable[[], IO[bytes]]
-MOST_BYTES = 64 * 10**9  # of all that an archive holds
+Entry = TypeVar("Entry")
+# What an archive may hold: word vectors are packed to a third, silence to a hundredth.
+MOST_BYTES, MOST_FILES = 64 * 10**9, 500_000
+MOST_TIMES_ITS_SIZE, SMALL = 200, 100 * 10**6
 ENCRYPTED = 1  # a flag of a zip file's member
 DAMAGED = (
     zipfile.BadZipFile,
@@ -46,27 +49,35 @@ def unpack(archive: Path, folder: Path, kind: Literal["zip", "tar", "gzip"]) -> 
     """Unpacks the files of an archive into the folder; their paths, sorted.
 
     All members are checked before the first is written. Raises UnpackError for a link
-    or device, for a name that leads out of the folder (by an existing link too) and for
-    a damaged archive, and OSError where the disk has not enough space.
+    or device, for a name that leads out of the folder (by an existing link too), for
+    more than an honest archive of its size holds and for a damaged one, and OSError
+    where the disk has not enough space.
     """
+    most = min(MOST_BYTES, max(SMALL, MOST_TIMES_ITS_SIZE * archive.stat().st_size))
     try:
         with _members(archive, kind) as members:
             targets = {_target(archive, folder, member): member for member in members}
             needed = sum(member.size for member in members)
-            if needed > MOST_BYTES:
-                raise UnpackError(f"{archive.name} holds {needed} bytes, more than {MOST_BYTES}")
+            if needed > most:
+                raise UnpackError(f"{archive.name} holds {needed} bytes, more than {most}")
             free = shutil.disk_usage(folder).free
             if needed > free:
                 raise OSError(
                     f"{archive.name} needs {needed} bytes, {folder} has {free}: make space there"
                 )
+            written = 0
             for target, member in targets.items():
                 with (
                     tables.replacing(target) as unfinished,
                     member.open() as source,
                     unfinished.open("wb") as destination,
                 ):
-                    _copy(archive, source, destination)
+                    while chunk := source.read(1 << 20):
+                        # What an archive states of itself is not believed.
+                        written += len(chunk)
+                        if written > most:
+                            raise UnpackError(f"{archive.name} holds more than {most} bytes")
+                        destination.write(chunk)
     except DAMAGED as error:
         said = " ".join(str(error).split())
         raise UnpackError(f"{archive.name} is damaged ({said}): fetch it again") from error
@@ -86,7 +97,7 @@ def _members(archive: Path, kind: Literal["zip", "tar", "gzip"]) -> Iterator[lis
                 raise UnpackError(f"{archive.name}: {locked[0]!r} is encrypted")
             yield [
                 Member(info.filename, info.file_size, _regular(info), partial(zipped.open, info))
-                for info in zipped.infolist()
+                for info in _counted(archive, zipped.infolist())
                 if not info.is_dir()
             ]
     else:
@@ -98,18 +109,16 @@ def _members(archive: Path, kind: Literal["zip", "tar", "gzip"]) -> Iterator[lis
                     entry.isreg(),
                     cast(_Open, partial(tape.extractfile, entry)),
                 )
-                for entry in tape.getmembers()
+                for entry in _counted(archive, tape)
                 if not entry.isdir()
             ]
 
 
-def _copy(archive: Path, source: IO[bytes], destination: IO[bytes]) -> None:
-    written = 0
-    while chunk := source.read(1 << 20):
-        written += len(chunk)
-        if written > MOST_BYTES:
-            raise UnpackError(f"{archive.name} holds more than {MOST_BYTES} bytes")
-        destination.write(chunk)
+def _counted(archive: Path, entries: Iterable[Entry]) -> Iterator[Entry]:
+    for number, entry in enumerate(entries):
+        if number == MOST_FILES:
+            raise UnpackError(f"{archive.name} holds more than {MOST_FILES} files")
+        yield entry
 
 
 def _regular(info: zipfile.ZipInfo) -> bool:

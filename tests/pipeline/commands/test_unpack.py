@@ -121,3 +121,41 @@ def test_a_damaged_file_is_not_left_half_written(tmp_path: Path, kind: Any) -> N
     with pytest.raises(unpack.UnpackError, match="is damaged"):
         unpack.unpack(archive, folder, kind)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gzip"])
+def test_an_archive_that_grows_beyond_measure_is_refused(
+    tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpack, "SMALL", 1000)
+    archive, folder, zeros = tmp_path / "a.gz", tmp_path / "target", bytes(10**7)
+    folder.mkdir()
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("a", zeros)
+    elif kind == "tar":
+        with tarfile.open(archive, "w:gz") as packed_tar:
+            entry = tarfile.TarInfo("a")
+            entry.size = len(zeros)
+            packed_tar.addfile(entry, io.BytesIO(zeros))
+    else:
+        archive.write_bytes(gzip.compress(zeros))
+    with pytest.raises(
+        unpack.UnpackError, match=r"holds .*more than \d+ bytes|bytes, more than \d+"
+    ):
+        unpack.unpack(archive, folder, kind)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_more_files_than_anybody_has_are_refused(
+    tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    archive = pack(tmp_path / "archive", kind, "a", "b", "c")
+    monkeypatch.setattr(unpack, "MOST_FILES", 3)
+    assert len(unpack.unpack(archive, folder, kind)) == 3
+    monkeypatch.setattr(unpack, "MOST_FILES", 2)
+    with pytest.raises(unpack.UnpackError, match="more than 2 files"):
+        unpack.unpack(archive, folder, kind)
