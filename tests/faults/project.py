@@ -66,7 +66,7 @@ def make(where: Path, document: Mapping[str, Any]) -> Path:
 def environment(where: Path, **more: str) -> dict[str, str]:
     """Variables of a command that belongs to the project, marked with its folder."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PATH": path, "PYTHONPATH": str(where), MARK: str(where), "PYTHONWARNINGS": "default"}
+    own = {"PATH": path, "PYTHONPATH": str(where), MARK: str(where)}
     own |= {"DVC_SITE_CACHE_DIR": str(where / ".dvc" / "site"), "SHELL": "/bin/sh"}
     return {**os.environ, **own, **more}
 
