@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import acoustic, alignment, audio, folders, lookup, tables, text
+from pipeline import acoustic, alignment, audio, executor, folders, lookup, tables, text
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 from pipeline.shards import Shards
@@ -21,6 +21,7 @@ from pipeline.training.inputs import Text
 # hardly vary: single precision's rounding, and zero.
 SHARE, ROUNDING, ZERO = 1e-3, 1e-5, 1e-6
 SECONDS = 0.0101  # between word times: one frame of the aligners
+Group = tuple[Utterance, ...]
 FAILURES = (audio.AudioError, AlignmentError, ConfigurationError, OSError)
 
 
@@ -58,16 +59,16 @@ class Output:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What the files of an output say by themselves.
+    """What the files of an output say.
 
     damaged: files that are not as they were written. stale: what does not follow from
-    the settings, code and utterances of today. groups: ids that are made again
-    together. made_by: environments.
+    the settings, code and utterances of today. groups: what is made again together.
+    made_by: environments.
     """
 
     damaged: tuple[str, ...]
     stale: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
+    groups: tuple[Group, ...]
     made_by: tuple[Mapping[str, str], ...]
 
 
@@ -95,15 +96,13 @@ def inspect(work: tuple[Output, int | None, int]) -> Inspected:
         return Inspected((str(error),), (), (), ())
 
 
-def compare(work: tuple[Output, tuple[str, ...]]) -> list[Compared]:
+def compare(work: tuple[Output, Group]) -> list[Compared]:
     """Makes the rows of some utterances again."""
-    output, names = work
+    output, group = work
     try:
-        utterances = output.utterances()
-        known = [utterances[name] for name in names]
-        return list(COMPARISONS[output.section](output, known))
+        return list(COMPARISONS[output.section](output, group))
     except FAILURES as error:
-        return [Compared(name, fault=str(error)) for name in names]
+        return [Compared(item.utterance_id, fault=str(error)) for item in group]
 
 
 def apart(stored: NDArray[np.float32], made: NDArray[np.float32]) -> float:
@@ -162,7 +161,8 @@ def _acoustic(
     others = output.rejected()
     damaged, stale, whole, made_by = _of_shards(output, keys, others)
     names = [*whole, *(name for name in others if name in utterances)] if whole else []
-    return Inspected(tuple(damaged), tuple(stale), _each(names, sample, draw), made_by)
+    groups = _parts([utterances[name] for name in names], sample, draw)
+    return Inspected(tuple(damaged), tuple(stale), groups, made_by)
 
 
 def _text(
@@ -180,10 +180,10 @@ def _text(
         stale.append("words.parquet has other words than the corpus")
     if held.info["kind"] != "contextual":
         fixed = held.info["kind"] == "static" and len(held.table) and not stale
-        return Inspected((), tuple(stale), (tuple(spoken),) if fixed else (), ())
+        return Inspected((), tuple(stale), (tuple(spoken.values()),) if fixed else (), ())
     keys = text.vector_keys(list(spoken.values()), output.name, output.config)
     damaged, aged, whole, made_by = _of_shards(output, keys, others)
-    groups = _shards_of(Shards(output.folder), whole, sample, draw)
+    groups = _shards_of(Shards(output.folder), [spoken[name] for name in whole], sample, draw)
     return Inspected(tuple(damaged), (*stale, *aged), groups, made_by)
 
 
@@ -200,8 +200,8 @@ def _spans(
     stale += [f"{key} was {stated.get(key)}, here {here.get(key)}" for key in differ]
     if alignment.learns_from_all(output.config.chain):
         return Inspected((), tuple(stale), (), ())
-    names = [name for name in utterances if name in held or name in others]
-    return Inspected((), tuple(stale), _each(names, sample, draw), ())
+    there = [item for name, item in utterances.items() if name in held or name in others]
+    return Inspected((), tuple(stale), _parts(there, sample, draw), ())
 
 
 def _again_acoustic(output: Output, utterances: Sequence[Utterance]) -> Iterator[Compared]:
@@ -273,23 +273,22 @@ def _failed(name: str, error: Exception, rejected: Mapping[str, str]) -> Compare
     return Compared(name, fault=str(error))
 
 
-def _each(names: Sequence[str], sample: int | None, draw: Random) -> tuple[tuple[str, ...], ...]:
-    chosen = sorted(names)
-    if sample is not None and sample < len(chosen):
-        chosen = sorted(draw.sample(chosen, sample))
-    return tuple((name,) for name in chosen)
+def _parts(utterances: Sequence[Utterance], sample: int | None, draw: Random) -> tuple[Group, ...]:
+    """The sample in parts, some for each worker: a part reads the index once."""
+    count = len(utterances) if sample is None else min(sample, len(utterances))
+    chosen = sorted(draw.sample(utterances, count), key=lambda item: item.utterance_id)
+    size = -(-len(chosen) // (4 * executor.worker_count())) or 1
+    return tuple(tuple(chosen[first : first + size]) for first in range(0, len(chosen), size))
 
 
 def _shards_of(
-    shards: Shards, names: Sequence[str], sample: int | None, draw: Random
-) -> tuple[tuple[str, ...], ...]:
-    """Utterances of whole shards, at least `sample`: the rows of an embedding depend,
-    by rounding, on what was embedded together.
-    """
-    files: dict[str, list[str]] = {}
-    for name in sorted(names):
-        files.setdefault(shards.file_of(name), []).append(name)
-    groups: list[tuple[str, ...]] = []
+    shards: Shards, utterances: Sequence[Utterance], sample: int | None, draw: Random
+) -> tuple[Group, ...]:
+    """Whole shards: vectors depend, by rounding, on what was embedded together."""
+    files: dict[str, list[Utterance]] = {}
+    for item in sorted(utterances, key=lambda item: item.utterance_id):
+        files.setdefault(shards.file_of(item.utterance_id), []).append(item)
+    groups: list[Group] = []
     for file in draw.sample(sorted(files), len(files)):
         if sample is None or sum(map(len, groups)) < sample:
             groups.append(tuple(files[file]))

@@ -180,7 +180,7 @@ def _verdict(output: Output, inspected: Inspected, compared: Sequence[Compared])
         state,
         len(compared),
         same,
-        apart if apart < float("inf") else None,
+        apart if compared and apart < float("inf") else None,
         tuple(details),
         inspected.made_by,
     )

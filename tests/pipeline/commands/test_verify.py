@@ -86,9 +86,14 @@ def test_what_was_built_here_is_the_same_bytes(whole: Path) -> None:
 
 
 def test_a_sample_follows_from_the_seed(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, ...]] = []
+    asked: list[str] = []
     compare = _outputs.compare
-    monkeypatch.setattr(_outputs, "compare", lambda work: asked.append(work[1]) or compare(work))
+
+    def noticed(work: tuple[_outputs.Output, _outputs.Group]) -> list[_outputs.Compared]:
+        asked.extend(item.utterance_id for item in work[1])
+        return compare(work)
+
+    monkeypatch.setattr(_outputs, "compare", noticed)
     drawn = []
     for seed in (1, 1, 2):
         asked.clear()
