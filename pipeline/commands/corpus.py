@@ -29,7 +29,10 @@ def inspect(name: str, root: str | None, params_file: Path) -> bool:
         root=folder,
         sampling_rate=getattr(module, "SAMPLING_RATE", None),
     )
-    Console().print(_corpus_table.table(result))
+    console = Console()
+    console.print(_corpus_table.table(result))
+    stated = " ".join(filter(None, (module.LICENCE.name, module.LICENCE.url)))
+    console.print(f"licence: {stated}", highlight=False, markup=False)
     return result.fit_for_training
 
 
