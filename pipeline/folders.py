@@ -13,6 +13,7 @@ ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
 FILLED, ENVIRONMENT = "filled.parquet", "environment.json"
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
+PLACED = "placed.parquet"  # beside the spans: what their aligners answered
 SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib
 import io
+import json
 import pkgutil
 import platform
 import re
@@ -201,6 +202,11 @@ def reachable(module: str) -> frozenset[Path]:
                 inner = [f"{node.module}.{alias.name}" for alias in node.names]
                 pending += [item if _source(item) else node.module for item in inner]
     return frozenset(found)
+
+
+def key_of(*parts: object) -> str:
+    """Hash of everything that a result depends on: audio, words, settings, code."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def fingerprint(*modules: str) -> str:

@@ -14,10 +14,14 @@ def main(
     """
     settings = parameters.load_entry(params_file, "alignment", alignment)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
-    spans, rejections, metrics = aligning.align_corpus(
-        utterances, settings.chain, settings.check, settings.max_failed_share
-    )
     folder = folders.spans(data, corpus, alignment)
+    spans, rejections, metrics = aligning.align_corpus(
+        utterances,
+        settings.chain,
+        settings.check,
+        settings.max_failed_share,
+        folder / folders.PLACED,
+    )
     tables.write_spans(folder / folders.SPANS, spans, aligning.provenance(settings.chain))
     used = len({span.utterance_id for span in spans})
     account(f"align {corpus} {alignment}", folder, len(utterances), used, rejections, metrics)

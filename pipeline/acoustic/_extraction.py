@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import audio, lookup, shards
+from pipeline.lookup import key_of
 from pipeline.schema import Rejection, Utterance
-from pipeline.shards import Built, Rows, key_of
+from pipeline.shards import Built, Rows
 
 
 def extract_corpus(

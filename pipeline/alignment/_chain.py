@@ -3,8 +3,8 @@ goes to the next.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import lookup
@@ -12,6 +12,34 @@ from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import _voice as voice
 from pipeline.audio import AudioError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
+
+IMPLAUSIBLE = "implausible alignment"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one aligner did with one utterance.
+
+    reason, detail: why it did not place the words, empty where it did. checked: whether
+    its spans were compared with the sound. edges: `alignment_check.edges` of those that
+    were not placed by the voice.
+    """
+
+    aligner: str
+    reason: str = ""
+    detail: str = ""
+    checked: bool = False
+    edges: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a chain did with one utterance: spans or the last AlignmentError, and each
+    aligner's answer in the order in which they were asked.
+    """
+
+    result: list[WordSpan] | AlignmentError
+    answers: tuple[Answer, ...]
 
 
 @dataclass
@@ -29,74 +57,74 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     distances: list[tuple[float, float]] = field(default_factory=list)
 
-    def __add__(self, other: "Tally") -> "Tally":
-        names = [item.name for item in fields(self)]
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in names))
-
     def check(self) -> dict[str, Any]:
         """The summary of the check over the utterances."""
         return alignment_check.summary(self.distances, self.implausible, self.checked)
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """What a chain did with some utterances.
+def tallies(placed: Mapping[str, Placed]) -> dict[str, Tally]:
+    """What each aligner did, by name, in the order of the chain."""
+    found: dict[str, Tally] = {}
+    for item in sorted(placed.values(), key=lambda item: -len(item.answers)):
+        for answer in item.answers:
+            tally = found.setdefault(answer.aligner, Tally())
+            tally.tried += 1
+            tally.checked += answer.checked
+            tally.implausible += answer.reason == IMPLAUSIBLE
+            if answer.edges is not None:
+                tally.distances.append(answer.edges)
+            if answer.reason:
+                tally.failures[answer.reason] += 1
+            else:
+                tally.placed += 1
+    return found
 
-    results: spans or the last AlignmentError, by utterance_id in the order given.
-    aligners: a Tally by name. trail: for utterances that the first aligner did not
-    place, what each aligner answered.
+
+def metrics(placed: Mapping[str, Placed]) -> dict[str, Any]:
+    """For metrics.json: coverage; per aligner tried, placed, failures by reason and the
+    summary of the check.
     """
-
-    results: dict[str, list[WordSpan] | AlignmentError] = field(default_factory=dict)
-    aligners: dict[str, Tally] = field(default_factory=dict)
-    trail: dict[str, list[str]] = field(default_factory=dict)
-
-    def metrics(self) -> dict[str, Any]:
-        """For metrics.json: coverage; per aligner tried, placed, failures by reason and
-        the summary of the check.
-        """
-        placed = [spans for spans in self.results.values() if isinstance(spans, list)]
-        result: dict[str, Any] = {
-            "utterances": len(self.results),
-            "placed": len(placed),
-            "coverage": round(len(placed) / len(self.results), 6) if self.results else 0.0,
-            "fallbacks": sum(isinstance(self.results[name], list) for name in self.trail),
+    found = [item for item in placed.values() if isinstance(item.result, list)]
+    result: dict[str, Any] = {
+        "utterances": len(placed),
+        "placed": len(found),
+        "coverage": round(len(found) / len(placed), 6) if placed else 0.0,
+        "fallbacks": sum(len(item.answers) > 1 for item in found),
+    }
+    spans = [span for item in found if isinstance(item.result, list) for span in item.result]
+    known = [span.confidence for span in spans if span.confidence is not None]
+    if known:
+        result["mean_confidence"] = round(sum(known) / len(known), 4)
+    result["aligners"] = {
+        name: {
+            "tried": tally.tried,
+            "placed": tally.placed,
+            "failures": dict(sorted(tally.failures.items())),
+            "check": tally.check(),
         }
-        spans = [span for found in placed for span in found]
-        known = [span.confidence for span in spans if span.confidence is not None]
-        if known:
-            result["mean_confidence"] = round(sum(known) / len(known), 4)
-        result["aligners"] = {
-            name: {
-                "tried": tally.tried,
-                "placed": tally.placed,
-                "failures": dict(sorted(tally.failures.items())),
-                "check": tally.check(),
-            }
-            for name, tally in self.aligners.items()
-        }
-        return result
+        for name, tally in tallies(placed).items()
+    }
+    return result
 
 
 def align(
     utterances: Sequence[Utterance],
     aligners: Sequence[tuple[str, Any]],
     check: alignment_check.Config,
-) -> Aligned:
+) -> dict[str, Placed]:
     """Aligns with the first of `aligners` (name, Config), what it fails on with the
-    next, and so on.
+    next, and so on; by utterance_id in the order given.
 
     Spans that the audio contradicts count as a failure ('implausible alignment').
     """
     if not aligners:
         raise lookup.ConfigurationError("the chain names no aligner, so nothing can be placed")
-    done = Aligned({item.utterance_id: AlignmentError("not aligned") for item in utterances})
+    done = {item.utterance_id: Placed(AlignmentError("not aligned"), ()) for item in utterances}
     left = list(utterances)
     for name, config in aligners:
         if not left:
             break
         module = lookup.component("alignment", name)
-        tally = done.aligners.setdefault(name, Tally())
         failed = []
         for utterance, (utterance_id, answer) in zip(left, module.align(left, config), strict=True):
             if utterance_id != utterance.utterance_id:
@@ -104,57 +132,50 @@ def align(
                     f"{name} answered for {utterance_id!r} in the place of "
                     f"{utterance.utterance_id!r}: align answers in the order of the utterances"
                 )
-            tally.tried += 1
-            outcome = _checked(utterance, answer, check, tally, module)
-            done.results[utterance_id] = outcome
+            outcome, said = _checked(utterance, answer, check, name, module)
+            done[utterance_id] = Placed(outcome, (*done[utterance_id].answers, said))
             if isinstance(outcome, AlignmentError):
-                tally.failures[outcome.reason] += 1
-                done.trail.setdefault(utterance_id, []).append(f"{name}: {outcome}")
                 failed.append(utterance)
-            else:
-                tally.placed += 1
         left = failed
     for utterance in left:
         # The last answer alone would hide why the better aligners failed.
-        trail, last = done.trail[utterance.utterance_id], done.results[utterance.utterance_id]
-        if len(trail) > 1 and isinstance(last, AlignmentError):
-            done.results[utterance.utterance_id] = AlignmentError(last.reason, "; ".join(trail))
+        item = done[utterance.utterance_id]
+        if len(item.answers) > 1 and isinstance(item.result, AlignmentError):
+            trail = "; ".join(
+                f"{said.aligner}: {AlignmentError(said.reason, said.detail)}"
+                for said in item.answers
+            )
+            whole = AlignmentError(item.result.reason, trail)
+            done[utterance.utterance_id] = Placed(whole, item.answers)
     return done
-
-
-def merge(parts: Sequence[Aligned]) -> Aligned:
-    """The sum of several calls over different utterances, in order."""
-    total = Aligned()
-    for part in parts:
-        total.results.update(part.results)
-        total.trail.update(part.trail)
-        for name, tally in part.aligners.items():
-            total.aligners[name] = total.aligners.get(name, Tally()) + tally
-    return total
 
 
 def _checked(
     utterance: Utterance,
     answer: list[WordSpan] | AlignmentError,
     check: alignment_check.Config,
-    tally: Tally,
+    name: str,
     module: Any,
-) -> list[WordSpan] | AlignmentError:
+) -> tuple[list[WordSpan] | AlignmentError, Answer]:
+    checked, edges, error = False, None, None
     if isinstance(answer, AlignmentError):
-        return answer
-    if [span.word_index for span in answer] != list(range(len(utterance.words))):
-        return AlignmentError(
+        error = answer
+    elif [span.word_index for span in answer] != list(range(len(utterance.words))):
+        error = AlignmentError(
             "partial alignment", f"placed {len(answer)} of {len(utterance.words)} words"
         )
-    try:
-        heard = voice.of(utterance)
-    except AudioError as error:
-        return AlignmentError(error.reason, error.detail)
-    reasons = alignment_check.check(answer, heard, check)
-    tally.checked += 1
-    if not getattr(module, "PLACES_BY_VOICE", False):
-        tally.distances.append(alignment_check.edges(answer, heard))
-    if reasons:
-        tally.implausible += 1
-        return AlignmentError("implausible alignment", "; ".join(reasons))
-    return answer
+    else:
+        try:
+            heard = voice.of(utterance)
+        except AudioError as fault:
+            error = AlignmentError(fault.reason, fault.detail)
+        else:
+            checked = True
+            if not getattr(module, "PLACES_BY_VOICE", False):
+                edges = alignment_check.edges(answer, heard)
+            reasons = alignment_check.check(answer, heard, check)
+            if reasons:
+                error = AlignmentError(IMPLAUSIBLE, "; ".join(reasons))
+    if error is None:
+        return answer, Answer(name, "", "", checked, edges)
+    return error, Answer(name, error.reason, error.detail, checked, edges)

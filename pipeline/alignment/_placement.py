@@ -6,12 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from pipeline import executor, lookup
 from pipeline.alignment import _chain as alignment_chain
 from pipeline.alignment import _check as alignment_check
-from pipeline.alignment._chain import Aligned
+from pipeline.alignment import _kept as kept_placements
+from pipeline.alignment._chain import Placed
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Rejection, Utterance, WordSpan
 
@@ -24,8 +26,12 @@ def align_corpus(
     chain: Mapping[str, Mapping[str, Any] | None],
     check: Mapping[str, Any],
     max_failed_share: float,
+    kept: Path | None = None,
 ) -> tuple[list[WordSpan], list[Rejection], dict[str, Any]]:
     """Spans, rejections and metrics of every utterance.
+
+    `kept` is a file of placements: what it holds of the same recordings, words, chain
+    and code is taken from there, and everything is written there at the end.
 
     Raises ConfigurationError with the figures when an aligner places more than
     `max_failed_share` of the utterances against their audio, or the chain leaves more
@@ -39,19 +45,30 @@ def align_corpus(
             fit.append(item)
         else:
             rejections.append(Rejection(item.utterance_id, "align", *fault))
-    work = _by_speaker(fit)
-    if learns_from_all(chain):
-        work = [fit] if fit else []
+    together = learns_from_all(chain)
+    modules = [lookup.component("alignment", name).__name__ for name in chain]
+    code = lookup.fingerprint("pipeline.alignment._chain", *modules)
+    keys = kept_placements.keys_of(fit, [chain, check, provenance(chain), code], together)
+    known = kept_placements.read(kept, fit, keys) if kept is not None else {}
+    missing = [item for item in fit if item.utterance_id not in known]
+    work = _by_speaker(missing)
+    if together:
+        known, work = ({}, [fit]) if missing else (known, [])
     place = partial(_align, chain=dict(chain), check=dict(check))
-    done = alignment_chain.merge(list(executor.run(place, work, f"align {' > '.join(chain)}")))
-    metrics = done.metrics()
+    for part in executor.run(place, work, f"align {' > '.join(chain)}") if work else ():
+        known |= part
+    done = {item.utterance_id: known[item.utterance_id] for item in fit}
+    metrics = alignment_chain.metrics(done)
     _stop_when_too_many_fail(done, max_failed_share)
     spans: list[WordSpan] = []
-    for utterance_id, result in done.results.items():
-        if isinstance(result, AlignmentError):
-            rejections.append(Rejection(utterance_id, "align", result.reason, result.detail))
+    for utterance_id, placed in done.items():
+        if isinstance(placed.result, AlignmentError):
+            error = placed.result
+            rejections.append(Rejection(utterance_id, "align", error.reason, error.detail))
         else:
-            spans += result
+            spans += placed.result
+    if kept is not None:
+        kept_placements.write(kept, done, keys)
     if "given" not in chain and any(item.alignment_path for item in fit):
         metrics["against_given"] = _against_given(fit, done)
     return spans, rejections, metrics
@@ -100,7 +117,7 @@ def place(
     fault = _unfit(utterance)
     if fault is not None:
         raise AlignmentError(*fault)
-    result = _align([utterance], chain, check).results[utterance.utterance_id]
+    result = _align([utterance], chain, check)[utterance.utterance_id].result
     if isinstance(result, AlignmentError):
         raise result
     return result
@@ -132,7 +149,7 @@ def _without_programs(aligner: str, values: Any) -> Any:
 
 def _align(
     utterances: Sequence[Utterance], chain: Mapping[str, Any], check: Mapping[str, Any]
-) -> Aligned:
+) -> dict[str, Placed]:
     aligners = [(name, _configured(name, values)) for name, values in chain.items()]
     tolerances = lookup.configure(alignment_check.Config, check, "alignment.check")
     return alignment_chain.align(utterances, aligners, tolerances)
@@ -161,26 +178,27 @@ def _by_speaker(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
     return work
 
 
-def _stop_when_too_many_fail(done: Aligned, limit: float) -> None:
-    for name, tally in done.aligners.items():
+def _stop_when_too_many_fail(done: Mapping[str, Placed], limit: float) -> None:
+    tallies = alignment_chain.tallies(done)
+    for name, tally in tallies.items():
         if tally.implausible > limit * tally.checked:
             raise ConfigurationError(
                 f"{name} placed {tally.implausible} of {tally.checked} utterances against their "
                 f"audio ({tally.check()}), more than {limit:.0%}: use another aligner or raise "
                 "max_failed_share"
             )
-    unplaced = sum(isinstance(result, AlignmentError) for result in done.results.values())
-    if unplaced > limit * len(done.results):
-        reasons = {name: dict(tally.failures) for name, tally in done.aligners.items()}
+    unplaced = sum(isinstance(item.result, AlignmentError) for item in done.values())
+    if unplaced > limit * len(done):
+        reasons = {name: dict(tally.failures) for name, tally in tallies.items()}
         raise ConfigurationError(
-            f"{unplaced} of {len(done.results)} utterances were not aligned ({reasons}), more than "
+            f"{unplaced} of {len(done)} utterances were not aligned ({reasons}), more than "
             f"{limit:.0%}: mend what the reasons name or raise max_failed_share"
         )
 
 
-def _against_given(utterances: Sequence[Utterance], done: Aligned) -> dict[str, Any]:
+def _against_given(utterances: Sequence[Utterance], done: Mapping[str, Placed]) -> dict[str, Any]:
     given = lookup.component("alignment", "given")
     answers = given.align([item for item in utterances if item.alignment_path], given.Config())
     truth = {name: spans for name, spans in answers if not isinstance(spans, AlignmentError)}
-    placed = {name: spans for name, spans in done.results.items() if isinstance(spans, list)}
+    placed = {name: item.result for name, item in done.items() if isinstance(item.result, list)}
     return alignment_check.word_start_errors(placed, truth)

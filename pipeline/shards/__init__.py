@@ -8,7 +8,6 @@ they fall into and no others.
 """
 
 from pipeline.shards._building import Built, Rows, build, divide
-from pipeline.shards._files import key_of
 from pipeline.shards._reading import Shards
 
-__all__ = ["Built", "Rows", "Shards", "build", "divide", "key_of"]
+__all__ = ["Built", "Rows", "Shards", "build", "divide"]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.folders import require_space
-from pipeline.lookup import environment
+from pipeline.lookup import environment, key_of
 from pipeline.shards._rows import DamagedError, Float, MissingError, one_line, open_rows
 from pipeline.tables import read_parquet, replacing, write_text
 
@@ -62,13 +62,6 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def key_of(*parts: object) -> str:
-    """Hash of everything that an utterance's rows depend on: audio or words,
-    configuration, code.
-    """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def write_shard(

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import lookup, shards, tables
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, key_of
 from pipeline.schema import Rejection, Utterance
-from pipeline.shards import Rows, key_of
+from pipeline.shards import Rows
 
 Table = NDArray[np.float32]
 

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline import tables
+from pipeline.lookup import key_of
 from pipeline.schema import Rejection
-from pipeline.shards import key_of
 from pipeline.training.schedule import Outcome, Task
 
 STATE, OUTCOME, FOLD = "state.safetensors", "outcome.json", "fold"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import folders, lookup
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, key_of
 from pipeline.schema import Rejection
-from pipeline.shards import Shards, key_of
+from pipeline.shards import Shards
 from pipeline.training.experiment import Experiment
 from pipeline.training.folds import fold_numbers
 from pipeline.training.inputs import Folders, Text

@@ -200,3 +200,18 @@ def test_a_fingerprint_does_not_depend_on_where_the_project_lies(
     monkeypatch.setattr(lookup, "ROOT", moved)
     lookup.reachable.cache_clear()
     assert lookup.fingerprint("pipeline.e", "pipeline.a") == before
+
+
+def test_keys_tell_every_part_apart() -> None:
+    assert lookup.key_of("a", 1, {"x": 1, "y": 2}) == lookup.key_of("a", 1, {"y": 2, "x": 1})
+    assert (
+        len(
+            {
+                lookup.key_of("a", 1),
+                lookup.key_of("a", 2),
+                lookup.key_of("a", "1"),
+                lookup.key_of("a"),
+            }
+        )
+        == 4
+    )

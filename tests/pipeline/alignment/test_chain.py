@@ -71,19 +71,21 @@ def chain(monkeypatch):
 
 def test_failures_fall_to_the_next_aligner_and_spans_say_whose_they_are(utterances, chain):
     done = alignment_chain.align(utterances, chain, CHECK)
-    assert list(done.results) == [u.utterance_id for u in utterances]
+    assert list(done) == [u.utterance_id for u in utterances]
     placed = {
-        name: spans[0].aligner for name, spans in done.results.items() if isinstance(spans, list)
+        name: item.result[0].aligner for name, item in done.items() if isinstance(item.result, list)
     }
     assert placed == {"u0": "first", "u1": "second", "u2": "second", "u3": "first", "u5": "first"}
-    first, second = done.aligners["first"], done.aligners["second"]
+    tallies = alignment_chain.tallies(done)
+    assert list(tallies) == ["first", "second"]
+    first, second = tallies["first"], tallies["second"]
     assert (first.tried, first.placed, second.tried, second.placed) == (6, 3, 3, 2)
     assert first.failures == {"partial alignment": 2, "implausible alignment": 1}
     assert second.failures == {"no alignment": 1}
 
 
 def test_the_last_failure_keeps_what_every_aligner_answered(utterances, chain):
-    error = alignment_chain.align(utterances, chain, CHECK).results["u4"]
+    error = alignment_chain.align(utterances, chain, CHECK)["u4"].result
     assert isinstance(error, AlignmentError)
     assert error.reason == "no alignment"
     assert error.detail == "first: partial alignment; second: no alignment"
@@ -94,7 +96,7 @@ def test_what_is_placed_by_the_voice_claims_no_agreement_with_it(utterances, cha
         return SimpleNamespace(align=whole(kind, name).align, PLACES_BY_VOICE=name == "second")
 
     monkeypatch.setattr(lookup, "component", module)
-    metrics = alignment_chain.align(utterances, chain, CHECK).metrics()["aligners"]
+    metrics = alignment_chain.metrics(alignment_chain.align(utterances, chain, CHECK))["aligners"]
     assert "first_start_median_s" in metrics["first"]["check"]
     assert metrics["second"]["check"] == {
         "checked": 2,
@@ -120,13 +122,13 @@ def test_a_recording_is_decoded_once_for_all_aligners_and_the_check(tmp_path, mo
     )
     aligners = [("late", None), ("uniform", uniform.Config())]
     done = alignment_chain.align(made, aligners, CHECK)
-    assert {spans[0].aligner for spans in done.results.values()} == {"uniform"}
+    assert {item.result[0].aligner for item in done.values()} == {"uniform"}
     assert reads == [item.audio_path for item in made]
 
 
 def test_metrics_give_coverage_fallbacks_and_confidence(utterances, chain):
     done = alignment_chain.align(utterances, chain, CHECK)
-    metrics = done.metrics()
+    metrics = alignment_chain.metrics(done)
     assert metrics["utterances"] == 6
     assert metrics["placed"] == 5
     assert metrics["coverage"] == pytest.approx(5 / 6, abs=1e-6)
@@ -143,9 +145,9 @@ def test_parts_add_up_to_the_whole(utterances, chain):
         alignment_chain.align(utterances[:2], chain, CHECK),
         alignment_chain.align(utterances[2:], chain, CHECK),
     ]
-    merged = alignment_chain.merge(parts)
-    assert merged.metrics() == whole.metrics()
-    assert list(merged.results) == list(whole.results)
+    merged = parts[0] | parts[1]
+    assert alignment_chain.metrics(merged) == alignment_chain.metrics(whole)
+    assert list(merged) == list(whole)
 
 
 def test_an_aligner_that_answers_for_another_utterance_is_found_out(utterances, monkeypatch):

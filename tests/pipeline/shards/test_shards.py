@@ -229,21 +229,6 @@ def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
         Shards(tmp_path)
 
 
-def test_keys_tell_every_part_apart() -> None:
-    assert shards.key_of("a", 1, {"x": 1, "y": 2}) == shards.key_of("a", 1, {"y": 2, "x": 1})
-    assert (
-        len(
-            {
-                shards.key_of("a", 1),
-                shards.key_of("a", 2),
-                shards.key_of("a", "1"),
-                shards.key_of("a"),
-            }
-        )
-        == 4
-    )
-
-
 @given(
     lengths=st.lists(st.integers(0, 40), min_size=1, max_size=25),
     chunk=st.sampled_from([1, 5 * 4 * DIM, 64 * 4 * DIM]),
