@@ -8,6 +8,8 @@ import resource
 import shutil
 from pathlib import Path
 
+from pipeline.lookup import check_name
+
 # The sections of params.yaml whose entries are built for a corpus.
 ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
@@ -20,27 +22,32 @@ PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
 
 def utterances(data: Path, corpus: str) -> Path:
     """Folder of the prepare stage: utterances, rejects, metrics."""
-    return data / "utterances" / corpus
+    return _below(data / "utterances", corpus)
 
 
 def acoustic(data: Path, corpus: str, feature: str) -> Path:
     """Folder of the acoustic stage: shards of one feature."""
-    return data / "acoustic" / corpus / feature
+    return _below(data / "acoustic", corpus, feature)
 
 
 def spans(data: Path, corpus: str, alignment: str) -> Path:
     """Folder of the align stage: the spans of one chain of aligners."""
-    return data / "spans" / corpus / alignment
+    return _below(data / "spans", corpus, alignment)
 
 
 def text(data: Path, corpus: str, embedding: str) -> Path:
     """Folder of the text stage: vocabulary, word ids and vectors of one embedding."""
-    return data / "text" / corpus / embedding
+    return _below(data / "text", corpus, embedding)
 
 
 def split(data: Path, corpus: str, name: str) -> Path:
     """Folder of the split stage: folds without test labels, and labels."""
-    return data / "splits" / corpus / name
+    return _below(data / "splits", corpus, name)
+
+
+def _below(folder: Path, *names: str) -> Path:
+    """A folder by names, none of which can lead out of it."""
+    return folder.joinpath(*(check_name(name, folder.as_posix()) for name in names))
 
 
 def metrics(folder: Path) -> Path:

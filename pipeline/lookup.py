@@ -20,6 +20,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 ROOT = Path(__file__).resolve().parent
+# No point: DVC takes it in a parameter's name for a step into a section.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 # What the numbers of features, vectors, word times and networks are computed with.
 COMPUTING = (

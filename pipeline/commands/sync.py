@@ -1,6 +1,7 @@
 """What `serflow sync` writes: build.yaml, and the source deps of dvc.yaml."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,19 @@ def sync(params_file: Path, params: Params, write: bool = True) -> list[Path]:
 
 
 def render(items: Mapping[str, Any]) -> str:
-    """build.yaml; every item of a stage has as many deps as the stage has slots."""
+    """build.yaml; every item of a stage has as many deps as the stage has slots.
+
+    Names are written as one word of a shell: the stages' commands, which DVC hands to
+    one, are made of them. A name that `check_name` lets through stays as it is.
+    """
     padded = {
         stage: {
-            name: {**item, "deps": _padded(item["deps"], _slots(entries))}
-            if "deps" in item
-            else item
+            shlex.quote(name): {
+                key: _padded(value, _slots(entries))
+                if key == "deps"
+                else value and shlex.quote(value)
+                for key, value in item.items()
+            }
             for name, item in entries.items()
         }
         for stage, entries in items.items()

@@ -23,13 +23,27 @@ def files(folder: Path, suffixes: Collection[str], deep: bool = False) -> list[P
     Files whose name starts with a dot are left out: `._x.wav` is macOS metadata with
     the suffix of a recording.
     """
-    found = folder.rglob("*") if deep else folder.iterdir()
+    found = _below(folder) if deep else folder.iterdir()
     kept = [
         path
         for path in found
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and _stands_for(path)
     ]
     return sorted(kept, key=lambda path: path.relative_to(folder).parts)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder; Path.rglob would leave out what may not be read."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path)
+        else:
+            yield path
+
+
+def _stands_for(path: Path) -> bool:
+    """Whether a path is a file, or a link without one, which reading it names."""
+    return path.is_file() or (path.is_symlink() and not path.is_dir())
 
 
 def folders(folder: Path) -> list[Path]:

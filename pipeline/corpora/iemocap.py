@@ -16,6 +16,7 @@ word times in
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
@@ -167,7 +168,7 @@ def _dialogue(session: Path, evaluation: Path) -> Iterator[Utterance | Rejection
     spoken = _transcripts(session / "dialog" / "transcriptions" / evaluation.name)
     lines = listing.read_text(evaluation).split("\n")
     turns = [index for index, line in enumerate(lines) if line.startswith("[")]
-    for first, after in zip(turns, [*turns[1:], len(lines)], strict=True):
+    for first, after in pairwise([*turns, len(lines)]):
         yield _turn(session, evaluation, lines[first], lines[first + 1 : after], spoken)
 
 

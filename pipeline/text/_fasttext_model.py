@@ -171,5 +171,7 @@ def _fnv1a(data: bytes) -> int:
 
 
 def _mean(model: Model, rows: list[int]) -> Table:
-    vector: Table = np.asarray(model.matrix[rows], dtype=np.float32).mean(axis=0, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        rows_of_word = np.asarray(model.matrix[rows], dtype=np.float32)
+        vector: Table = rows_of_word.mean(axis=0, dtype=np.float32)
     return vector

@@ -54,7 +54,10 @@ def look_up(
         for parts in forms[word]:
             found = [vectors[part.encode()] for part in parts if part.encode() in vectors]
             if len(found) == len(parts):
-                table[row], known[row] = np.mean(found, axis=0, dtype=np.float32), True
+                with np.errstate(over="ignore"):
+                    mean = np.mean(found, axis=0, dtype=np.float32)
+                if np.isfinite(mean).all():
+                    table[row], known[row] = mean, True
                 break
     if subwords and is_fasttext(path):
         composed = fasttext_model.subword_vectors(
