@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -31,10 +32,7 @@ class Placed:
             self._path, self._shape, self._places = path, rows.shape, [rows.id.get_offset()]
             self._size = rows.chunks[0] if rows.chunks else max(1, len(rows))
             if rows.chunks:
-                found: dict[int, int] = {}
-                rows.id.chunk_iter(
-                    lambda chunk: found.update({chunk.chunk_offset[0]: chunk.byte_offset})
-                )
+                found = _chunks(rows)
                 self._places = [found.get(row, -1) for row in range(0, len(rows), self._size)]
             whole = file.userblock_size == 0 and (not rows.chunks or rows.chunks[1] == max(1, dim))
         if self._shape[0] and (not whole or min(self._places) < 0):
@@ -48,6 +46,15 @@ class Placed:
         values = np.empty((past - start, self._shape[1]), "<f4")
         if not values.size:
             return values
+        try:
+            whole = self._fill(values, start, past)
+        except (OSError, OverflowError) as error:
+            raise DamagedError(f"{self._path.name} is damaged ({one_line(error)})") from None
+        if not whole:
+            raise DamagedError(f"{self._path.name} ends before its rows")
+        return values
+
+    def _fill(self, values: Float, start: int, past: int) -> bool:
         width = values.strides[0]
         file = os.open(self._path, os.O_RDONLY)
         try:
@@ -56,10 +63,10 @@ class Placed:
                 place = self._places[piece] + (first - piece * self._size) * width
                 target = values[first - start : end - start]
                 if os.preadv(file, [target.view(np.uint8).data], place) != target.nbytes:
-                    raise DamagedError(f"{self._path.name} ends before its rows")
+                    return False
         finally:
             os.close(file)
-        return values
+        return True
 
 
 def open_rows(path: Path, dim: int) -> h5py.Dataset:
@@ -75,6 +82,24 @@ def open_rows(path: Path, dim: int) -> h5py.Dataset:
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         file.close()
         raise DamagedError(f"{path.name} is damaged ({one_line(error)})") from None
+
+
+def _chunks(rows: h5py.Dataset) -> dict[int, int]:
+    """Where each chunk lies in the file, by its first row; without those that lie
+    nowhere.
+    """
+    found: dict[int, int] = {}
+
+    def note(chunk: Any) -> None:
+        if chunk.chunk_offset is not None and chunk.byte_offset is not None:
+            found[chunk.chunk_offset[0]] = chunk.byte_offset
+
+    try:
+        rows.id.chunk_iter(note)
+    except (OSError, ValueError, RuntimeError) as error:
+        name = Path(rows.file.filename).name
+        raise DamagedError(f"{name} is damaged ({one_line(error)})") from None
+    return found
 
 
 def _rows(file: h5py.File, dim: int) -> h5py.Dataset:
@@ -93,10 +118,9 @@ def _rows(file: h5py.File, dim: int) -> h5py.Dataset:
     if layout.get_nfilters():
         raise ValueError("`rows` is filtered")
     # Rows that were never stored read as zeros, as many as the file likes to claim.
-    if rows.id.get_storage_size() < 4 * rows.size:
-        raise ValueError(
-            f"`rows` claims {rows.shape} and stores {rows.id.get_storage_size()} bytes"
-        )
+    stored = min(rows.id.get_storage_size(), Path(file.filename).stat().st_size)
+    if stored < 4 * rows.size:
+        raise ValueError(f"`rows` claims {rows.shape} and stores {stored} bytes")
     return rows
 
 
