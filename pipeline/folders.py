@@ -25,6 +25,11 @@ def utterances(data: Path, corpus: str) -> Path:
     return _below(data / "utterances", corpus)
 
 
+def recordings(data: Path, corpus: str) -> Path:
+    """What the prepare stage remembers of recordings: no output, beside the data."""
+    return data.parent / ".scratch" / ".prepare" / f"{corpus}.parquet"
+
+
 def acoustic(data: Path, corpus: str, feature: str) -> Path:
     """Folder of the acoustic stage: shards of one feature."""
     return _below(data / "acoustic", corpus, feature)

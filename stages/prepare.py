@@ -5,7 +5,14 @@ from pathlib import Path
 
 from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
-from pipeline.corpora import differences, flag_duplicates, prepare_all, require_usable
+from pipeline.corpora import (
+    differences,
+    flag_duplicates,
+    prepare_all,
+    recall,
+    remember,
+    require_usable,
+)
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
@@ -17,7 +24,8 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     found = list(module.read(Path(settings.root), config))
-    read = [item for item in found if isinstance(item, Utterance)]
+    memory = folders.recordings(data, corpus)
+    read, states = recall(memory, [item for item in found if isinstance(item, Utterance)])
     # Few enough to keep all workers busy, many enough to be worth the way to a worker.
     size = max(1, min(256, len(read) // (16 * executor.worker_count())))
     parts = [read[start : start + size] for start in range(0, len(read), size)]
@@ -27,6 +35,7 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
     used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
     require_usable(corpus, used, rejections)
+    remember(memory, used, states)
     folder = folders.utterances(data, corpus)
     tables.write_utterances(folder / folders.UTTERANCES, used)
     metrics = {

@@ -7,6 +7,7 @@ from pipeline import lookup, tokens
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
+from pipeline.corpora._recordings import recall, remember
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.lookup import ConfigurationError, checked
 
@@ -19,6 +20,8 @@ __all__ = [
     "hidden_metadata",
     "missing_parts",
     "prepare_all",
+    "recall",
+    "remember",
     "require_usable",
     "settings",
 ]

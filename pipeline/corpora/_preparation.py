@@ -21,7 +21,8 @@ def prepare_utterance(
 ) -> Utterance | Rejection:
     """Decodes the recording once and adds `words`, `audio_sha256` and `duration` (s).
 
-    `corpus` is its name in params.yaml, where its reader has another one for it.
+    `corpus` is its name in params.yaml, where its reader has another one for it. A
+    recording whose `audio_sha256` is known is not decoded again.
     Rejected are utterances without a label, without both audio and transcript, and with
     audio that `audio.read` cannot use. One with audio and no transcript is kept; the
     stages that read words reject it.
@@ -40,7 +41,7 @@ def prepare_utterance(
     except tokens.LanguageError as error:
         return rejected("unsupported language", str(error))
     corpus = corpus or utterance.corpus
-    if utterance.audio_path is None:
+    if utterance.audio_path is None or utterance.audio_sha256 is not None:
         return dataclasses.replace(utterance, corpus=corpus, words=words)
     try:
         waveform, rate = audio.read(utterance.audio_path, utterance.start, utterance.end)

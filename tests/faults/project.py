@@ -156,8 +156,8 @@ def outputs(where: Path, stage: str) -> list[str]:
 
 
 def forget(where: Path, stage: str) -> list[str]:
-    """Removes a stage's outputs, its entry in dvc.lock and what training keeps of it,
-    as if it had not been built; returns the outputs' paths.
+    """Removes a stage's outputs, its entry in dvc.lock and what training and prepare
+    keep of it, as if it had not been built; returns the outputs' paths.
     """
     if stage not in locked(where):
         must(where, repro("--single-item", stage))
@@ -166,7 +166,8 @@ def forget(where: Path, stage: str) -> list[str]:
     (where / "dvc.lock").write_text(
         yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False), encoding="utf-8"
     )
-    for path in [*gone, f".scratch/{stage.partition('@')[2] or stage}"]:
+    item = stage.partition("@")[2] or stage
+    for path in [*gone, f".scratch/{item}", f".scratch/.prepare/{item}.parquet"]:
         if (where / path).is_dir():
             shutil.rmtree(where / path)
         else:

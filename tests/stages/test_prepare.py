@@ -1,10 +1,14 @@
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import yaml
 
-from pipeline import executor, folders, tables
+from pipeline import audio, executor, folders, tables
 from pipeline.lookup import ConfigurationError
 from stages import prepare
 
@@ -56,3 +60,37 @@ def test_many_utterances_go_to_a_worker_together(
     made = tables.read_utterances(folder / folders.UTTERANCES)
     assert [item.utterance_id for item in made] == [line[:5] for line in lines]
     assert {item.corpus for item in made} == {"manifest-own"}
+
+
+def test_a_grown_corpus_decodes_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, decoded = audio.read, list[str]()
+
+    def noted(path: str, *segment: float | None) -> tuple[np.ndarray, int]:
+        decoded.append(Path(path).name)
+        return read(path, *segment)
+
+    monkeypatch.setattr(audio, "read", noted)
+    monkeypatch.setattr(executor, "run", lambda work, parts, *_: map(work, parts))
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        yaml.safe_dump({"corpora": {"manifest": {"root": str(tmp_path)}}}), encoding="utf-8"
+    )
+    for number in (3, 4):
+        lines = [f"u{index},sad,{index}.wav" for index in range(number)]
+        (tmp_path / "manifest.csv").write_text(
+            "\n".join(["utterance_id,emotion,audio_path", *lines]), encoding="utf-8"
+        )
+        for index in range(number):
+            if not (path := tmp_path / f"{index}.wav").exists():
+                soundfile.write(path, np.full(4000, 0.1 + index / 10), 8000)
+                os.utime(path, (1_600_000_000, 1_600_000_000))
+        decoded.clear()
+        prepare.main("manifest", params, tmp_path / "data")
+        assert decoded == (["0.wav", "1.wav", "2.wav"] if number == 3 else ["3.wav"])
+    place = folders.utterances(tmp_path / "data", "manifest") / folders.UTTERANCES
+    shutil.rmtree(tmp_path / ".scratch")
+    made = place.read_bytes()
+    prepare.main("manifest", params, tmp_path / "data")
+    assert len(decoded) == 5 and place.read_bytes() == made

@@ -1,0 +1,109 @@
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline import lookup, tokens
+from pipeline.corpora import _preparation as preparation
+from pipeline.corpora import _recordings as recordings
+from pipeline.schema import Utterance
+
+LONG_AGO = 1_600_000_000 * 10**9
+
+
+def record(path: Path, seed: int = 0, changed: int = LONG_AGO) -> None:
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, 8000)
+    soundfile.write(path, noise, 8000, subtype="PCM_16")
+    os.utime(path, ns=(changed, changed))
+
+
+def said(path: Path, start: float | None = None, end: float | None = None) -> Utterance:
+    name = f"{path.stem} {start}"
+    return Utterance(name, "made", "sad", audio_path=path.as_posix(), start=start, end=end)
+
+
+def prepared(memory: Path, utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[str]]:
+    """What prepare makes of utterances, and which of them it did not decode."""
+    found, states = recordings.recall(memory, utterances)
+    made = [preparation.prepare_utterance(item, tokens.Config()) for item in found]
+    used = [item for item in made if isinstance(item, Utterance)]
+    recordings.remember(memory, used, states)
+    return used, [item.utterance_id for item in found if item.audio_sha256 is not None]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[Utterance]:
+    for seed, name in enumerate("abc"):
+        record(tmp_path / f"{name}.wav", seed)
+    whole = [said(tmp_path / f"{name}.wav") for name in "abc"]
+    return [*whole, said(tmp_path / "a.wav", 0.1, 0.4), Utterance("text", "made", "sad")]
+
+
+def test_unchanged_recordings_are_not_decoded_again(
+    tmp_path: Path, corpus: list[Utterance]
+) -> None:
+    memory = tmp_path / "memory" / "made.parquet"
+    first, taken = prepared(memory, corpus)
+    assert taken == [] and len(first) == 4 and all(item.duration for item in first)
+    again, taken = prepared(memory, corpus)
+    assert again == first and taken == ["a None", "b None", "c None", "a 0.1"]
+    record(tmp_path / "d.wav", 3)
+    grown = [*corpus, said(tmp_path / "d.wav"), said(tmp_path / "a.wav", 0.1, 0.5)]
+    more, taken = prepared(memory, grown)
+    assert more[:4] == first and taken == ["a None", "b None", "c None", "a 0.1"]
+    assert len({item.audio_sha256 for item in more}) == 6
+
+
+@pytest.mark.parametrize("kept", ["size and time", "time", "size"])
+def test_a_changed_recording_is_decoded_again(
+    tmp_path: Path, corpus: list[Utterance], kept: str
+) -> None:
+    memory = tmp_path / "made.parquet"
+    first, _ = prepared(memory, corpus)
+    path = tmp_path / "b.wav"
+    changed = LONG_AGO if "time" in kept else LONG_AGO + 1
+    # Another file in its place, as a copy that keeps times makes it.
+    record(tmp_path / "new.wav", 7, changed)
+    if kept == "time":
+        soundfile.write(tmp_path / "new.wav", np.full(4000, 0.25), 8000)
+        os.utime(tmp_path / "new.wav", ns=(changed, changed))
+    (tmp_path / "new.wav").replace(path)
+    after, taken = prepared(memory, corpus)
+    assert taken == ["a None", "c None", "a 0.1"]
+    assert after[1].audio_sha256 != first[1].audio_sha256
+    assert [after[0], *after[2:]] == [first[0], *first[2:]]
+
+
+def test_a_recording_that_changed_just_now_is_not_remembered(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(4000, 0.25), 8000)
+    for _ in range(2):
+        _, taken = prepared(tmp_path / "made.parquet", [said(tmp_path / "a.wav")])
+        assert taken == []
+
+
+def test_nothing_is_taken_over_from_other_code_or_a_damaged_memory(
+    tmp_path: Path, corpus: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "made.parquet"
+    first, _ = prepared(memory, corpus)
+    memory.write_bytes(memory.read_bytes()[:-20])
+    assert prepared(memory, corpus) == (first, [])
+    with monkeypatch.context() as patch:
+        patch.setattr(lookup, "fingerprint", lambda *_: "other")
+        assert prepared(memory, corpus) == (first, [])
+    assert prepared(memory, corpus) == (first, [])
+    with monkeypatch.context() as patch:
+        patch.setattr(lookup, "environment", lambda: {"soundfile": "0.0.1"})
+        assert prepared(memory, corpus) == (first, [])
+
+
+def test_a_recording_that_went_missing_is_rejected(tmp_path: Path, corpus: list[Utterance]) -> None:
+    memory = tmp_path / "made.parquet"
+    prepared(memory, corpus)
+    (tmp_path / "c.wav").unlink()
+    used, taken = prepared(memory, corpus)
+    assert taken == ["a None", "b None", "a 0.1"]
+    assert [item.utterance_id for item in used] == taken
