@@ -21,7 +21,8 @@ class Share:
     what the remote has already is not sent again.
 
     `remote` is None where there is none, and `address` where DVC knows none of that
-    name. `verified` says whether DVC hashes what that remote sends back.
+    name. `verified` says whether DVC hashes what that remote sends back. `declared` is
+    the file of DVC where recordings were added by hand, None where a stage made it all.
     """
 
     corpus: str
@@ -32,6 +33,7 @@ class Share:
     remote: str | None
     address: str | None
     verified: bool
+    declared: str | None = None
 
 
 def shares(params: Params, root: Path) -> Iterator[Share]:
@@ -43,14 +45,15 @@ def shares(params: Params, root: Path) -> Iterator[Share]:
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
-    found: dict[tuple[str, str | None], tuple[int, int]] = {}
+    found: dict[tuple[str, str | None, str | None], tuple[int, int]] = {}
     try:
         with Repo(str(root)) as repository:
             default, known = repository.config["core"].get("remote"), repository.config["remote"]
             for out in repository.index.outs:
                 if out.use_cache and out.can_push and out.hash_info:
                     path = Path(out.fs_path).relative_to(repository.root_dir)
-                    key = _corpus(params, path), out.remote or default
+                    declared = out.stage.relpath if out.stage.is_data_source else None
+                    key = _corpus(params, path), out.remote or default, declared
                     files, size = found.get(key, (0, 0))
                     found[key] = files + (out.meta.nfiles or 1), size + (out.meta.size or 0)
     except NotDvcRepoError:
@@ -60,14 +63,14 @@ def shares(params: Params, root: Path) -> Iterator[Share]:
         raise ConfigurationError(
             f"DVC cannot read what was built ({reason}): `dvc status` says where"
         ) from error
-    for (corpus, remote), (files, size) in sorted(found.items(), key=str):
+    for (corpus, remote, declared), (files, size) in sorted(found.items(), key=str):
         address = _without_password(known[remote]["url"]) if remote in known else None
         restricted = build.remote(params, *_held(params, corpus)) == build.PRIVATE
         licence = ""
         if corpus in params.corpora:
             licence = lookup.component("corpora", corpus).LICENCE.name
         verified = remote in known and bool(known[remote].get("verify"))
-        yield Share(corpus, licence, restricted, files, size, remote, address, verified)
+        yield Share(corpus, licence, restricted, files, size, remote, address, verified, declared)
 
 
 def _corpus(params: Params, path: Path) -> str:

@@ -139,7 +139,8 @@ def _share(share: sharing.Share) -> Finding:
     terms = f"; licence: {share.licence}" if share.licence else ""
     if share.restricted and share.remote != build.PRIVATE:
         detail = f"{what} are restricted and would go to {share.remote}{terms}"
-        return Finding(subject, "missing", detail, "serflow sync")
+        remedy = f"dvc remove {share.declared}" if share.declared else "serflow sync"
+        return Finding(subject, "missing", detail, remedy)
     kind = "private, " if share.restricted else ""
     if share.address is not None:
         detail = f"{what} to {share.remote} ({kind}{share.address}){terms}"

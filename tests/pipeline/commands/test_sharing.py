@@ -34,6 +34,12 @@ SHARE: dict[str, Any] = {
         ({"address": None}, "absent", "stay here, for they are", "dvc remote add private URL"),
         ({"remote": "team"}, "missing", "restricted and would go to team", "serflow sync"),
         (
+            {"remote": "team", "declared": "data/raw/iemocap.dvc"},
+            "missing",
+            "restricted and would go to team",
+            "dvc remove data/raw/iemocap.dvc",
+        ),
+        (
             {"remote": "team", "restricted": False},
             "ok",
             "12 files, 3.4 MB to team (ssh://lab/serflow); licence: academic use",
@@ -70,7 +76,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "dvc"]
     subprocess.run([*command, "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
     outputs = ("data/spans/manifest/uniform/spans.parquet", "models/small/predictions.parquet")
-    outputs += ("report/index.html", "data/checked", "data/raw/manifest")
+    outputs += ("report/index.html", "data/checked")
     stages = {}
     for number, output in enumerate(outputs):
         (tmp_path / output).parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +84,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages[f"stage{number}"] = {"cmd": "true", "outs": [output]}
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     subprocess.run([*command, "commit", "--quiet", "--force"], cwd=tmp_path, check=True)
+    added = {"md5": "0" * 32, "size": 5, "path": "manifest"}
+    (tmp_path / "data/raw").mkdir()
+    (tmp_path / "data/raw/manifest.dvc").write_text(yaml.safe_dump({"outs": [added]}))
     (tmp_path / ".dvc/config").write_text(
         "[core]\n    no_scm = true\n    remote = team\n"
         "['remote \"team\"']\n    url = ssh://ann:secret@host/srv\n    verify = true\n"
@@ -92,9 +101,14 @@ def repository(made: Path, tmp_path: Path) -> Path:
 
 def test_outputs_are_counted_by_corpus(repository: Path) -> None:
     params = parameters.load(small_corpus.write_params(repository, repository))
-    found = {share.corpus: share for share in sharing.shares(params, repository)}
+    shares = list(sharing.shares(params, repository))
+    (recordings,) = [share for share in shares if share.declared]
+    assert Path(recordings.declared or "").resolve() == repository / "data/raw/manifest.dvc"
+    assert recordings.restricted
+    assert (recordings.corpus, recordings.files, recordings.size) == ("manifest", 1, 5)
+    found = {share.corpus: share for share in shares if not share.declared}
     sizes = {name: (share.files, share.size) for name, share in found.items()}
-    assert sizes == {"manifest": (3, 8), "report": (1, 3), sharing.NO_CORPUS: (1, 4)}
+    assert sizes == {"manifest": (2, 3), "report": (1, 3), sharing.NO_CORPUS: (1, 4)}
     assert {name for name, share in found.items() if share.restricted} == {"manifest", "report"}
     assert {share.address for share in found.values()} == {"ssh://ann@host/srv"}
     assert found["manifest"].verified and found["manifest"].remote == "team"
