@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.faults import project
@@ -75,44 +75,48 @@ def strike(where: Path, dvc: int, mode: str, stage: str, chance: random.Random) 
 def kill(
     where: Path,
     item: str,
-    mode: str,
-    moment: float,
+    strikes: Sequence[tuple[str, float]],
     reference: Mapping[str, str],
     chance: random.Random,
-) -> tuple[str, float | None, list[str]]:
-    """Builds a stage's item anew, strikes `moment` seconds after its process began, and
-    builds it again. A strike that comes when the command has ended is tried again in
-    half the time.
+) -> list[tuple[str, float | None, list[str]]]:
+    """Builds a stage's item anew and strikes, `strikes` being modes and seconds after
+    the stage's process began, one build after the other; then lets it build to its end.
+    A strike that comes when the build has ended is tried again in half the time.
 
-    Returns the mode, the seconds until nothing of it ran, and what was not as it should
-    be.
+    Returns for each the mode, the seconds until nothing of it ran, and what was not as
+    it should be, what is wrong in the end with the last one.
     """
-    stage, struck = item.partition("@")[0], None
+    stage = item.partition("@")[0]
     command = project.repro("--single-item", item)
-    while struck is None:
-        paths = project.forget(where, item)
-        process = project.begin(where, command)
-        wait_for_stage(where, process, stage)
-        time.sleep(moment)
-        at_work = bool(_at_work(where, stage))
-        if process.poll() is None:
-            struck = strike(where, process.pid, mode, stage, chance)
-        if struck is None:
-            project.end(where, process)
-            moment /= 2
-    seconds = _until_only(where, process.pid if struck != "group" else None)
-    problems = []
-    if seconds is None:
-        problems.append(f"still running after {LIMIT:g} s: {sorted(commands(where).values())}")
-    problems += _told(struck, project.end(where, process), at_work)
+    paths = project.forget(where, item)
+    done: list[tuple[str, float | None, list[str]]] = []
+    for mode, moment in strikes:
+        struck = None
+        while struck is None:
+            process = project.begin(where, command)
+            wait_for_stage(where, process, stage)
+            time.sleep(moment)
+            at_work = bool(_at_work(where, stage))
+            if process.poll() is None:
+                struck = strike(where, process.pid, mode, stage, chance)
+            if struck is None:
+                project.end(where, process)
+                project.forget(where, item)
+                moment /= 2
+        seconds = _until_only(where, process.pid if struck != "group" else None)
+        wrong = []
+        if seconds is None:
+            wrong.append(f"still running after {LIMIT:g} s: {sorted(commands(where).values())}")
+        wrong += _told(struck, project.end(where, process), at_work)
+        done.append((struck, seconds, wrong))
     again = project.run(where, command)
     if again.code != 0 or "Traceback" in again.said:
-        problems.append(f"the next dvc repro ended with {again.code}: {again.said[-1500:]}")
-        return struck, seconds, problems
+        wrong.append(f"the next dvc repro ended with {again.code}: {again.said[-1500:]}")
+        return done
     found = project.hashes(where, item)
-    problems += [f"{path} has another hash" for path in paths if found[path] != reference[path]]
-    problems += [f"{path} was left" for path in project.unfinished(where, paths)]
-    return struck, seconds, problems
+    wrong += [f"{path} has another hash" for path in paths if found[path] != reference[path]]
+    wrong += [f"{path} was left" for path in project.unfinished(where, paths)]
+    return done
 
 
 def _at_work(where: Path, stage: str) -> list[int]:

@@ -19,6 +19,7 @@ from tests.faults import damages, kills, project
 
 ACOUSTIC, TEXT, SPANS = "demo-fbank", "demo-bert", "demo-pocketsphinx"
 TRAINED = project.QUICKEST
+IN_A_ROW = 3  # strikes before the build that is compared
 
 
 @dataclass
@@ -87,9 +88,10 @@ def build(where: Path) -> tuple[dict[str, str], dict[str, float]]:
 
 def plan(
     seconds: dict[str, float], number: int, chance: random.Random
-) -> list[tuple[str, str, float]]:
-    """Item, mode and moment of every kill: the quicker items of every stage in turn,
-    three at least, the more the quicker they are; the modes in turn within a stage.
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Items, and mode and moment of up to three strikes in a row: the quicker items of
+    every stage in turn, the oftener the quicker they are; the modes in turn within a
+    stage.
     """
     items: dict[str, list[str]] = {}
     for item in sorted(seconds, key=lambda item: seconds[item]):
@@ -102,9 +104,13 @@ def plan(
     for stage, names in items.items():
         modes = [mode for mode in kills.MODES if stage in kills.WITH_WORKERS or mode != "worker"]
         first = chance.randrange(len(modes))
-        for turn in range(max(3, round(share * weights[stage]))):
-            item, mode = names[turn % len(names)], modes[(first + turn) % len(modes)]
-            planned.append((item, mode, chance.uniform(0, 0.9 * seconds[item])))
+        for turn in range(max(1, round(share * weights[stage] / IN_A_ROW))):
+            item = names[turn % len(names)]
+            strikes = [
+                (modes[(first + IN_A_ROW * turn + more) % len(modes)], 0.9 * seconds[item])
+                for more in range(IN_A_ROW)
+            ]
+            planned.append((item, [(mode, chance.uniform(0, end)) for mode, end in strikes]))
     # When the time is over, every stage and mode shall have had its share.
     chance.shuffle(planned)
     return planned
@@ -120,12 +126,12 @@ def disturb(where: Path, beside: Path, table: Table, number: int, seed: int) -> 
     for kind, trial in others(where, beside, reference, chance):
         if not table.over():
             table.tried(kind, "", trial())
-    for item, mode, moment in plan(seconds, number, chance):
+    for item, strikes in plan(seconds, number, chance):
         if table.over():
             break
-        struck, ended, wrong = kills.kill(where, item, mode, moment, reference, chance)
-        what = f"{item} after {moment:.2f} s"
-        table.tried(kills.NAMES[struck], what, wrong, ended)
+        done = kills.kill(where, item, strikes, reference, chance)
+        for (_, moment), (struck, ended, wrong) in zip(strikes, done, strict=True):
+            table.tried(kills.NAMES[struck], f"{item} after {moment:.2f} s", wrong, ended)
     project.must(where, project.repro())
     found = project.hashes(where)
     table.tried(
@@ -214,7 +220,8 @@ def main() -> None:
     minutes = (time.monotonic() - began) / 60
     told = (
         f"`make faults`, seed {chosen.seed}: {struck} kills and signals at random moments of all "
-        f"stages of the demo DAG (few epochs), {minutes:.0f} minutes on "
+        f"stages of the demo DAG (few epochs), {IN_A_ROW} in a row before the build that is "
+        f"compared, {minutes:.0f} minutes on "
         f"{len(os.sched_getaffinity(0))} cores."
     )
     print("\n".join([told, *table.markdown()]))
