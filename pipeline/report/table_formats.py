@@ -9,11 +9,14 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from pipeline.report.experiments import is_synthetic
+from pipeline.report.results import plain
 from pipeline.report.stated import published
 from pipeline.report.tables import Line, PaperTable, Practice, Score
 from pipeline.tables import write_text
 
 MISSING = "–"
+LATEX = {character: f"\\{character}" for character in "_%&$#{}"}
+LATEX |= {MISSING: "--", "\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}", "\n": " "}
 
 
 # The columns of each practice: heading, field of a Figure.
@@ -35,9 +38,12 @@ def markdown(made: PaperTable, practice: Practice = "honest") -> str:
     """The table as Markdown, a group of columns for each measure, with a note below."""
     head = ["system", "split"]
     head += [f"{name} {column}" for name in made.metrics for column in _columns(made, practice)]
-    body = [[_label(made, line), line.split, *_cells(line, practice)] for line in made.lines]
+    body = [
+        [plain(_label(made, line)), plain(line.split), *_cells(line, practice)]
+        for line in made.lines
+    ]
     rows = [head, ["---", "---", *["---:"] * (len(head) - 2)], *body]
-    text = f"## {made.paper} on {made.corpus}\n\n"
+    text = f"## {made.paper} on {plain(made.corpus)}\n\n"
     if is_synthetic(made.corpus):
         text += "> Synthetic speech: the scores show that everything runs, and nothing else.\n\n"
     text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
@@ -89,7 +95,7 @@ def latex(made: PaperTable, practice: Practice = "honest") -> str:
     """The table as a LaTeX tabular for the package booktabs."""
 
     def escaped(text: str) -> str:
-        return text.replace("_", r"\_").replace(MISSING, "--").replace("%", r"\%")
+        return "".join(LATEX.get(character, character) for character in text)
 
     each = _columns(made, practice)
     count = len(each) * len(made.metrics)

@@ -84,7 +84,7 @@ def on(*right: str | bytes) -> Callable[[Callable[..., None]], Callable[..., Non
     rules = settings(
         max_examples=EXAMPLES,
         derandomize=True,
-        deadline=2000,
+        deadline=20_000,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     return lambda test: rules(given(data=damaged(files))(test))

@@ -186,6 +186,14 @@ def test_two_experiments_of_one_system_are_told_apart(tmp_path):
     assert "FG_CME (residual)" in text
 
 
+def test_names_of_a_folder_from_elsewhere_are_text_in_every_form(tmp_path):
+    made(tmp_path, "paper", "FG_CME")
+    made(tmp_path, "a|b <i> ${x}", "FG_CME")
+    table = tables.table("fg_cme", "ravdess", tmp_path)
+    assert r"FG_CME (a\|b \<i\> ${x})" in table_formats.markdown(table)
+    assert r"FG\_CME (a|b <i> \$\{x\})" in table_formats.latex(table)
+
+
 def test_a_corpus_the_paper_does_not_know_is_marked(tmp_path):
     made(tmp_path, "one", "FG_CME", corpus="demo", split="session")
     table = tables.table("fg_cme", "demo", tmp_path)
