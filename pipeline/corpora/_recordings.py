@@ -8,16 +8,19 @@ not remembered: a clock that ticks slowly could not tell the next change from it
 """
 
 import dataclasses
+import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline import lookup, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Utterance
 
+log = logging.getLogger(__name__)
 SETTLING = 2 * 10**9  # ns; the coarsest clock of a file system in use, FAT's, ticks so
 SEGMENT, MADE = ("audio_path", "start", "end"), ("audio_sha256", "duration")
 
@@ -64,7 +67,8 @@ def remember(memory: Path, utterances: Iterable[Utterance], states: Mapping[str,
     kinds = dict.fromkeys(State._fields, pa.int64()) | dict.fromkeys(("start", "end"), pa.float64())
     table = pa.table({name: pa.array(column, kinds.get(name)) for name, column in columns.items()})
     with tables.replacing(memory) as temporary:
-        pq.write_table(table.replace_schema_metadata({"made_by": _made_by()}), temporary)
+        stated = {"made_by": _made_by(), "sha256": _hash(table)}
+        pq.write_table(table.replace_schema_metadata(stated), temporary)
 
 
 def _state(path: str) -> State | None:
@@ -83,18 +87,31 @@ def _read(
     memory: Path,
 ) -> dict[tuple[str | None, float | None, float | None], tuple[State, tuple[str, float]]]:
     """What was decoded of each segment; nothing of what other code decoded."""
+    if not memory.is_file():
+        return {}
     try:
         table = tables.read_table(memory, [*SEGMENT, *State._fields, *MADE])
-    except ConfigurationError:
-        # Missing, or damaged: then all is decoded, and it is written anew.
-        return {}
-    if (table.schema.metadata or {}).get(b"made_by") != _made_by().encode():
+        stated = table.schema.metadata or {}
+        if stated.get(b"made_by", b"").decode() != _made_by():
+            return {}
+        if stated.get(b"sha256", b"").decode() != _hash(table):
+            raise ConfigurationError(f"{memory} does not have the hash that was written with it")
+    except (ConfigurationError, UnicodeDecodeError) as error:
+        log.warning("%s is damaged (%s): every recording is decoded again", memory, error)
         return {}
     columns = (column.to_pylist() for column in table.columns)
     return {
         (path, start, end): (State(size, changed, inode), (sha256, duration))
         for path, start, end, size, changed, inode, sha256, duration in zip(*columns, strict=True)
     }
+
+
+def _hash(table: Any) -> str:
+    """SHA-256 of the values of a table."""
+    digest = hashlib.sha256()
+    for name in (*SEGMENT, *MADE, *State._fields):
+        digest.update(repr(table[name].to_pylist()).encode())
+    return digest.hexdigest()
 
 
 def _made_by() -> str:

@@ -3,6 +3,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -84,13 +86,32 @@ def test_a_recording_that_changed_just_now_is_not_remembered(tmp_path: Path) -> 
         assert taken == []
 
 
+def cut(memory: Path) -> None:
+    memory.write_bytes(memory.read_bytes()[:-20])
+
+
+def flip_a_hash(memory: Path) -> None:
+    table = pq.read_table(memory)
+    hashes = [f"0{item[1:]}" for item in table["audio_sha256"].to_pylist()]
+    place = table.column_names.index("audio_sha256")
+    pq.write_table(table.set_column(place, "audio_sha256", pa.array(hashes)), memory)
+
+
 def test_nothing_is_taken_over_from_other_code_or_a_damaged_memory(
-    tmp_path: Path, corpus: list[Utterance], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    corpus: list[Utterance],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     memory = tmp_path / "made.parquet"
     first, _ = prepared(memory, corpus)
-    memory.write_bytes(memory.read_bytes()[:-20])
-    assert prepared(memory, corpus) == (first, [])
+    for damage in (cut, flip_a_hash):
+        damage(memory)
+        caplog.clear()
+        assert prepared(memory, corpus) == (first, [])
+        (line,) = caplog.messages
+        assert line.startswith(f"{memory} is damaged (") and "decoded again" in line
+    caplog.clear()
     with monkeypatch.context() as patch:
         patch.setattr(lookup, "fingerprint", lambda *_: "other")
         assert prepared(memory, corpus) == (first, [])
@@ -98,6 +119,7 @@ def test_nothing_is_taken_over_from_other_code_or_a_damaged_memory(
     with monkeypatch.context() as patch:
         patch.setattr(lookup, "environment", lambda: {"soundfile": "0.0.1"})
         assert prepared(memory, corpus) == (first, [])
+    assert not caplog.messages, "it is whole"
 
 
 def test_a_recording_that_went_missing_is_rejected(tmp_path: Path, corpus: list[Utterance]) -> None:
