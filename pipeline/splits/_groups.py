@@ -10,6 +10,8 @@ from pipeline.lookup import ConfigurationError
 from pipeline.splits._balance import balanced, tally
 from pipeline.splits._protocol import OUT, TEST, TRAIN, Folds, Groups, Items, Subsets, Validated
 
+LARGEST = 10**9  # bytes: utterances in all folds
+
 
 @dataclass(frozen=True, kw_only=True)
 class GroupsOut(Validated):
@@ -62,12 +64,17 @@ def groups_out(
 
 
 def k_folds(own: NDArray[np.int64], count: int) -> Iterator[Subsets]:
-    """Train and test of each fold from the fold that tests each item; -1 is in none."""
+    """Train and test of each fold from the fold that tests each item; -1 is in none.
+
+    Raises ConfigurationError for more folds than fit into memory.
+    """
+    if count * len(own) > LARGEST:
+        raise ConfigurationError(
+            f"{count} folds of {len(own)} utterances take more than {LARGEST / 1e9:g} GB: "
+            "set `folds`, so that a fold tests several groups"
+        )
     training = np.where(own < 0, OUT, TRAIN).astype(np.int8)
-    for fold in range(count):
-        subsets = training.copy()
-        subsets[own == fold] = TEST
-        yield subsets
+    return (np.where(own == fold, np.int8(TEST), training) for fold in range(count))
 
 
 def shared_out(

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from pipeline import splits
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import SUBSETS
+from pipeline.splits import _groups
 from pipeline.training.folds import read_fold
 from tests.resources.divided import corpus, divided, folds_of, subsets
 
@@ -44,3 +47,10 @@ def test_a_fold_takes_a_byte_for_an_utterance_and_is_read_alone(tmp_path: Path):
             result.utterance_ids, result.folds[30].tolist(), result.emotions, strict=True
         )
     }
+
+
+def test_more_folds_than_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_groups, "LARGEST", 10 * 120 - 1)
+    with pytest.raises(ConfigurationError, match="10 folds of 120 utterances .*: set `folds`"):
+        divided("speaker", corpus())
+    assert folds_of(divided("speaker", corpus(), folds=9)) == list(range(9))
