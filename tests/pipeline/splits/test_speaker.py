@@ -51,6 +51,6 @@ def test_a_fold_takes_a_byte_for_an_utterance_and_is_read_alone(tmp_path: Path):
 
 def test_more_folds_than_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(_groups, "LARGEST", 10 * 120 - 1)
-    with pytest.raises(ConfigurationError, match="10 folds of 120 utterances .*: set `folds`"):
+    with pytest.raises(ConfigurationError, match=r"10 folds of 120 utterances .*: set `folds`"):
         divided("speaker", corpus())
     assert folds_of(divided("speaker", corpus(), folds=9)) == list(range(9))
