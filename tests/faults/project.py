@@ -83,6 +83,8 @@ def begin(where: Path, command: Sequence[str], **more: str) -> subprocess.Popen[
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A shell lets what it begins in the background ignore SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
