@@ -88,6 +88,7 @@ def inspect(work: tuple[Output, int | None, int]) -> Inspected:
     utterances, None for all, with a seed.
     """
     output, sample, seed = work
+    # It chooses utterances, the same for the same seed.
     draw = Random(f"{seed} {output}")  # noqa: S311
     try:
         utterances = output.utterances()
