@@ -30,7 +30,14 @@ DOCUMENT: dict[str, Any] = small_corpus.DOCUMENT | {
     "inputs": {"manifest": {"acoustic": ["fbank-short"]}},
 }
 BUILT = (EXPERIMENT, "acoustic@manifest-fbank-short")
-KEYS = {"AWS_ACCESS_KEY_ID": "one", "AWS_SECRET_ACCESS_KEY": "two"}
+# Nothing of the user's own S3 account takes part.
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "one",
+    "AWS_SECRET_ACCESS_KEY": "two",
+    "AWS_CONFIG_FILE": "nowhere",
+    "AWS_SHARED_CREDENTIALS_FILE": "nowhere",
+    "NO_PROXY": "127.0.0.1",
+}
 
 
 def bring_corpus(clone: Path, corpus: Path) -> None:
@@ -151,7 +158,7 @@ def test_shared_over_ssh(first: Path, sshd: Mapping[str, str]) -> None:
 
 
 def test_shared_over_s3(first: Path, s3: Mapping[str, str]) -> None:
-    share(first, "s3", s3, **KEYS)
+    share(first, "s3", s3, **ACCOUNT)
 
 
 def test_what_a_licence_restricts_goes_to_the_private_remote_alone(first: Path) -> None:
