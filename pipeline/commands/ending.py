@@ -18,7 +18,7 @@ from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # known where no file is named
-GRACE = 2.0  # s for an orderly end, then the process leaves
+GRACE = 1.5  # s for an orderly end, then the process leaves
 KEPT = "what was finished is kept, the same command goes on from there"
 
 
