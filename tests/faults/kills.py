@@ -19,7 +19,9 @@ LINES = {
     "stage": "failed to run: python -m stages",
 }
 # The last line of every stage.
-RESULT = re.compile(r"utterances( = |, .* minutes, )|chosen epochs|  UA 0|^(check|demo_vectors|report): ", re.M)
+RESULT = re.compile(
+    r"utterances( = |, .* minutes, )|chosen epochs|  UA 0|^(check|demo_vectors|report): ", re.M
+)
 MODES = ("group", "dvc", "worker", "stage", "SIGINT", "SIGTERM")
 NAMES = {
     "group": "SIGKILL of the process group",
@@ -142,8 +144,8 @@ def _until_only(where: Path, dvc: int | None) -> float | None:
 def _told(mode: str, ended: project.Ended, at_work: bool) -> list[str]:
     if "Traceback" in ended.said:
         return [f"a traceback: {ended.said[-1500:]}"]
-    # What DVC says while it files what a stage has made is DVC's own, and Python is deaf
-    # while it leaves, its work done.
+    # What DVC says while it files what a stage has made is DVC's own, and Python is
+    # deaf while it leaves, its work done.
     at_work = at_work and not RESULT.search(ended.said)
     if at_work and mode in LINES and ended.code != 0 and LINES[mode] not in ended.said:
         return [f"{LINES[mode]!r} was not said: {ended.said[-500:]}"]
