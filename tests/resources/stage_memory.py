@@ -113,7 +113,7 @@ def _text(folder: Path, corpus: Path) -> tuple[dict[str, Callable[[str], None]],
         with path.open("w") as file:
             # Nobody says the last word, so that the whole file is read.
             file.writelines(f"w{number} {numbers}\n" for number in range(size))
-        settings[f"glove-{name}"] = {"path": str(path)}
+        settings[f"glove-{name}"] = {"path": str(path), "max_unknown_share": 1}
     params_file = _write_params(folder, corpus, text=settings)
     run = {
         embedding: lambda name, embedding=embedding: text.main(
