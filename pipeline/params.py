@@ -75,6 +75,12 @@ def read(path: Path) -> dict[str, Any]:
         document = {} if root is None else loader.construct_document(root) or {}
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not in UTF-8 ({error}): save it in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(
+            f"{path}{place} is not YAML: {error.problem or error.context}"
+        ) from None
     except (yaml.YAMLError, ValueError, OSError) as error:
         raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
@@ -86,15 +92,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _require_plain(root: Any) -> None:
-    """Raises ValueError for a key that stands twice, of which YAML would take the last,
-    and for aliases that stand for more than anybody writes.
+    """Raises a YAML error for a key that stands twice, of which YAML would take the
+    last, and for aliases that stand for more than anybody writes.
     """
     sizes: dict[int, int] = {}
 
     def size(node: Any) -> int:
         if id(node) in sizes:
             if not sizes[id(node)]:
-                raise ValueError(f"an alias inside of what it stands for{node.start_mark}")
+                raise _marked("an alias inside of what it stands for", node)
             return sizes[id(node)]
         sizes[id(node)] = 0
         inner = []
@@ -102,17 +108,21 @@ def _require_plain(root: Any) -> None:
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             twice = [key for key, number in Counter(keys).items() if number > 1]
             if twice:
-                raise ValueError(f"key {twice[0]!r} stands twice{node.start_mark}")
+                raise _marked(f"key {lookup.shown(twice[0])} stands twice", node)
             inner = [item for pair in node.value for item in pair]
         elif isinstance(node, yaml.SequenceNode):
             inner = node.value
         sizes[id(node)] = 1 + sum(map(size, inner))
         if sizes[id(node)] > MOST_VALUES:
-            raise ValueError(f"aliases make more than {MOST_VALUES} values of it{node.start_mark}")
+            raise _marked(f"aliases make more than {MOST_VALUES} values of it", node)
         return sizes[id(node)]
 
     if root is not None:
         size(root)
+
+
+def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def check(document: Mapping[str, Any]) -> Params:

@@ -150,6 +150,11 @@ def _voice(
 ) -> tuple[Voice, dict[str, Any]]:
     """The encoder of the voice, and what is left to say of the attention over it."""
     widths = pairwise([sizes.feature_dim, *channels])
+    if not len(channels) == len(kernel_sizes) == len(strides) == len(pool_sizes):
+        raise ValueError(
+            f"{len(channels)} channels, {len(kernel_sizes)} kernel sizes, {len(strides)} strides, "
+            f"{len(pool_sizes)} pool sizes: expected one of each for every layer"
+        )
     layers = zip(widths, kernel_sizes, strides, pool_sizes, strict=True)
     blocks = [
         NormalizedConvolution(before, after, kernel, stride, pool)

@@ -16,6 +16,10 @@ from pipeline.training.experiment import Experiment
 ENCODER_DIM, WORD_DIM, VOCABULARY_SIZE = 768, 300, 1000
 # A weight, its gradient and the two moments of Adam, in single precision.
 BYTES_PER_WEIGHT = 4 * 4
+MOST_CALLS = 20_000  # of torch, to build a system; the published ones take hundreds
+# What wrong numbers raise where a network is put together.
+WRONG = (ValueError, RuntimeError, ArithmeticError, TypeError, IndexError, UserWarning)
+EMPTY_LAYER = "Initializing zero-element tensors"  # torch's warning
 
 
 def check_suits(where: str, experiment: Experiment, params: Any) -> None:
@@ -107,10 +111,11 @@ def _check_buildable(where: str, experiment: Experiment, sizes: Sizes) -> None:
     network, given = experiment.network, experiment.hyperparameters
     try:
         with warnings.catch_warnings(), torch.device("meta"), _Unfilled():
-            warnings.filterwarnings("error", "Initializing zero-element tensors")
+            warnings.filterwarnings("error", EMPTY_LAYER)
             built = experiment.system(sizes, **given)
-    except (ValueError, RuntimeError, ZeroDivisionError, OverflowError, UserWarning) as error:
+    except WRONG as error:
         said = " ".join(str(error).split())
+        said = "a layer would have no weights" if said.startswith(EMPTY_LAYER) else said
         raise ConfigurationError(
             f"{where}.hyperparameters: {network} cannot be built with {given}: {said}"
         ) from None
@@ -125,10 +130,17 @@ def _check_buildable(where: str, experiment: Experiment, sizes: Sizes) -> None:
 
 class _Unfilled(TorchFunctionMode):
     """Leaves out drawing first weights: on tensors without memory it would import
-    torch's compiler, which takes seconds.
+    torch's compiler, which takes seconds. Raises ValueError where there is no end.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        if self.calls > MOST_CALLS:
+            raise ValueError("more layers than can be trained")
         if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
             return args[0]
         return func(*args, **(kwargs or {}))

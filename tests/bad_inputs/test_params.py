@@ -236,6 +236,14 @@ CASES = [
         hyperparameters("CMA_spec", num_heads=7),
         "CMA_spec cannot be built",
     ),
+    Case(
+        "a billion blocks",
+        hyperparameters("CMA_spec", num_blocks=10**9),
+        "more layers than can be trained",
+    ),
+    Case(
+        "no channels of samples", hyperparameters("CMA_spec", channels=[]), "cannot be built with"
+    ),
     Case("an infinite learning rate", experiment(training={"learning_rate": INF}), "finite number"),
     Case("a learning rate of 0", experiment(training={"learning_rate": 0}), "greater than 0"),
     Case("a batch of 0", experiment(training={"batch_size": 0}), "greater than or equal to 1"),

@@ -122,7 +122,7 @@ def test_a_stage_reads_its_own_entry_whatever_the_others_say(tmp_path: Path) -> 
     ("content", "expected"),
     [
         (None, "params.yaml is missing: run the command where params.yaml lies"),
-        ("a: [1\nb: 2", "is not YAML: while parsing"),
+        ("a: [1\nb: 2", "line 2 is not YAML: expected"),
         ("- a\n- b\n", "holds list, expected sections"),
         ("tokens", "holds str, expected sections"),
     ],

@@ -67,7 +67,7 @@ MISTAKES = {
     ),
     "unknown corpus key": (
         setting("corpora", "manifest", "path", "x"),
-        "corpora.manifest: unknown key path, expected one of ['reader', 'root', 'tokens']",
+        "corpora.manifest: unknown key path, expected one of ['reader', 'redistribution', ",
     ),
     "unknown reader key": (
         setting("corpora", "manifest", "reader", {"lang": "de"}),

@@ -80,3 +80,11 @@ def test_the_findings_as_json(tmp_path: Path) -> None:
     states = {item["subject"]: item["state"] for item in document["findings"]}
     assert (states["numpy"], states["corpus manifest"]) == ("ok", "missing")
     assert document["environment"]["numpy"] == metadata.version("numpy")
+
+
+@pytest.mark.parametrize("root", ["$HOME/mine", "~/mine"])
+def test_a_root_that_dvc_would_not_expand_is_not_called_well(tmp_path: Path, root: str) -> None:
+    found = findings(small_corpus.write_params(tmp_path, Path(root)))
+    assert found["params.yaml"].state == "missing"
+    assert "would not be expanded by DVC" in found["params.yaml"].detail
+    assert "corpus manifest" not in found
