@@ -8,6 +8,7 @@ they fall into and no others.
 """
 
 from pipeline.shards._building import Built, Rows, build, divide
+from pipeline.shards._files import sha256
 from pipeline.shards._reading import Shards
 
-__all__ = ["Built", "Rows", "Shards", "build", "divide"]
+__all__ = ["Built", "Rows", "Shards", "build", "divide", "sha256"]

@@ -78,6 +78,9 @@ def embed_corpus(
         "unknown_words": unknown,
         "unknown_share": unknown / num_words if num_words else 0.0,
     }
+    # Training compares them; shards have an index that states their own.
+    made = (folder / name for name in ("table.npy", "vocabulary.parquet", "words.parquet"))
+    info["files"] = {path.name: shards.sha256(path) for path in made if path.is_file()}
     text = json.dumps(info | summary, indent=2, sort_keys=True, default=str)
     tables.write_text(folder / "info.json", text + "\n")
     return summary, rejections

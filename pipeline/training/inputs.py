@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import folders, tables
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import FrameTiming, Rejection
-from pipeline.shards import Shards
+from pipeline.shards import Shards, sha256
 from pipeline.training.experiment import Experiment
 
 Spans = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -61,6 +61,10 @@ class Text:
             raise _damaged(path, f"kind {info.get('kind')!r}, expected one of {list(known)}")
         if info["kind"] != "fitted" and not isinstance(info.get("word_dim"), int):
             raise _damaged(path, f"word_dim {info.get('word_dim')!r}, expected a whole number")
+        for name, written in dict(info.get("files", {})).items():
+            made = self.folder / name
+            if made.is_file() and sha256(made) != written:
+                raise _damaged(made, f"it is not the file that {path.name} was written with")
         return info
 
     @cached_property

@@ -99,6 +99,15 @@ def utterances() -> list[Utterance]:
     return made
 
 
+def state_again(folder: Path) -> None:
+    """Makes info.json of an embedding state its files as they are, as if the stage had
+    written them so.
+    """
+    info = tables.read_json(folder / "info.json")
+    info["files"] = {name: shards.sha256(folder / name) for name in info["files"]}
+    tables.write_json(folder / "info.json", info)
+
+
 def embed_words(data: Path, chosen: Experiment) -> None:
     """Another embedding of the same words: 'glove' out of a file that lacks the last
     word of WORDS, or 'word2vec' fitted in the fold.

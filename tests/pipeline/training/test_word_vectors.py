@@ -178,6 +178,7 @@ def test_words_of_test_utterances_alone_change_no_byte_of_the_checkpoint(
         if row["utterance_id"] in tested:
             row["word_ids"] = [0] * len(row["word_ids"])
     pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(words)), words)
+    fabricated.state_again(place.text)
     after = trained(tmp_path / "after", changed, embedding)
     assert after["probabilities.parquet"] != before["probabilities.parquet"]
     for name in ("checkpoint.safetensors", "checkpoint.json", "history.csv"):
