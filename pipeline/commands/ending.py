@@ -48,36 +48,54 @@ def one_line(*errors: type[Exception]) -> Iterator[None]:
     Between imports and exit a signal unwinds, so that temporary files and worker
     processes go.
     """
-    import shutil
-
     from pipeline.lookup import ConfigurationError, StorageError, WorkerKilledError
+
+    stops: list[StoppedError] = []
+
+    def unwind(number: int, _: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        # Raised in a destructor the exception would be printed and forgotten.
+        sys.unraisablehook = lambda _: None
+        stops.append(StoppedError(128 + number))
+        threading.Thread(target=_give_up, args=(stops[0],), daemon=True).start()
+        raise stops[0]
 
     known: tuple[type[Exception], ...] = (ConfigurationError, StorageError, WorkerKilledError)
     installed = [number for number in SIGNALS if signal.getsignal(number) is _leave]
     for number in installed:
-        signal.signal(number, _unwind)
+        signal.signal(number, unwind)
     try:
         yield
-    except StoppedError as stopped:
-        _say(int(str(stopped.code)))
-        stopped.said = True
-        raise
-    except known + errors as error:
-        _fail(str(error))
-    except shutil.Error as error:
-        # What a copied folder ends with: source, target and reason of every file.
-        _, target, reason = error.args[0][0]
-        _fail(f"{target}: {reason}")
-    except OSError as error:
-        place = error.filename or (error.errno in FULL and Path.cwd())
-        # Another one without a file is a fault of the code, which its traceback tells.
-        if not place:
+    except BaseException as error:
+        if stops:  # or what a library made of it
+            _say(int(str(stops[0].code)))
+            stops[0].said = True
+            raise stops[0] from None
+        line = str(error) if isinstance(error, known + errors) else _refused(error)
+        if line is None:
             raise
-        _fail(f"{os.fsdecode(place)}: {error.strerror}")
+        _fail(line)
     finally:
         for number in installed:
-            if signal.getsignal(number) is _unwind:
+            if signal.getsignal(number) is unwind:
                 signal.signal(number, _leave)
+
+
+def _refused(error: BaseException) -> str | None:
+    """The file that the system did not let read or write, and why; None for other
+    errors, which are faults of the code and are told by their traceback.
+    """
+    import shutil
+
+    if isinstance(error, shutil.Error):
+        # What a copied folder ends with: source, target and reason of every file.
+        _, target, reason = error.args[0][0]
+        return f"{target}: {reason}"
+    if isinstance(error, OSError):
+        place = error.filename or (error.errno in FULL and Path.cwd())
+        return f"{os.fsdecode(place)}: {error.strerror}" if place else None
+    return None
 
 
 def _fail(message: str) -> NoReturn:
@@ -99,16 +117,6 @@ def _say(code: int) -> None:
 def _leave(number: int, _: FrameType | None) -> None:
     _say(128 + number)
     os._exit(128 + number)
-
-
-def _unwind(number: int, _: FrameType | None) -> None:
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
-    # Raised in a destructor the exception would be printed and forgotten.
-    sys.unraisablehook = lambda _: None
-    stopped = StoppedError(128 + number)
-    threading.Thread(target=_give_up, args=(stopped,), daemon=True).start()
-    raise stopped
 
 
 def _give_up(stopped: StoppedError) -> None:

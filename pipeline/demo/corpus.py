@@ -1,10 +1,12 @@
 """The synthetic corpora as files: recordings, transcripts and true word times."""
 
 import csv
-import io
 import shutil
+import wave
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from pipeline import tokens
 from pipeline.demo.plan import Line, chance_of, plan
@@ -45,19 +47,17 @@ def write(corpus: str, lines: Iterable[Line], folder: Path) -> list[float]:
 
     Returns the duration of each utterance in seconds.
     """
-    import soundfile
-
     (folder / "wav").mkdir(parents=True, exist_ok=True)
     rows, word_rows, durations = [], [], []
     for line in lines:
         speech, words = perform(line, SAMPLING_RATE[corpus])
         name = f"wav/{line.utterance_id}.wav"
-        # libsndfile does not say why it could not write a file.
-        coded = io.BytesIO()
-        soundfile.write(
-            coded, speech.waveform, speech.sampling_rate, format="WAV", subtype="PCM_16"
-        )
-        (folder / name).write_bytes(coded.getvalue())
+        # Not by libsndfile, which does not say why it could not write a file. Like it,
+        # samples are rounded to 32 bits and cut to the upper 16.
+        samples = np.rint(speech.waveform * np.float32(2**31)).astype(np.int64) >> 16
+        with wave.open(str(folder / name), "wb") as recording:
+            recording.setparams((1, 2, speech.sampling_rate, 0, "NONE", ""))
+            recording.writeframes(np.minimum(samples, 2**15 - 1).astype("<i2"))
         sentiment = "" if line.sentiment is None else f"{line.sentiment:.1f}"
         known = {**vars(line), "audio": name, "sentiment": sentiment}
         rows.append([str(known[column]) for column in COLUMNS])

@@ -52,6 +52,18 @@ with ending.one_line():
         except BaseException:
             pass
 """
+# What makes another error of it, as soundfile does.
+OTHER = r"""
+import time
+from pipeline.commands import ending
+ending.install()
+with ending.one_line():
+    print("working", flush=True)
+    try:
+        time.sleep(60)
+    except BaseException:
+        raise AssertionError("not all was written")
+"""
 # What takes long to leave.
 SLOW = r"""
 import atexit, time
@@ -137,7 +149,9 @@ def test_a_signal_to_the_whole_group_ends_workers_without_a_word(
     assert not any(alive(int(path.name)) for path in pids.iterdir())
 
 
-@pytest.mark.parametrize("script", [DEAF, SLOW], ids=["swallowed", "slow to leave"])
+@pytest.mark.parametrize(
+    "script", [DEAF, OTHER, SLOW], ids=["swallowed", "another error", "slow to leave"]
+)
 def test_a_process_that_does_not_leave_ends_all_the_same(script: str) -> None:
     process = begin(sys.executable, "-c", script)
     assert process.stdout is not None
