@@ -71,8 +71,20 @@ def environment(where: Path, **more: str) -> dict[str, str]:
     return {**os.environ, **own, **more}
 
 
+def mend_lock(where: Path) -> None:
+    """Removes DVC's file of locks where a killed DVC left it empty, as its user has to;
+    each time is a letter in the file `.locks`.
+    """
+    lock = where / ".dvc" / "tmp" / "rwlock"
+    if lock.is_file() and not lock.read_bytes().strip():
+        lock.unlink()
+        with (where / ".locks").open("a", encoding="utf-8") as file:
+            file.write("x")
+
+
 def begin(where: Path, command: Sequence[str], **more: str) -> subprocess.Popen[str]:
     """Starts a command in a process group of its own; it writes to the file `said`."""
+    mend_lock(where)
     with (where / ".said").open("w", encoding="utf-8") as said:
         return subprocess.Popen(
             command,

@@ -134,6 +134,11 @@ def disturb(where: Path, beside: Path, table: Table, number: int, seed: int) -> 
             table.tried(kills.NAMES[struck], f"{item} after {moment:.2f} s", wrong, ended)
     project.must(where, project.repro())
     found = project.hashes(where)
+    locks = where / ".locks"
+    if locks.is_file():
+        table.row("DVC's file of locks left empty by a kill, removed by hand").times = len(
+            locks.read_text(encoding="utf-8")
+        )
     table.tried(
         "the whole DAG afterwards, by its hashes",
         "",
