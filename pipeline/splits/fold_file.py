@@ -6,6 +6,7 @@ subset beside them (its place in that fold). JSON: {utterance_id: fold}, or a li
 """
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,21 +92,26 @@ def _divided(path: Path, entries: Sequence[Entry], place: Mapping[str, int]) -> 
 def _read(path: Path) -> list[Entry]:
     """The lines of a list, either all with a subset or all without."""
     try:
-        if path.suffix.lower() == ".csv":
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                entries = [
-                    Entry(row["fold"].strip(), row.get("subset"), row["utterance_id"].strip())
-                    for row in csv.DictReader(file, strict=True)
-                ]
-        else:
-            entries = _of_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, KeyError, AttributeError, ValueError, RecursionError, csv.Error) as error:
-        said = " ".join(str(error).split())
+        text = path.read_text(encoding="utf-8-sig")
+        entries = _of_csv(text) if path.suffix.lower() == ".csv" else _of_json(json.loads(text))
+    except OSError as error:
         raise ConfigurationError(
-            f"fold_file {path}: {type(error).__name__} {said}, {FORMS}"
+            f"fold_file {path} cannot be read ({error.strerror}): {FORMS}"
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"fold_file {path} is not in UTF-8: save it in UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            f"fold_file {path} is no JSON (line {error.lineno}: {error.msg}): {FORMS}"
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(f"fold_file {path} is nested too deeply: {FORMS}") from None
+    except (ValueError, csv.Error) as error:
+        raise ConfigurationError(f"fold_file {path}: {error}, {FORMS}") from None
+    if not entries:
+        raise ConfigurationError(f"fold_file {path} names no utterance: {FORMS}")
     stated = {entry.subset for entry in entries}
-    if not entries or (stated != {None} and not stated <= set(SUBSETS)):
+    if stated != {None} and not stated <= set(SUBSETS):
         raise ConfigurationError(
             f"fold_file {path}: subsets {sorted(map(str, stated))}, {FORMS}, subsets {SUBSETS}"
         )
@@ -122,6 +128,21 @@ def _is_number(fold: Any) -> bool:
     return type(fold) is int or (isinstance(fold, str) and fold.isascii() and fold.isdigit())
 
 
+def _of_csv(text: str) -> list[Entry]:
+    """The lines of a CSV list; ValueError where one lacks a cell."""
+    table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    if missing := [
+        name for name in ("utterance_id", "fold") if name not in (table.fieldnames or ())
+    ]:
+        raise ValueError(f"it has no column {missing[0]}")
+    entries = []
+    for row in table:
+        if not row["fold"] or not row["utterance_id"]:
+            raise ValueError(f"line {table.line_num} lacks a fold or an utterance_id")
+        entries.append(Entry(row["fold"].strip(), row.get("subset"), row["utterance_id"].strip()))
+    return entries
+
+
 def _of_json(content: Any) -> list[Entry]:
     """The lines of a JSON list; ValueError where a value is of another kind."""
     if isinstance(content, dict):
@@ -133,6 +154,8 @@ def _of_json(content: Any) -> list[Entry]:
         raise ValueError(f"it holds {type(content).__name__}")
     entries = []
     for fold, parts in enumerate(content):
+        if not isinstance(parts, dict):
+            raise ValueError(f"fold {fold} holds {type(parts).__name__}")
         for subset, names in parts.items():
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError(f"{subset!r} of fold {fold} is no list of utterance ids")
