@@ -9,7 +9,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test lint audit bench reliability faults reproducible
 
+# A kill in the instant in which DVC writes its file of locks leaves it empty, and DVC unusable.
 demo: $(INSTALLED)
+	@test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock
 	dvc repro
 	serflow results
 

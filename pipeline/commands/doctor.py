@@ -48,6 +48,10 @@ def examine(params_file: Path) -> Iterator[Finding]:
         yield Finding("mfa", "ok", place)
     else:
         yield Finding("mfa", "absent", "only needed for the alignment `mfa`", MFA)
+    locks = params_file.parent / ".dvc" / "tmp" / "rwlock"
+    if locks.is_file() and not locks.stat().st_size:
+        said = "a kill left DVC's file of locks empty, and DVC refuses every command"
+        yield Finding(str(locks), "missing", said, f"rm {locks}")
     try:
         params = parameters.load(params_file)
     except ConfigurationError as error:

@@ -88,3 +88,13 @@ def test_a_root_that_dvc_would_not_expand_is_not_called_well(tmp_path: Path, roo
     assert found["params.yaml"].state == "missing"
     assert "would not be expanded by DVC" in found["params.yaml"].detail
     assert "corpus manifest" not in found
+
+
+@pytest.mark.parametrize(("content", "found"), [("", True), ("{}", False)])
+def test_locks_that_a_kill_left_empty_are_named(tmp_path: Path, content: str, found: bool) -> None:
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.parent.mkdir(parents=True)
+    locks.write_text(content)
+    told = findings(tmp_path / "params.yaml").get(str(locks))
+    assert (told is not None) == found
+    assert told is None or (told.state, told.remedy) == ("missing", f"rm {locks}")

@@ -109,7 +109,12 @@ def test_a_network_without_embed_has_no_tsne_and_a_line_that_says_why(tmp_path, 
     models, data = workplace(tmp_path)
     sizes = Sizes(feature_dim=3, num_classes=2)
     experiment = Experiment(
-        corpus="demo", network="MeanPool", acoustic="fbank", text="one_hot", split="session"
+        corpus="demo",
+        network="MeanPool",
+        acoustic="fbank",
+        text="one_hot",
+        split="session",
+        normalization="none",
     )
     checkpoint.save(
         models / "one" / "folds" / "seed-0-fold-0",

@@ -1,9 +1,12 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.lookup import ConfigurationError
 from pipeline.training.curves import log_curves
 from pipeline.training.schedule import Outcome
 
@@ -39,3 +42,14 @@ def test_links_into_a_cache_are_removed_never_written(tmp_path: Path) -> None:
     curves = {"plots/metrics/train/loss.tsv", "plots/metrics/valid/ua.tsv"}
     assert written == {"metrics.json", *curves}
     assert json.loads((live / "metrics.json").read_text())["valid"]["ua"] == 0.25
+
+
+def test_a_repository_without_a_commit_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "--quiet"], [sys.executable, "-m", "dvc", "init", "--quiet"]):
+        subprocess.run(command, check=True)
+    outcome = Outcome(0, 0, 1, 0.0, ({"epoch": 1, "train_loss": 1.0},))
+    with pytest.raises(ConfigurationError, match="it needs a repository with a commit"):
+        log_curves(tmp_path / "live", [outcome])
