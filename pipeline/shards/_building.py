@@ -126,7 +126,12 @@ def build(
     remove_unfinished(folder)
     remove_unfinished(building)
     files.write_attributes(building, attributes)
-    place = {row["utterance_id"]: path for path, old in stored.items() for row in old.index}
+    place = {
+        row["utterance_id"]: path
+        for path, old in stored.items()
+        for row in old.index
+        if keys.get(row["utterance_id"]) == row["key"]
+    }
     work = [
         _Work(
             name,

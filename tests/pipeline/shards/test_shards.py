@@ -143,31 +143,50 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.parametrize("moment", ["at the index", "half-way"])
 @pytest.mark.parametrize("returned", [False, True], ids=["goes on", "changes its mind"])
 def test_a_killed_build_never_mixes_old_and_new_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: bool, moment: str
 ) -> None:
     """Some shards are new, the index is old: whatever is asked for next, every row is
-    the right one.
+    the right one, and what was finished is not made again.
     """
     old, new = names(30), {**dict.fromkeys(names(30), "2"), "newcomer": "2"}
     build(tmp_path / "data", old)
-    with monkeypatch.context() as disturbed:
+    write_index, done = _files.write_index, set[str]()
 
-        def die(*_: object) -> None:
+    def die_at_the_index(path: Path, stored: Sequence) -> None:
+        if path.name == _files.INDEX:
             raise Killed
+        write_index(path, stored)
 
-        disturbed.setattr(_files, "write_attributes", die)
+    def die_half_way(function: Callable, items: Sequence, *_: object) -> Iterator:
+        for item in list(items)[:3]:
+            done.update(item.keys)
+            yield function(item)
+        raise Killed
+
+    with monkeypatch.context() as disturbed:
+        if moment == "half-way":
+            disturbed.setattr(executor, "run", die_half_way)
+        else:
+            disturbed.setattr(_files, "write_index", die_at_the_index)
+            done.update(new)
         with pytest.raises(Killed):
             build(tmp_path / "data", new)
     (tmp_path / "data" / ".shard-000.h5.123.456.tmp").write_bytes(b"left by the kill")
     wanted = old if returned else new
-    build(tmp_path / "data", wanted)
+    _, asked = build(tmp_path / "data", wanted)
+    if returned:
+        # At the index the old shards are gone already.
+        assert sorted(asked) == (sorted(old) if moment == "at the index" else [])
+    else:
+        assert done and sorted(asked) == sorted({*new} - done)
     build(tmp_path / "clean", wanted)
     assert fabricated.files(tmp_path / "data") == fabricated.files(tmp_path / "clean")
 
 
-def test_a_killed_build_goes_on_with_the_shards_it_had_finished(
+def test_a_killed_build_of_a_grown_corpus_keeps_the_old_rows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = names(60)
