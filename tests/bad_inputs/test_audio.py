@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 from pipeline import folders, tables
-from stages import prepare
-from tests.resources import bad_input, recordings
+from tests.resources import recordings
 from tests.resources.bad_input import Case, Did
 
 Make = Callable[[Path], dict[str, Any]]
@@ -171,11 +169,7 @@ def test_a_bad_recording(case: Case, user: Did, settle: Callable[[Case, str], No
         table.writeheader()
         table.writerow({"utterance_id": "good", "emotion": "sad", "audio_path": "good.wav"})
         table.writerow({"utterance_id": "bad", "emotion": "sad", **cells})
-    params, data = user.folder / "params.yaml", user.folder / "data"
-    params.write_text(yaml.safe_dump({"corpora": {"manifest": {"root": str(root)}}}))
-    line = user.stage(prepare.main, "manifest", "--params", params, "--data", data)
-    place = folders.utterances(data, "manifest")
-    settle(case, bad_input.outcome(line, place, "bad", lambda: used(place)))
+    settle(case, user.prepares({"root": str(root)}, used))
 
 
 def used(place: Path) -> str:

@@ -6,11 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline import folders, tables
-from stages import prepare
-from tests.resources import bad_input, recordings
+from tests.resources import recordings
 from tests.resources.bad_input import Case, Did, case
 
 HEADER = "utterance_id,emotion,audio_path,transcript"
@@ -198,14 +196,7 @@ def test_a_bad_manifest(case: Case, user: Did, settle: Callable[[Case, str], Non
     recordings.write(user.folder / "secret.wav")
     case.make(root)
     reader = {"file": "manifest.parquet"} if (root / "manifest.parquet").is_file() else {}
-    params = user.folder / "params.yaml"
-    params.write_text(
-        yaml.safe_dump({"corpora": {"manifest": {"root": str(root), "reader": reader}}})
-    )
-    data = user.folder / "data"
-    line = user.stage(prepare.main, "manifest", "--params", params, "--data", data)
-    place = folders.utterances(data, "manifest")
-    settle(case, bad_input.outcome(line, place, "bad", lambda: used(place)))
+    settle(case, user.prepares({"root": str(root), "reader": reader}, used))
 
 
 def used(place: Path) -> str:

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pipeline import folders, tables
-from stages import prepare
-from tests.resources import bad_input
 from tests.resources.bad_input import Case, Did
 
 Make = Callable[[Path], dict[str, Any]]
@@ -86,11 +83,7 @@ def test_a_bad_transcript(case: Case, user: Did, settle: Callable[[Case, str], N
         )
         table.writerow(row)
     corpus = {"root": str(user.folder), "tokens": made.get("tokens", {})}
-    params, data = user.folder / "params.yaml", user.folder / "data"
-    params.write_text(yaml.safe_dump({"corpora": {"manifest": corpus}}))
-    line = user.stage(prepare.main, "manifest", "--params", params, "--data", data)
-    place = folders.utterances(data, "manifest")
-    settle(case, bad_input.outcome(line, place, "bad", lambda: used(place)))
+    settle(case, user.prepares(corpus, used))
 
 
 def used(place: Path) -> str:

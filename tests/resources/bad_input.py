@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from pipeline import folders, tables
 from pipeline.cli import app
-from stages import entry
+from stages import entry, prepare
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "RELIABILITY.md"
 FIRST, LAST = "<!-- bad inputs, by make reliability -->", "<!-- end of bad inputs -->"
@@ -72,6 +73,16 @@ class Did:
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         return self._line(ended.exit_code, ended.stderr)
+
+    def prepares(self, corpus: Mapping[str, Any], used: Callable[[Path], str]) -> str:
+        """How the stage prepare ends for the utterance "bad" of a manifest: `outcome`,
+        where `used` gets the folder that the stage wrote.
+        """
+        params, data = self.folder / "params.yaml", self.folder / "data"
+        params.write_text(yaml.safe_dump({"corpora": {"manifest": dict(corpus)}}))
+        line = self.stage(prepare.main, "manifest", "--params", params, "--data", data)
+        place = folders.utterances(data, "manifest")
+        return outcome(line, place, "bad", lambda: used(place))
 
     def _line(self, code: Any, said: str) -> str | None:
         if code in (0, None):
