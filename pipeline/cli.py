@@ -12,15 +12,14 @@ if sys.argv[0].endswith("serflow"):
 import json
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from pipeline.audio import AudioError
+from pipeline.commands import results
 from pipeline.commands.fetch import FetchError
-from pipeline.lookup import ConfigurationError
+from pipeline.commands.results import DATA, PARAMS, DataFolder, ParamsFile
 from pipeline.schema import AlignmentError
 
 app = typer.Typer(
@@ -34,13 +33,7 @@ corpus_app = typer.Typer(
     no_args_is_help=True, help="Corpora: what is there, and whether it is fit to train on."
 )
 app.add_typer(corpus_app, name="corpus")
-
-ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters file.")]
-ModelsFolder = Annotated[
-    Path, typer.Option("--models", help="Folder of trained models and metrics.")
-]
-DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the pipeline's data.")]
-PARAMS, MODELS, DATA = Path("params.yaml"), Path("models"), Path("data")
+app.add_typer(results.app)
 
 
 @app.command(
@@ -125,15 +118,6 @@ def verify(
     raise typer.Exit(int(not sound))
 
 
-@app.command(epilog="Example: serflow results")
-def results(models: ModelsFolder = MODELS, data: DataFolder = DATA) -> None:
-    """The table of all evaluated experiments, and where the report is."""
-    from pipeline.report import terminal
-
-    with _one_line():
-        terminal.show(models, data)
-
-
 @app.command(epilog="Example: serflow use fg_cme-ravdess --root /corpora/RAVDESS && dvc repro")
 def use(
     recipe: Annotated[str, typer.Argument(help="A file of recipes/, e.g. fg_cme-ravdess.")],
@@ -170,89 +154,6 @@ def sync(
         raise typer.Exit(1)
     if not changed:
         print("nothing to write: build.yaml and dvc.yaml are in step")
-
-
-@app.command(
-    epilog="Example: serflow table fg_cme --corpus ravdess --root /corpora/RAVDESS --seeds 0,1,2 "
-    "--practice both"
-)
-def table(
-    paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
-    corpus: Annotated[
-        str,
-        typer.Option(help="What follows the paper in a recipe: demo, ravdess, iemocap-speaker …"),
-    ],
-    root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
-    systems: Annotated[
-        str | None, typer.Option(help="Only these systems, separated by commas.")
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds, separated by commas.")] = None,
-    practice: Annotated[
-        Literal["honest", "published", "both"],
-        typer.Option(
-            help="honest: validation chooses the epoch; published: no validation, the last and the "
-            "best test epoch, as the papers do; both: side by side."
-        ),
-    ] = "honest",
-    build: Annotated[bool, typer.Option(help="Build what is missing with DVC first.")] = True,
-    out: Annotated[
-        Path, typer.Option(help="Folder for the table as Markdown, CSV and LaTeX.")
-    ] = Path("tables"),
-    params_file: ParamsFile = PARAMS,
-    models: ModelsFolder = MODELS,
-) -> None:
-    """A paper's table: published figures beside ours with intervals, honestly or as the
-    papers train.
-    """
-    from pipeline.commands import table as paper_tables
-
-    with _one_line():
-        chosen = systems.split(",") if systems else None
-        if seeds and not all(seed.strip().isdigit() for seed in seeds.split(",")):
-            raise ConfigurationError(
-                f"--seeds {seeds!r}, expected whole numbers separated by commas, e.g. 0,1,2"
-            )
-        numbers = [int(seed) for seed in seeds.split(",")] if seeds else None
-        paper_tables.regenerate(
-            paper, corpus, root, chosen, numbers, practice, build, out, params_file, models
-        )
-
-
-@app.command(
-    epilog="Example: serflow figures fg_cme --corpus ravdess --split random-four; "
-    "serflow figures cbla draws those of the demo"
-)
-def figures(
-    paper: Annotated[str, typer.Argument(help="cbla, fg_cme, cma, pba or tsin")],
-    corpus: Annotated[
-        str | None, typer.Option(help="The corpus of the experiments; default: the demo's.")
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Only experiments on this split; default: those with most.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for PNG, SVG and CSV.")] = Path("figures"),
-    models: ModelsFolder = MODELS,
-    data: DataFolder = DATA,
-) -> None:
-    """The figures that a paper shows, from evaluated experiments: what is missing is
-    named with the command that makes it; exit code 1 when none could be drawn.
-    """
-    from pipeline.report import paper_figures
-
-    with _one_line():
-        chosen = corpus or paper_figures.demo_corpus(paper)
-        origin = paper_figures.sources(paper, chosen, models, data, split)
-        drawn = paper_figures.draw(origin, out)
-    if not paper_figures.FIGURES[paper]:
-        print(f"{paper} shows no figure of results beyond its tables: serflow table {paper}")
-        return
-    for picture in drawn.pictures:
-        print(f"drawn: {picture} (and .svg, .csv)")
-    for line in drawn.missing:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[yellow]missing:[/] {escape(line)}", highlight=False
-        )
-    raise typer.Exit(0 if drawn.pictures else 1)
 
 
 @app.command(epilog="Example: serflow fetch glove-6b")

@@ -1,9 +1,12 @@
 """Whether one experiment beats another on the same utterances: McNemar's exact test, a
-paired bootstrap, Holm.
+paired bootstrap, Holm; whether it is at most a little worse; how many utterances a test
+needs to tell.
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.evaluation import bootstrap
+
+LEVEL = 0.05  # of a two-sided test; half of it of a one-sided one
+POWER = 0.8  # share of tests that are to show a difference that there is
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -35,21 +41,38 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def utterances_needed(difference: float, standard_error: float, tested: int) -> int | None:
+    """How many test utterances would show such a difference, at p < 0.05 in four of
+    five tests; None where there is no difference.
+
+    By the normal approximation, from the standard error that a test of `tested`
+    utterances had: more of them from as many more speakers, as alike as these.
+    """
+    if difference == 0:
+        return None
+    normal = NormalDist()
+    apart = normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
+    return max(2, math.ceil(tested * (apart * standard_error / difference) ** 2))
+
+
 def compare(
     first: pa.Table,
     second: pa.Table,
     speakers: Mapping[str, str | None] | None = None,
     resamples: int = 5000,
     seed: int = 0,
+    margin: float | None = None,
 ) -> dict[str, Any]:
     """Second minus first on the utterances both were tested on; the tables are two
     experiments' predictions.parquet.
 
     `ua_difference` and `wa_difference` are of all folds' predictions together, mean
     over seeds, with 95 % intervals and p from a bootstrap that draws the same
-    utterances (whole speakers where five or more are known) for both. McNemar's test
-    takes one answer an utterance: that of the probabilities' mean over seeds. Raises
-    ValueError where nothing is shared or the labels differ.
+    utterances (whole speakers where five or more are known) for both, and the number of
+    utterances that would show them. McNemar's test takes one answer an utterance: that
+    of the probabilities' mean over seeds. With a `margin` (a share, 0.01 is a point)
+    `noninferior` is the one-sided test that the experiment with the lower UA is worse
+    by less than it. Raises ValueError where nothing is shared or the labels differ.
     """
     names, truth, (a, b) = _joined(first, second)
     labels = sorted(set(truth))
@@ -66,17 +89,25 @@ def compare(
     wa, ua = _differences(counted.sum(axis=0)[None])
     drawn_wa, drawn_ua = (np.concatenate(pieces) for pieces in zip(*drawn, strict=True))
     only_first, only_second = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
-    return {
+    found: dict[str, Any] = {
         "n": len(names),
         "resampled": resampled,
-        **_spread("wa_difference", float(wa[0]), drawn_wa),
-        **_spread("ua_difference", float(ua[0]), drawn_ua),
+        "units": count,
+        "wa_difference": _spread(float(wa[0]), drawn_wa, len(names)),
+        "ua_difference": _spread(float(ua[0]), drawn_ua, len(names)),
         "mcnemar": {
             "only_first": only_first,
             "only_second": only_second,
             "p": mcnemar(only_first, only_second),
         },
     }
+    if margin is not None:
+        loss = drawn_ua if ua[0] > 0 else -drawn_ua
+        found["noninferior"] = {
+            "margin": margin,
+            "p": (int((loss >= margin).sum()) + 1) / (len(loss) + 1),
+        }
+    return found
 
 
 def compare_all(
@@ -84,9 +115,10 @@ def compare_all(
     speakers: Mapping[str, str | None] | None = None,
     resamples: int = 5000,
     against: str | None = None,
+    margin: float | None = None,
 ) -> list[dict[str, Any]]:
     """Every pair of experiments (`first`, `second`), or each one with `against` as the
-    second alone.
+    second alone; `margin` as in `compare`.
 
     P values also as Holm adjusts them for the number of pairs (`p_holm`).
     """
@@ -98,11 +130,12 @@ def compare_all(
         {
             "first": first,
             "second": second,
-            **compare(predictions[first], predictions[second], speakers, resamples),
+            **compare(predictions[first], predictions[second], speakers, resamples, margin=margin),
         }
         for first, second in pairs
     ]
-    for test in ("ua_difference", "mcnemar"):
+    tests = ["wa_difference", "ua_difference", "mcnemar"]
+    for test in tests + (["noninferior"] if margin is not None else []):
         for pair, adjusted in zip(found, holm([pair[test]["p"] for pair in found]), strict=True):
             pair[test]["p_holm"] = adjusted
     return found
@@ -159,10 +192,11 @@ def _differences(total: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     return k.sum(axis=1) / n.sum(axis=1), recalls / (n > 0).sum(axis=1)
 
 
-def _spread(key: str, value: float, drawn: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+def _spread(value: float, drawn: NDArray[np.float64], tested: int) -> dict[str, Any]:
     low, high = np.percentile(drawn, [2.5, 97.5])
     # One more on both sides of the fraction: no bootstrap of this size can show a
     # smaller p.
     tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p = min(1.0, 2 * (tail + 1) / (len(drawn) + 1))
-    return {key: {"value": value, "low": float(low), "high": float(high), "p": p}}
+    needed = utterances_needed(value, float(np.std(drawn, ddof=1)), tested)
+    return {"value": value, "low": float(low), "high": float(high), "p": p, "needed": needed}

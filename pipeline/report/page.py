@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.report import accounts, results
 from pipeline.report.audit import Finding, badge
 from pipeline.report.card import card, count_of
+from pipeline.report.comparison import p_value
 from pipeline.report.experiments import Experiment, percent
 from pipeline.report.pictures import CARD, Picture, pictures
 from pipeline.tables import write_text
@@ -71,7 +72,7 @@ def html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "p_value": _p_value, "count_of": count_of}
+    environment.filters |= {"percent": percent, "p_value": p_value, "count_of": count_of}
     shown: set[bytes] = set()
     style, script = (environment.get_template(name).render() for name in ("style.css", "page.js"))
     return environment.get_template("page.html").render(
@@ -140,7 +141,3 @@ def _policy(style: str, script: str) -> str:
 def _named(text: str) -> str:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -33,6 +33,7 @@ COMMANDS = (
     "doctor",
     "verify",
     "results",
+    "compare",
     "use",
     "sync",
     "table",

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats import contingency_tables, multitest, power
 
-from pipeline.evaluation.significance import compare, compare_all, holm, mcnemar
+from pipeline.evaluation.significance import (
+    compare,
+    compare_all,
+    holm,
+    mcnemar,
+    utterances_needed,
+)
 
 CLASSES = ["angry", "happy", "sad"]
 
@@ -38,6 +45,82 @@ def test_mcnemar_is_the_two_sided_binomial_sum(first, second):
     total = first + second
     expected = min(1.0, 2 * stats.binom.cdf(min(first, second), total, 0.5)) if total else 1.0
     assert mcnemar(first, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_two_experiments_equal_statsmodels_and_scipy():
+    """Over speakers of different sizes: McNemar, Holm, the interval of the paired
+    bootstrap, and the utterances needed over utterances.
+    """
+    generator = np.random.default_rng(11)
+    a, b = generator.random(700) < 0.55, generator.random(700) < 0.66
+    speaker = generator.choice(12, 700, p=np.arange(1, 13) / 78)
+    speakers = {f"u{i:04d}": f"s{number}" for i, number in enumerate(speaker)}
+    found = compare(table(a), table(b), speakers, resamples=20000)
+    table_of_two = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+    expected = contingency_tables.mcnemar(table_of_two, exact=True).pvalue
+    assert found["mcnemar"]["p"] == pytest.approx(expected, rel=1e-9)
+    p_values = [expected, found["ua_difference"]["p"], found["wa_difference"]["p"], 0.03]
+    adjusted = multitest.multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(list(adjusted))
+    gains = np.bincount(speaker, b.astype(float) - a, minlength=12)
+    sizes = np.bincount(speaker, minlength=12)
+
+    def gain_per_utterance(gain, size, axis):
+        return gain.sum(axis=axis) / size.sum(axis=axis)
+
+    drawn = stats.bootstrap(
+        (gains, sizes),
+        gain_per_utterance,
+        paired=True,
+        n_resamples=20000,
+        method="percentile",
+        rng=2,
+    )
+    ours = found["wa_difference"]
+    assert ours["low"] == pytest.approx(drawn.confidence_interval.low, abs=0.003)
+    assert ours["high"] == pytest.approx(drawn.confidence_interval.high, abs=0.003)
+
+
+def test_the_utterances_needed_are_those_of_a_power_analysis():
+    generator = np.random.default_rng(4)
+    a, b = generator.random(400) < 0.5, generator.random(400) < 0.56
+    gain = b.astype(float) - a
+    found = compare(table(a), table(b), resamples=20000)["wa_difference"]
+    expected = power.NormalIndPower().solve_power(
+        gain.mean() / gain.std(), alpha=0.05, power=0.8, ratio=0
+    )
+    assert found["needed"] == pytest.approx(expected, rel=0.05)
+    assert utterances_needed(0.05, 0.02, 400) == 503
+    assert utterances_needed(-0.05, 0.02, 400) == 503
+    assert utterances_needed(0.0, 0.02, 400) is None
+
+
+def test_the_utterances_needed_show_the_difference_in_four_of_five_tests():
+    generator = np.random.default_rng(8)
+
+    def drawn(size):
+        return generator.random(size) < 0.5, generator.random(size) < 0.6
+
+    a, b = drawn(5000)
+    needed = compare(table(a), table(b))["wa_difference"]["needed"]
+    shown = [
+        compare(table(a), table(b), resamples=500)["wa_difference"]["p"] < 0.05
+        for a, b in (drawn(needed) for _ in range(80))
+    ]
+    assert 0.65 < np.mean(shown) < 0.93
+
+
+def test_worse_by_less_than_a_margin_is_the_one_sided_end_of_the_interval():
+    generator = np.random.default_rng(6)
+    a = generator.random(2000) < 0.7
+    b = np.where(generator.random(2000) < 0.05, ~a, a)
+    for first, second in ((a, b), (b, a)):
+        found = compare(table(first), table(second), resamples=20000, margin=0.05)
+        ua = found["ua_difference"]
+        loss = max(abs(ua["low"]), abs(ua["high"]))
+        assert 0.02 < loss < 0.05 and found["noninferior"]["p"] < 0.025
+        strict = compare(table(first), table(second), resamples=20000, margin=loss)
+        assert strict["noninferior"]["p"] == pytest.approx(0.025, abs=0.003)
 
 
 def test_holm_by_hand():
@@ -131,7 +214,7 @@ def test_all_pairs_are_adjusted_together():
         ("a", "c"),
         ("b", "c"),
     ]
-    for test in ("ua_difference", "mcnemar"):
+    for test in ("wa_difference", "ua_difference", "mcnemar"):
         assert [p[test]["p_holm"] for p in found] == holm([p[test]["p"] for p in found])
 
 
