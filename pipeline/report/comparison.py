@@ -75,6 +75,9 @@ def sentence(pair: Mapping[str, Any]) -> str:
         measured = measured.replace(f", {pair['n']} utterances drawn", " drawn")
     if ua["p_holm"] < significance.LEVEL:
         text = f"{better} is better than {other} by {size} ({measured})."
+        p = pair["mcnemar"]["p_holm"]
+        if p >= significance.LEVEL:
+            text += f" McNemar's test, which counts utterances alone, does not show it (p {p:.3f})."
     elif ua["needed"] is None:
         text = f"{better} and {other} have the same UA ({measured})."
     else:
@@ -84,7 +87,8 @@ def sentence(pair: Mapping[str, Any]) -> str:
             "utterances."
         )
     if "noninferior" in pair:
-        points = f"{100 * pair['noninferior']['margin']:g} points"
+        margin = f"{100 * pair['noninferior']['margin']:g}"
+        points = f"{margin} point" if margin == "1" else f"{margin} points"
         p = pair["noninferior"]["p_holm"]
         shown_to_be = "" if p < significance.LEVEL / 2 else "not shown to be "
         text += f" {other} is {shown_to_be}worse by less than {points} (one-sided p {p_value(p)})."

@@ -16,6 +16,7 @@ def pair(value=0.05, low=0.01, high=0.09, p=0.01, needed=200, **more):
         "ua_difference": {
             "value": value, "low": low, "high": high, "p": p, "p_holm": p, "needed": needed
         },
+        "mcnemar": {"p_holm": 0.001},
         **more,
     }  # fmt: skip
 
@@ -25,6 +26,11 @@ def test_a_sentence_names_the_better_one_and_its_interval():
     assert sentence(pair()) == f"b is better than a by 5.0 points of UA ({measured})."
     swapped = sentence(pair(-0.05, -0.09, -0.01))
     assert swapped == f"a is better than b by 5.0 points of UA ({measured})."
+
+
+def test_two_tests_that_disagree_are_both_told():
+    said = sentence(pair(mcnemar={"p_holm": 0.06}))
+    assert said.endswith("does not show it (p 0.060).")
 
 
 def test_no_difference_shown_is_said_with_the_utterances_that_it_needs():
