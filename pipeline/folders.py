@@ -14,6 +14,7 @@ from pipeline.lookup import check_name
 ITEM_SECTIONS = ("acoustic", "alignment", "text", "splits")
 UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics.json"
 FILLED, ENVIRONMENT = "filled.parquet", "environment.json"
+DETAILS = "details.json"  # of an experiment's metrics
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
 PLACED = "placed.parquet"  # beside the spans: what their aligners answered
 SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk

@@ -17,8 +17,8 @@ def main(
     data: DataFolder = DATA,
     models: ModelsFolder = MODELS,
 ) -> None:
-    """Scores the experiment NAME: metrics.json, predictions.parquet, confusion.csv,
-    per_fold.csv.
+    """Scores the experiment NAME: metrics.json, details.json, predictions.parquet,
+    confusion.csv, per_fold.csv.
     """
     chosen = parameters.load_entry(params_file, "experiments", name)
     folds, classes = read_folds(folders.trained(models, name))

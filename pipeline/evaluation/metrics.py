@@ -28,8 +28,12 @@ from pipeline import folders, tables
 from pipeline.evaluation import bootstrap
 from pipeline.evaluation.probabilities import Fold
 from pipeline.evaluation.scores import confusion_matrix, merit, scores, summary
+from pipeline.lookup import ConfigurationError
 
 SELECTIONS = ("validation", "test_selected", "last_epoch")
+# What people compare: metrics.json, which DVC knows as metrics. All else is details.
+COUNTS = ("n", "filled", "folds", "seeds")
+HEADLINE = ("wa", "ua", "macro_f1", "recall", "wa_ci95", "ua_ci95", "selected_by", *COUNTS)
 
 
 @dataclass(frozen=True)
@@ -214,8 +218,11 @@ def _rounded(value: Any) -> Any:
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:
-    """models/<experiment>/{metrics.json, per_fold.csv, predictions.parquet,
-    confusion.csv}.
+    """models/<experiment>/{metrics.json, details.json, per_fold.csv,
+    predictions.parquet, confusion.csv}.
+
+    metrics.json has the headline and, under `test_selected`, the same of the best test
+    epoch; details.json has the rest under the same names, and `read` joins the two.
 
     confusion.csv has a row (actual, predicted) for each tested utterance: `dvc plots`
     draws a matrix from that.
@@ -239,4 +246,31 @@ def write(evaluation: Evaluation, folder: Path) -> None:
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
             csv.writer(file, lineterminator="\n").writerows(content)
-    tables.write_json(folder / folders.METRICS, evaluation.metrics)
+    found = evaluation.metrics
+    best = found["test_selected"]
+    headline = {key: value for key, value in found.items() if key in HEADLINE}
+    headline["test_selected"] = {key: value for key, value in best.items() if key in HEADLINE}
+    details = {key: value for key, value in found.items() if key not in headline}
+    details["test_selected"] = {
+        key: value for key, value in best.items() if key not in headline["test_selected"]
+    }
+    tables.write_json(folder / folders.DETAILS, details)
+    tables.write_json(folder / folders.METRICS, headline)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The metrics that `write` left in models/<experiment>, as `Evaluation` has them.
+
+    Raises ConfigurationError with one line where they are of a version that wrote them
+    otherwise.
+    """
+    headline = tables.read_json(folder / folders.METRICS)
+    details = folder / folders.DETAILS
+    if "selected_by" not in headline or not details.is_file():
+        raise ConfigurationError(
+            f"{folder / folders.METRICS} has no {details.name} beside it, or does not say what "
+            f"chose the epoch: it is of an older version, run `dvc repro evaluate@{folder.name}`"
+        )
+    rest = tables.read_json(details)
+    best = headline.get("test_selected", {}) | rest.pop("test_selected", {})
+    return headline | rest | {"test_selected": best}

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import folders, lookup, tables
+from pipeline.evaluation import metrics as scored
 from pipeline.evaluation import scores
 from pipeline.lookup import ConfigurationError
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluated experiment: folder, section of params.yaml, metrics.json."""
+    """One evaluated experiment: folder, section of params.yaml, scores."""
 
     name: str
     folder: Path
@@ -100,13 +101,8 @@ def experiments(models_root: Path) -> list[Experiment]:
         name = path.parent.name
         described = folders.trained(models_root, name) / "experiment.json"
         if described.is_file():
-            settings, metrics = read_json(described)["experiment"], read_json(path)
-            if "selected_by" not in metrics:
-                raise ConfigurationError(
-                    f"{path} does not say what chose the epoch: it is of an older version, run "
-                    f"`dvc repro evaluate@{name}`"
-                )
-            found.append(Experiment(name, path.parent, settings, metrics))
+            settings = read_json(described)["experiment"]
+            found.append(Experiment(name, path.parent, settings, scored.read(path.parent)))
     return sorted(found, key=lambda item: (item.corpus, item.split, item.name))
 
 

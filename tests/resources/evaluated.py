@@ -54,6 +54,7 @@ def add(
     settings = {"corpus": corpus, "network": network, "split": split, **further}
     tables.write_json(folder / "folds" / "experiment.json", {"name": name, "experiment": settings})
     tables.write_json(folder / "metrics.json", scores)
+    tables.write_json(folder / "details.json", {})
     lines = ["seed,fold,n,epoch,wa,ua"]
     for fold in range(folds):
         lines.append(f"0,{fold},{n // folds},2,{0.5 + fold / 100},{0.4 + fold / 100}")

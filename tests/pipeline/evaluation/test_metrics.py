@@ -221,6 +221,17 @@ def test_folds_can_be_restricted_to_utterances():
     assert set(found.predictions["utterance_id"].to_pylist()) == wanted
 
 
+def test_what_people_compare_stands_in_metrics_json_and_nothing_else(tmp_path):
+    found = evaluate_experiment(*made(folds=2)[:2], CLASSES)
+    metrics.write(found, tmp_path)
+    headline = json.loads((tmp_path / "metrics.json").read_text())
+    chosen = {"wa", "ua", "macro_f1", "recall", "wa_ci95", "ua_ci95", "selected_by"}
+    assert set(headline) == chosen | {"n", "filled", "folds", "seeds", "test_selected"}
+    assert set(headline["test_selected"]) == chosen
+    details = json.loads((tmp_path / "details.json").read_text())
+    assert details["pooled"] == found.metrics["pooled"] and "wa" not in details["test_selected"]
+
+
 def test_files_are_read_and_written_the_same_each_time(tmp_path):
     folds, truth, speakers = made(folds=2, seeds=2)
     for fold in folds:
@@ -248,9 +259,10 @@ def test_files_are_read_and_written_the_same_each_time(tmp_path):
     assert read.metrics == expected.metrics
     metrics.write(read, tmp_path / "one")
     metrics.write(expected, tmp_path / "two")
-    for name in ("metrics.json", "per_fold.csv", "predictions.parquet", "confusion.csv"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     assert (tmp_path / "one" / "confusion.csv").read_text().count("\n") == 1 + 2 * 2 * 40
-    assert len(list((tmp_path / "one").iterdir())) == 4, "nothing half-written is left"
+    assert len(list((tmp_path / "one").iterdir())) == 5, "nothing half-written is left"
+    assert metrics.read(tmp_path / "one") == expected.metrics
     with pytest.raises(FileNotFoundError, match="expected seed-S-fold-K"):
         probabilities.read_folds(tmp_path / "nothing")

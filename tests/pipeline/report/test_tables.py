@@ -49,6 +49,7 @@ def made(
     written = scores | {"selected_by": selected_by, "test_selected": best}
     written |= {"last_epoch": scores | {"wa": 0.5}}
     (folder / "metrics.json").write_text(json.dumps(written))
+    (folder / "details.json").write_text("{}")
     tested = [f"u{number}" for number in range(size)]
     pq.write_table(
         pa.table({"utterance_id": tested, "label": ["angry"] * size}),
