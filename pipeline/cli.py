@@ -81,6 +81,7 @@ def explain(
 def doctor(
     params_file: ParamsFile = PARAMS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    engine: Annotated[str, typer.Option(help="Address of a Dask scheduler to look at.")] = "",
 ) -> None:
     """Versions, devices, optional tools, corpora: what is there, what is missing, and
     the command that gets it.
@@ -88,7 +89,7 @@ def doctor(
     from pipeline.commands import doctor as examination
 
     with _one_line():
-        sound = examination.show(list(examination.examine(params_file)), as_json)
+        sound = examination.show(list(examination.examine(params_file, engine)), as_json)
     raise typer.Exit(int(not sound))
 
 

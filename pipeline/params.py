@@ -24,6 +24,7 @@ ROOMS = {
     "text": "text",
     "splits": "splits",
     "experiments": "training",
+    "engine": "executor",
 }
 SECTIONS = (*ROOMS, "inputs")
 MOST_VALUES = 100_000
@@ -42,6 +43,7 @@ class Params:
     text: dict[str, Any]
     splits: dict[str, Any]
     experiments: dict[str, Any]
+    engine: dict[str, Any]
     inputs: dict[str, dict[str, list[str]]]
     document: dict[str, dict[str, Any]]
 
@@ -60,6 +62,12 @@ def load_entry(path: Path, section: str, name: str) -> Any:
     entries = _section(read(path), section)
     _check_reference(section, name, entries)
     return lookup.settings(ROOMS[section], name, entries[name])
+
+
+def load_section(path: Path, section: str) -> dict[str, Any]:
+    """The checked entries of a section of params.yaml; none where there is no file."""
+    entries = _section(read(path), section) if path.is_file() else {}
+    return {name: lookup.settings(ROOMS[section], name, item) for name, item in entries.items()}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Stage acoustic: recordings -> shards of one acoustic feature."""
 
-from pipeline import folders, tables
+from pipeline import executor, folders, tables
 from pipeline import params as parameters
 from pipeline.acoustic import extract_corpus, padding_share
 from pipeline.shards import Shards
@@ -13,6 +13,7 @@ def main(
     """Extracts FEATURE (a name under `acoustic` in params.yaml) of every utterance of
     CORPUS.
     """
+    executor.choose(parameters.load_section(params_file, "engine"))
     config = parameters.load_entry(params_file, "acoustic", feature)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.acoustic(data, corpus, feature)

@@ -1,7 +1,7 @@
 """Stage align: words and recordings -> spans, by a chain of aligners."""
 
 from pipeline import alignment as aligning
-from pipeline import folders, tables
+from pipeline import executor, folders, tables
 from pipeline import params as parameters
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
 
@@ -12,6 +12,7 @@ def main(
     """Places the words of CORPUS in time with ALIGNMENT (a name under `alignment` in
     params.yaml).
     """
+    executor.choose(parameters.load_section(params_file, "engine"))
     settings = parameters.load_entry(params_file, "alignment", alignment)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.spans(data, corpus, alignment)

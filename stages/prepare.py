@@ -20,6 +20,7 @@ from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console,
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Reads CORPUS, a name under `corpora` in params.yaml: decodes and tokenises it."""
+    executor.choose(parameters.load_section(params_file, "engine"))
     settings = parameters.load_entry(params_file, "corpora", corpus)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")

@@ -1,6 +1,6 @@
 """Stage text: words -> vocabulary, word ids and vectors of one embedding."""
 
-from pipeline import folders, tables
+from pipeline import executor, folders, tables
 from pipeline import params as parameters
 from pipeline.text import embed_corpus
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, run
@@ -12,6 +12,7 @@ def main(
     """Embeds the words of every utterance of CORPUS with EMBEDDING (a name under `text`
     in params.yaml).
     """
+    executor.choose(parameters.load_section(params_file, "engine"))
     config = parameters.load_entry(params_file, "text", embedding)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.text(data, corpus, embedding)

@@ -29,6 +29,7 @@ def main(
     """Trains the experiment NAME of params.yaml on every fold and seed; a killed run
     goes on where it stopped.
     """
+    executor.choose(parameters.load_section(params_file, "engine"))
     params = parameters.load(params_file)
     experiment = parameters.entry(params, "experiments", name)
     classes = list(dict.fromkeys(params.splits[experiment.split].labels.values()))

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import executor, lookup
 from pipeline import params as parameters
@@ -33,9 +33,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(params_file: Path) -> Iterator[Finding]:
-    """Looks at versions, devices, optional tools, params.yaml and its corpora;
-    'missing' means something needed is.
+def examine(params_file: Path, engine: str = "") -> Iterator[Finding]:
+    """Looks at versions, devices, optional tools, params.yaml and its corpora, and the
+    workers of a Dask scheduler; 'missing' means something needed is.
     """
     yield Finding("python", "ok", platform.python_version())
     for name, extra in packages().items():
@@ -57,10 +57,24 @@ def examine(params_file: Path) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield Finding("params.yaml", "missing", str(error), "mend that line")
         return
+    named = {"dask": {"scheduler": engine}} if engine else params.document.get("engine") or {}
+    for name, values in named.items():
+        yield from _workers(name, values)
     yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
     for name, corpus in params.corpora.items():
         yield _corpus(name, corpus)
     yield from _shares(params, params_file.parent)
+
+
+def _workers(name: str, values: Any) -> Iterator[Finding]:
+    where = f"engine {name}"
+    try:
+        for worker in executor.workers(name, values):
+            versions = f"Python {worker.environment.get('python')}, {worker.devices}"
+            state: Literal["ok", "missing"] = "missing" if worker.faults else "ok"
+            yield Finding(worker.address, state, "; ".join(worker.faults) or versions)
+    except ConfigurationError as error:
+        yield Finding(where, "missing", str(error), "docs/CLUSTER.md says how to start a cluster")
 
 
 def show(findings: Sequence[Finding], as_json: bool) -> bool:

@@ -57,6 +57,7 @@ def verify(
     `sample` utterances of each are made again, chosen by `seed`; None: all. Raises
     ConfigurationError for an unknown name.
     """
+    executor.choose(parameters.load_section(params_file, "engine"))
     chosen = _outputs(params_file, data, only)
     here = [item for item in chosen if item.folder.is_dir()]
     work = [(item, sample, seed) for item in here]

@@ -36,7 +36,8 @@ def test_an_empty_document_is_legal() -> None:
 def test_a_name_is_a_word(section: str, name: str) -> None:
     """Names become folders and parts of a command line."""
     document = copy.deepcopy(DOCUMENT)
-    document[section][name] = next(iter(document[section].values()))
+    entries = document.setdefault(section, {"local": None})
+    entries[name] = next(iter(entries.values()))
     with pytest.raises(ConfigurationError, match=r"is no name, use letters, digits, '_' and '-'"):
         parameters.check(document)
 

@@ -124,10 +124,17 @@ def run_stages(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Prepare to evaluate under a folder; returns the params file. data/, models/ and
     scratch/ lie beside it.
     """
+    fabricated.run_serially(monkeypatch)
+    params_file = write_params(folder, write(folder / "corpus"))
+    build(folder, params_file)
+    return params_file
+
+
+def build(folder: Path, params_file: Path) -> None:
+    """Every stage once."""
     from stages import acoustic, align, evaluate, prepare, split, text, train
 
-    fabricated.run_serially(monkeypatch)
-    params_file, data = write_params(folder, write(folder / "corpus")), folder / "data"
+    data = folder / "data"
     prepare.main("manifest", params_file, data)
     for feature in ACOUSTIC:
         acoustic.main("manifest", feature, params_file, data)
@@ -137,4 +144,3 @@ def run_stages(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     split.main("manifest", "random-three", params_file, data)
     train.main("small", params_file, data, folder / "models", folder / "scratch")
     evaluate.main("small", params_file, data, folder / "models")
-    return params_file

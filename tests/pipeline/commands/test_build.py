@@ -35,6 +35,7 @@ RERUNS = {
     "training": {"train"},
     # The report compares experiments by the same bootstrap.
     "evaluation": {"evaluate", "report"},
+    "executor": {"prepare", "acoustic", "align", "text", "train", "report"},
     "report": {"report"},
     "commands": {"check"},
     "demo": {"synthesise", "demo_vectors"},

@@ -1,0 +1,146 @@
+"""Work on all cores or on a cluster: the same calls, the same bytes.
+
+A module of this room is an engine, by the name that users write under `engine` in
+params.yaml. Work units carry paths and ids, so workers elsewhere need the same folder
+at the same place.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from pipeline import lookup
+from pipeline.executor import dask, local
+from pipeline.executor._engine import KEPT, Engine
+from pipeline.lookup import ConfigurationError, WorkerKilledError
+
+__all__ = ["choose", "run", "settings", "worker_count", "workers"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LOOK = 5.0  # s between two looks at an engine that gives no result
+
+
+def settings(name: str, values: Any) -> Any:
+    """The checked entry `name` of the section `engine` of params.yaml."""
+    config = lookup.component("executor", name).Config
+    return lookup.configure(config, values, f"engine.{name}")
+
+
+def choose(engines: Mapping[str, Any]) -> None:
+    """Makes every later `run` of this process use the engine of these checked settings,
+    unless the environment names another: SERFLOW_ENGINE, `local` or a scheduler's
+    address.
+    """
+    if len(engines) > 1:
+        raise ConfigurationError(f"engine names {sorted(engines)}, expected one of them")
+    for engine in engines.values():
+        if isinstance(engine, dask.Config):
+            os.environ.setdefault("SERFLOW_ENGINE", engine.scheduler)
+            os.environ.setdefault("SERFLOW_PATIENCE", str(engine.patience))
+
+
+def workers(name: str, values: Any) -> list[dask.Worker]:
+    """The workers of an engine of params.yaml, and why any of them cannot be used; none
+    for this machine's processes.
+    """
+    config = settings(name, values)
+    if not isinstance(config, dask.Config):
+        return []
+    with dask.connected(config) as client:
+        return dask.inspect(client, devices=True)
+
+
+def worker_count() -> int:
+    """Processes to use: SERFLOW_WORKERS, or the cores this process may run on."""
+    given = os.environ.get("SERFLOW_WORKERS")
+    if given is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if not given.isdigit() or int(given) < 1:
+        raise ConfigurationError(f"SERFLOW_WORKERS={given!r}, expected a whole number above zero")
+    return int(given)
+
+
+def run(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    description: str,
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """Results of `function` over `items` in their order, with a progress bar; a few are
+    under way at a time.
+
+    Raises WorkerKilledError when the system or somebody ends a worker and no other one
+    does its work.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    work = list(items)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with (
+        Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
+        _opened(min(workers or worker_count(), max(1, len(work)))) as engine,
+    ):
+        task = progress.add_task(description, total=len(work))
+        try:
+            yield from _results(engine, function, work, lambda: progress.advance(task))
+        except tuple(engine.broken) as error:
+            reason = next(line for kind, line in engine.broken.items() if isinstance(error, kind))
+            raise WorkerKilledError(f"{description}: {reason}") from None
+
+
+def _results(
+    engine: Engine,
+    function: Callable[[Item], Result],
+    work: list[Item],
+    advance: Callable[[], None],
+) -> Iterator[Result]:
+    pending: dict[Future[Result], int] = {}
+    done: dict[int, Result] = {}
+    next_item = next_result = 0
+    while next_result < len(work):
+        # Bounded ahead of the consumer: results wait in memory only for the slowest
+        # item before them.
+        while next_item < len(work) and len(pending) + len(done) < 4 * engine.count():
+            pending[engine.executor.submit(function, work[next_item])] = next_item
+            next_item += 1
+        finished, _ = wait(pending, LOOK, return_when=FIRST_COMPLETED)
+        if not finished and engine.lost():
+            raise WorkerKilledError(f"there has been no worker for too long: {KEPT}")
+        failed = [future for future in finished if future.exception() is not None]
+        for future in finished.difference(failed):
+            done[pending.pop(future)] = future.result()
+            advance()
+        while next_result in done:
+            yield done.pop(next_result)
+            next_result += 1
+        if failed:
+            failed[0].result()  # raises
+
+
+def _opened(workers: int) -> AbstractContextManager[Engine]:
+    address = os.environ.get("SERFLOW_ENGINE", "local")
+    if address == "local":
+        return local.opened(workers)
+    given = {"scheduler": address, "patience": float(os.environ.get("SERFLOW_PATIENCE", "120"))}
+    config: dask.Config = lookup.configure(dask.Config, given, "SERFLOW_ENGINE")
+    return dask.opened(config)
