@@ -1,11 +1,13 @@
 """Stage prepare: a corpus's own files -> utterances.parquet and rejects.parquet."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
 from pipeline.corpora import (
+    State,
     differences,
     flag_duplicates,
     prepare_all,
@@ -17,6 +19,9 @@ from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
 
+# A worker takes half a second of a processor to start, in which these are decoded.
+FEW, FEW_BYTES = 512, 32 * 2**20
+
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Reads CORPUS, a name under `corpora` in params.yaml: decodes and tokenises it."""
@@ -24,19 +29,25 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     settings = parameters.load_entry(params_file, "corpora", corpus)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
-    found = list(module.read(Path(settings.root), config))
-    memory = folders.recordings(data, corpus)
-    read, states = recall(memory, [item for item in found if isinstance(item, Utterance)])
-    # Few enough to keep all workers busy, many enough to be worth the way to a worker.
-    size = max(1, min(256, len(read) // (16 * executor.worker_count())))
-    parts = [read[start : start + size] for start in range(0, len(read), size)]
     words = lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens")
-    work = partial(prepare_all, corpus=corpus, config=words)
-    prepared = [item for part in executor.run(work, parts, f"prepare {corpus}") for item in part]
+    found = list(module.read(Path(settings.root), config))
+    read = [item for item in found if isinstance(item, Utterance)]
+    memory = folders.recordings(data, corpus)
+    known, states = recall(memory, read, words)
+    new = [item for item in read if item not in known]
+    own = read if _are_few(new, states) else [item for item in read if item in known]
+    prepared = prepare_all(own, corpus, words, known)
+    if len(own) < len(read):
+        # Few enough to keep all workers busy, many enough to be worth the way there.
+        size = max(1, min(256, len(new) // (16 * executor.worker_count())))
+        parts = [new[start : start + size] for start in range(0, len(new), size)]
+        work = partial(prepare_all, corpus=corpus, config=words)
+        for part in executor.run(work, parts, f"prepare {corpus}"):
+            prepared += part
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
     used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
     require_usable(corpus, used, rejections)
-    remember(memory, used, states)
+    remember(memory, used, states, words)
     folder = folders.utterances(data, corpus)
     tables.write_utterances(folder / folders.UTTERANCES, used)
     metrics = {
@@ -48,6 +59,14 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
         for line in differences(module.TOTALS, used, rejections):
             console.print(f"  [yellow]published total differs:[/] {line}", highlight=False)
     account(f"prepare {corpus}", folder, len(found), len(used), rejections, metrics)
+
+
+def _are_few(utterances: Sequence[Utterance], states: Mapping[str, State]) -> bool:
+    """Whether they are done before workers have started."""
+    paths = {item.audio_path for item in utterances if item.audio_path is not None}
+    size = sum(states[path].size for path in paths if path in states)
+    # A recording without a state is new or missing: nothing is known of its size.
+    return len(utterances) <= FEW and paths <= states.keys() and size <= FEW_BYTES
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from benchmarks import run, table_stages
+from benchmarks import run, scale, table_stages, watch
 from pipeline.corpora import manifest
 from pipeline.schema import Utterance
 
@@ -107,3 +108,28 @@ def test_the_corpora_of_the_table_stages_are_read_whole(tmp_path: Path) -> None:
     assert set(document["splits"]) == set(table_stages.SPLITS)
     listed = json.loads(Path(document["splits"]["fold_file"]["fold_file"]).read_text())
     assert set(listed) == {item.utterance_id for item in text}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux's /proc tells of processes")
+def test_a_watched_command_and_its_workers_stand_apart() -> None:
+    work = "sum(i * i for i in range(3 * 10**6))"
+    child = f"import time; x = bytearray(80 * 2**20); {work}; time.sleep(0.3)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    took = watch.watch([sys.executable, "-c", code])
+    assert took["code"] == 0 and took["seconds"] > 0.3
+    assert took["workers_processor_s"] > 0.1 > took["processor_s"]
+    assert took["workers_memory_mib"] > 80 > took["memory_mib"] > 5
+
+
+def test_a_scale_corpus_grows_and_leaves_its_rows_as_they_are(tmp_path: Path) -> None:
+    corpus = scale.Corpus(tmp_path / "corpus", 400, own_files=False)
+    first = dict(corpus.rows)
+    corpus.grow("speaker")
+    corpus.grow("scattered")
+    assert len(corpus.rows) == 408 and {name: corpus.rows[name] for name in first} == first
+    added = [row for name, row in corpus.rows.items() if name not in first]
+    assert len({row[2] for row in added[:4]} - {row[2] for row in first.values()}) == 1
+    assert {row[2] for row in added[4:]} <= {row[2] for row in corpus.rows.values()}
+    found = list(manifest.read(tmp_path / "corpus", manifest.Config()))
+    assert len(found) == 408 and all(isinstance(item, Utterance) for item in found)
+    assert all(Path(item.audio_path).is_file() and item.end > item.start for item in found)

@@ -7,13 +7,14 @@ from pipeline import lookup, tokens
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
-from pipeline.corpora._recordings import recall, remember
+from pipeline.corpora._recordings import State, recall, remember
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
     "Corpus",
     "Licence",
+    "State",
     "Totals",
     "differences",
     "flag_duplicates",

@@ -5,24 +5,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pipeline import audio, tokens
+from pipeline.corpora._recordings import Known
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
 
 def prepare_all(
-    utterances: Sequence[Utterance], corpus: str, config: tokens.Config
+    utterances: Sequence[Utterance], corpus: str, config: tokens.Config, known: Known | None = None
 ) -> list[Utterance | Rejection]:
     """`prepare_utterance` of each."""
-    return [prepare_utterance(utterance, config, corpus) for utterance in utterances]
+    return [prepare_utterance(utterance, config, corpus, known) for utterance in utterances]
 
 
 def prepare_utterance(
-    utterance: Utterance, config: tokens.Config, corpus: str | None = None
+    utterance: Utterance,
+    config: tokens.Config,
+    corpus: str | None = None,
+    known: Known | None = None,
 ) -> Utterance | Rejection:
     """Decodes the recording once and adds `words`, `audio_sha256` and `duration` (s).
 
-    `corpus` is its name in params.yaml, where its reader has another one for it. A
-    recording whose `audio_sha256` is known is not decoded again.
+    `corpus` is its name in params.yaml, where its reader has another one for it. What
+    is `known` is not worked out again.
     Rejected are utterances without a label, without both audio and transcript, and with
     audio that `audio.read` cannot use. One with audio and no transcript is kept; the
     stages that read words reject it.
@@ -36,23 +40,27 @@ def prepare_utterance(
     transcript = (utterance.transcript or "").strip()
     if utterance.audio_path is None and not transcript:
         return rejected("no audio and no transcript")
+    known = known or Known()
+    words = known.words.get((transcript, utterance.language)) if transcript else ()
     try:
-        words = tokens.words(transcript, utterance.language, config) if transcript else ()
+        if words is None:
+            words = tokens.words(transcript, utterance.language, config)
     except tokens.LanguageError as error:
         return rejected("unsupported language", str(error))
     corpus = corpus or utterance.corpus
-    if utterance.audio_path is None or utterance.audio_sha256 is not None:
+    if utterance.audio_path is None:
         return dataclasses.replace(utterance, corpus=corpus, words=words)
-    try:
-        waveform, rate = audio.read(utterance.audio_path, utterance.start, utterance.end)
-    except audio.AudioError as error:
-        return rejected(error.reason, error.detail)
+    segment = utterance.audio_path, utterance.start, utterance.end
+    made = known.decoded.get(segment)
+    if made is None:
+        try:
+            waveform, rate = audio.read(*segment)
+        except audio.AudioError as error:
+            return rejected(error.reason, error.detail)
+        made = audio.content_hash(waveform, rate), len(waveform) / rate
+    sha256, duration = made
     return dataclasses.replace(
-        utterance,
-        corpus=corpus,
-        words=words,
-        audio_sha256=audio.content_hash(waveform, rate),
-        duration=len(waveform) / rate,
+        utterance, corpus=corpus, words=words, audio_sha256=sha256, duration=duration
     )
 
 

@@ -62,7 +62,8 @@ def _records(path: Path, reader: Any, delimiter: str) -> Iterator[list[str]]:
     try:
         for cells in reader:
             width = width or len(cells)
-            if any(_holds_rows(cell, delimiter, width) for cell in cells):
+            # Most records are one line, and cannot.
+            if reader.line_num > first and any(_holds_rows(c, delimiter, width) for c in cells):
                 raise csv.Error("a cell holds whole rows")
             yield cells
             first = reader.line_num + 1

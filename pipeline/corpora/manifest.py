@@ -24,6 +24,7 @@ elsewhere; no path may leave that folder.
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     folder = table.parent
     if config.audio_root is not None:
         folder = listing.require_folder(config.audio_root, "the recordings (setting audio_root)")
+    places = _Places(folder, config.follow_links)
     seen: set[str] = set()
     columns, rows = rows_of.table(table, config.encoding)
     _require_columns(table, columns)
@@ -110,12 +112,12 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
             if name in seen:
                 raise _RowError("listed twice", f"row {number}")
             seen.add(name)
-            yield _utterance(name, row, folder, config)
+            yield _utterance(name, row, places, config)
         except _RowError as error:
             yield Rejection(name, "prepare", error.reason, f"{table}: {error.detail}")
 
 
-def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) -> Utterance:
+def _utterance(name: str, row: Mapping[str, Any], places: "_Places", config: Config) -> Utterance:
     if _text(row, "utterance_id") is None:
         raise _RowError("no utterance id", "expected a name that no other row has")
     if row.get("", None) is not None:
@@ -140,7 +142,7 @@ def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) 
         utterance_id=name,
         corpus=config.corpus,
         emotion=emotion.lower(),
-        audio_path=_path(row, "audio_path", folder, config.follow_links),
+        audio_path=places.of(row, "audio_path"),
         start=start,
         end=end,
         transcript=_text(row, "transcript"),
@@ -150,7 +152,7 @@ def _utterance(name: str, row: Mapping[str, Any], folder: Path, config: Config) 
         style=_text(row, "style"),
         language=_text(row, "language") or config.language,
         subset=None if subset is None else SUBSETS[subset.lower()],
-        alignment_path=_path(row, "alignment_path", folder, config.follow_links),
+        alignment_path=places.of(row, "alignment_path"),
         ratings=ratings,
         votes=tuple(
             vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()
@@ -169,7 +171,9 @@ def _id(row: Mapping[str, Any]) -> str | None:
 def _require_cells(row: Mapping[str, Any]) -> None:
     """Every cell is text or a number, of a length that somebody can have meant."""
     for column, value in row.items():
-        if column.startswith(IGNORED_PREFIX) or not column or value is None:
+        if value is None or (isinstance(value, str) and len(value) <= LONGEST_CELL):
+            continue
+        if column.startswith(IGNORED_PREFIX) or not column:
             continue
         if not isinstance(value, str | int | float):
             raise _RowError("not text", f"{column} is {str(value)[:80]}, expected text or a number")
@@ -231,23 +235,44 @@ def _seconds(row: Mapping[str, Any], column: str) -> float | None:
     return value
 
 
-def _path(row: Mapping[str, Any], column: str, folder: Path, follow_links: bool) -> str | None:
-    text = _text(row, column)
-    if text is None:
-        return None
-    if "\0" in text:
-        raise _RowError("unparsable path", f"{column} {text!r} holds a null character")
-    path = folder / text
-    # An unresolved path is judged by its spelling alone: its links may lead anywhere.
-    spelled = Path(os.path.normpath(path.absolute())), Path(os.path.normpath(folder.absolute()))
-    try:
-        place, root = spelled if follow_links else (path.resolve(), folder.resolve())
-    except (OSError, RuntimeError) as error:  # links in a circle, by version of Python
-        raise _RowError("unparsable path", f"{column} {text[:80]!r}: {error}") from None
-    if not place.is_relative_to(root):
-        raise _RowError(
-            "path leaves the corpus folder",
-            f"{column} {text!r} lies outside {folder}: set the reader's audio_root to the folder "
-            "that holds the recordings",
-        )
-    return path.as_posix()
+class _Places:
+    """Paths below a folder; the links of a folder are followed once for all rows that
+    name something in it.
+    """
+
+    def __init__(self, folder: Path, follow_links: bool) -> None:
+        self.folder, self.follow_links = folder, follow_links
+        self.root = self._spelled("") if follow_links else str(folder.resolve())
+        self._parent = cache(lambda parent: str((folder / parent).resolve()))
+
+    def of(self, row: Mapping[str, Any], column: str) -> str | None:
+        """The path in a column; None where the cell is empty."""
+        text = _text(row, column)
+        if text is None:
+            return None
+        if "\0" in text:
+            raise _RowError("unparsable path", f"{column} {text!r} holds a null character")
+        try:
+            # An unresolved path is judged by its spelling alone: its links may lead
+            # anywhere.
+            place = self._spelled(text) if self.follow_links else self._resolved(text)
+        except (OSError, RuntimeError) as error:  # links in a circle, by version of Python
+            raise _RowError("unparsable path", f"{column} {text[:80]!r}: {error}") from None
+        if place != self.root and not place.startswith(self.root.rstrip("/") + "/"):
+            raise _RowError(
+                "path leaves the corpus folder",
+                f"{column} {text!r} lies outside {self.folder}: set the reader's audio_root to the "
+                "folder that holds the recordings",
+            )
+        return (self.folder / text).as_posix()
+
+    def _spelled(self, text: str) -> str:
+        return os.path.normpath((self.folder / text).absolute())
+
+    def _resolved(self, text: str) -> str:
+        parent, slash, name = text.rpartition("/")
+        if name in ("", os.curdir, os.pardir):
+            return str((self.folder / text).resolve())
+        place = f"{self._parent(parent + slash).rstrip('/')}/{name}"
+        # `Path.is_symlink` raises for a name that is too long: who reads it reports it.
+        return str(Path(place).resolve()) if os.path.islink(place) else place  # noqa: PTH114

@@ -94,3 +94,37 @@ def test_a_grown_corpus_decodes_what_is_new(
     made = place.read_bytes()
     prepare.main("manifest", params, tmp_path / "data")
     assert len(decoded) == 5 and place.read_bytes() == made
+
+
+def test_workers_start_for_what_is_worth_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+
+    def run(work: Callable[..., object], parts: list[list[object]], *_: object) -> Iterator[object]:
+        sent.extend(map(len, parts))
+        return map(work, parts)
+
+    monkeypatch.setattr(executor, "run", run)
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        yaml.safe_dump({"corpora": {"manifest": {"root": str(tmp_path)}}}), encoding="utf-8"
+    )
+
+    def grown(rows: int) -> int:
+        lines = [f"u{number:04d},sad,a.wav,0,{1 + number}e-4" for number in range(1000, rows)]
+        (tmp_path / "manifest.csv").write_text(
+            "\n".join(["utterance_id,emotion,audio_path,start,end", *lines]), encoding="utf-8"
+        )
+        sent.clear()
+        prepare.main("manifest", params, tmp_path / "data")
+        return sum(sent)
+
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-1, 1, 8000), 16000)
+    os.utime(tmp_path / "a.wav", ns=(10**18, 10**18))
+    assert grown(1000 + prepare.FEW + 1) == prepare.FEW + 1
+    assert grown(1000 + prepare.FEW + 101) == 0, "a hundred are decoded before a worker starts"
+    monkeypatch.setattr(prepare, "FEW_BYTES", 1)
+    assert grown(1000 + prepare.FEW + 201) == 100, "the others are known"
+    folder = folders.utterances(tmp_path / "data", "manifest")
+    assert len(tables.read_utterances(folder / folders.UTTERANCES)) == prepare.FEW + 201

@@ -75,6 +75,24 @@ def test_links_may_lead_out_only_when_that_is_allowed(tmp_path: Path) -> None:
     }
 
 
+def test_a_linked_folder_is_followed_for_every_row(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    for name in ("outside/a.wav", "mine/deep/b.wav", "mine/deep/c.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        recordings.write(tmp_path / name)
+    (root / "out").symlink_to(tmp_path / "outside")
+    (root / "in").symlink_to(root / "deep")
+    (root / "deep" / "d.wav").symlink_to(tmp_path / "outside" / "a.wav")
+    paths = ("out/a.wav", "out/b.wav", "in/b.wav", "in/c.wav", "in/d.wav", "in/../deep/b.wav")
+    rows = [f"{path.replace('/', '-')},sad,{path}" for path in paths]
+    lines = ["utterance_id,emotion,audio_path", *rows]
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found, rejections = read(root)
+    assert set(found) == {"in-b.wav", "in-c.wav", "in-..-deep-b.wav"}
+    assert set(rejections) == {"out-a.wav", "out-b.wav", "in-d.wav"}
+    assert all(reason.startswith("path leaves") for reason in rejections.values())
+
+
 def audio_elsewhere(folder: Path, *paths: str) -> dict[str, object]:
     """A table in one folder and recordings in another; the reader's settings."""
     (folder / "table").mkdir()

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.corpora import _preparation as preparation
 from pipeline.corpora import _recordings as recordings
 from pipeline.schema import Utterance
 
+WORDS = tokens.Config()
 LONG_AGO = 1_600_000_000 * 10**9
 
 
@@ -27,13 +29,16 @@ def said(path: Path, start: float | None = None, end: float | None = None) -> Ut
     return Utterance(name, "made", "sad", audio_path=path.as_posix(), start=start, end=end)
 
 
-def prepared(memory: Path, utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[str]]:
-    """What prepare makes of utterances, and which of them it did not decode."""
-    found, states = recordings.recall(memory, utterances)
-    made = [preparation.prepare_utterance(item, tokens.Config()) for item in found]
+def prepared(
+    memory: Path, utterances: Sequence[Utterance], config: tokens.Config = WORDS
+) -> tuple[list[Utterance], list[str]]:
+    """What prepare makes of utterances, and which recordings it did not decode."""
+    known, states = recordings.recall(memory, utterances, config)
+    made = preparation.prepare_all(utterances, "made", config, known)
     used = [item for item in made if isinstance(item, Utterance)]
-    recordings.remember(memory, used, states)
-    return used, [item.utterance_id for item in found if item.audio_sha256 is not None]
+    recordings.remember(memory, used, states, config)
+    recordings_known = [item for item in utterances if item.audio_path and item in known]
+    return used, [item.utterance_id for item in recordings_known]
 
 
 @pytest.fixture
@@ -129,3 +134,53 @@ def test_a_recording_that_went_missing_is_rejected(tmp_path: Path, corpus: list[
     used, taken = prepared(memory, corpus)
     assert taken == ["a None", "b None", "a 0.1"]
     assert [item.utterance_id for item in used] == taken
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The transcripts that the tokeniser was asked for."""
+    own, found = tokens.words, list[str]()
+
+    def noted(text: str, *given: object) -> tuple[str, ...]:
+        found.append(text)
+        return own(text, *given)
+
+    monkeypatch.setattr(tokens, "words", noted)
+    return found
+
+
+def test_a_transcript_is_cut_once_until_it_or_the_rules_change(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    memory, unwanted = tmp_path / "made.parquet", tmp_path / "stop.txt"
+    record(tmp_path / "a.wav")
+    heard = dataclasses.replace(said(tmp_path / "a.wav"), transcript=" It's 21, isn't it? ")
+    text = Utterance("t", "made", "sad", transcript="你今天怎么来了", language="zh")
+    first, _ = prepared(memory, [heard, text])
+    assert first[0].words == ("it's", "twenty", "one", "isn't", "it")
+    assert asked == ["It's 21, isn't it?", "你今天怎么来了"]
+    again, _ = prepared(memory, [heard, text])
+    assert again == first and len(asked) == 2
+    other = [dataclasses.replace(heard, transcript="No"), dataclasses.replace(text, language="de")]
+    prepared(memory, other)
+    assert asked[2:] == ["No", "你今天怎么来了"]
+    asked.clear()
+    unwanted.write_text("no\n", encoding="utf-8")
+    rules = tokens.Config(stop_words=unwanted)
+    for _ in range(2):
+        made, _ = prepared(memory, other, rules)
+        assert made[0].words == () and len(asked) == 2
+    unwanted.write_text("yes\n", encoding="utf-8")
+    os.utime(unwanted, ns=(LONG_AGO, LONG_AGO))
+    made, _ = prepared(memory, other, rules)
+    assert made[0].words == ("no",) and len(asked) == 4
+
+
+def test_a_recording_without_a_state_is_no_text(tmp_path: Path) -> None:
+    memory = tmp_path / "made.parquet"
+    text = Utterance("t", "made", "sad", transcript="no")
+    prepared(memory, [text])
+    known, _ = recordings.recall(memory, [text], WORDS)
+    assert text in known
+    assert dataclasses.replace(text, audio_path=str(tmp_path / "new.wav")) not in known
+    assert dataclasses.replace(text, transcript="") in known, "there is nothing to work out"
