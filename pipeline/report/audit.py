@@ -5,6 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 State = Literal["good", "warn", "bad", "unknown"]
+# What a split may allow, as a reader is told it.
+KINDS = {
+    "speaker": "speaker",
+    "session": "session",
+    "dialogue": "dialogue",
+    "audio": "recording",
+    "sentence": "sentence",
+}
 
 
 @dataclass(frozen=True)
@@ -24,21 +32,30 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
         return [Finding("unknown", text)]
     verdict, folds = audit["verdict"], audit["folds"]
     found = [_speakers(verdict)]
-    copies = verdict["duplicate_audio_train_test"] + verdict["duplicate_audio_valid_test"]
-    if copies:
-        text = f"{copies} test recordings are also in training or validation, sample for sample."
+    for kind in ("session", "dialogue"):
+        if number := _in_common(verdict, kind):
+            text = f"Training has heard the test's {kind}s (up to {number} test utterances a fold)."
+            found.append(Finding("warn", text))
+    if copies := _in_common(verdict, "recording"):
+        text = f"{copies} test recordings are also in training or validation, or nearly the same."
         found.append(Finding("bad", text))
     else:
         found.append(Finding("good", "No test recording is in training or validation too."))
-    share = max(fold["transcripts_shared"]["train_test"]["share"] for fold in folds.values())
+    share = max(
+        fold["sentences_shared"][pair]["share"]
+        for fold in folds.values()
+        for pair in ("train_test", "valid_test")
+    )
     if share:
         text = (
-            f"Up to {100 * share:.0f} % of a test fold's sentences are spoken in training too: "
-            "a system that reads words can know them."
+            f"Up to {100 * share:.0f} % of a test fold's utterances say what training or validation"
+            " says, word for word or but for a word: a system that reads words can know them."
         )
         found.append(Finding("warn", text))
     else:
-        found.append(Finding("good", "No test sentence is spoken in training."))
+        found.append(Finding("good", "No test sentence of four words or more is heard before."))
+    if text := declared(audit):
+        found.append(Finding("warn", f"Declared in params.yaml: test and training {text}."))
     found.append(_validation(folds))
     for subset, part in (("valid", "validation"), ("test", "test")):
         if not any(fold[subset]["utterances"] for fold in folds.values()):
@@ -96,6 +113,27 @@ def badge(audit: Mapping[str, Any]) -> Finding:
     if audit["verdict"]["speaker_independent"]:
         return Finding("good", "speaker-independent")
     return Finding("warn", "speaker-dependent")
+
+
+def declared(audit: Mapping[str, Any]) -> str:
+    """What training and test have in common because the split allows it: 'share
+    speakers and sentences', '' for nothing.
+
+    It stands on whatever shows a score of the split.
+    """
+    names = [
+        f"{KINDS[kind]}s"
+        for kind, allowed in audit.get("allowed", {}).items()
+        if allowed and _in_common(audit["verdict"], KINDS[kind])
+    ]
+    if not names:
+        return ""
+    return f"share {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+
+
+def _in_common(verdict: Mapping[str, Any], noun: str) -> int:
+    """Utterances of the worst fold's test that training or validation has too."""
+    return max(int(verdict[f"{noun}s_{pair}"]) for pair in ("train_test", "valid_test"))
 
 
 def _validation(folds: Mapping[str, Any]) -> Finding:

@@ -18,6 +18,7 @@ class Card:
 
     experiment: Experiment
     facts: dict[str, str]
+    declared: str
     audit: list[Finding]
     alignment: list[Finding]
     accounts: list[Account]
@@ -29,10 +30,12 @@ def card(
     experiment: Experiment, data_root: Path, figures: list[Picture], undrawn: Sequence[str]
 ) -> Card:
     """Joins an experiment with what the stages in `data_root` say of its inputs."""
+    divided = accounts.split_metrics(experiment, data_root)
     return Card(
         experiment,
         facts(experiment),
-        audit.findings(accounts.split_metrics(experiment, data_root)),
+        audit.declared(divided),
+        audit.findings(divided),
         audit.alignment(accounts.align_metrics(experiment, data_root)),
         accounts.accounts(experiment, data_root),
         figures,

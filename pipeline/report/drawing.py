@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,19 @@ CHINESE_FONTS = (
     "PingFang SC",
     "SimHei",
 )
+
+
+_note: ContextVar[str] = ContextVar("note", default="")
+
+
+@contextmanager
+def noted(text: str) -> Iterator[None]:
+    """Every figure that is drawn inside has the text below it."""
+    before = _note.set(text)
+    try:
+        yield
+    finally:
+        _note.reset(before)
 
 
 @contextmanager
@@ -59,6 +73,8 @@ def sheet(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure((width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
+        if _note.get():
+            figure.supxlabel(_note.get(), size=7, color=GREY)
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
         with replacing(path.with_suffix(".svg")) as temporary:

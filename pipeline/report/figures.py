@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline import audio, folders, lookup
 from pipeline.lookup import ConfigurationError
-from pipeline.report import charts, recording
+from pipeline.report import accounts, charts, recording
+from pipeline.report.audit import declared
+from pipeline.report.drawing import noted
 from pipeline.report.experiments import Experiment
 from pipeline.report.results import groups
 from pipeline.schema import Utterance, WordSpan
@@ -26,7 +28,10 @@ def draw_all(found: Sequence[Experiment], data_root: Path, out: Path) -> dict[st
     """Figures of every experiment into out/<experiment>/, those of a corpus and split
     into out/; returns by experiment why one is missing.
     """
-    missing = {item.name: draw(item, data_root, out / item.name) for item in found}
+    missing = {}
+    for item in found:
+        with noted(_declaration(item, data_root)):
+            missing[item.name] = draw(item, data_root, out / item.name)
     for (corpus, split), group in groups(found).items():
         rows = {
             item.name: {
@@ -36,10 +41,16 @@ def draw_all(found: Sequence[Experiment], data_root: Path, out: Path) -> dict[st
             }
             for item in group
         }
-        charts.comparison(out / f"comparison-{corpus}-{split}.png", rows)
         scores = {item.name: item.metrics["f1"] for item in group}
-        charts.class_bars(out / f"classes-{corpus}-{split}.png", scores)
+        with noted(_declaration(group[0], data_root)):
+            charts.comparison(out / f"comparison-{corpus}-{split}.png", rows)
+            charts.class_bars(out / f"classes-{corpus}-{split}.png", scores)
     return missing
+
+
+def _declaration(experiment: Experiment, data_root: Path) -> str:
+    shared = declared(accounts.split_metrics(experiment, data_root))
+    return f"test and training {shared}" if shared else ""
 
 
 def draw(experiment: Experiment, data_root: Path, out: Path) -> list[str]:

@@ -13,7 +13,7 @@ import jinja2
 
 from pipeline import __version__
 from pipeline.report import accounts, results
-from pipeline.report.audit import Finding, badge
+from pipeline.report.audit import Finding, badge, declared
 from pipeline.report.card import card, count_of
 from pipeline.report.comparison import p_value
 from pipeline.report.experiments import Experiment, percent
@@ -31,6 +31,7 @@ class Group:
     corpus: str
     split: str
     verdict: Finding
+    declared: str
     experiments: Sequence[Experiment]
     figures: list[Picture]
     pairs: Sequence[Mapping[str, Any]]
@@ -51,7 +52,7 @@ def write(
     contents = {
         "index.html": html(found, data_root, out / "plots", undrawn or {}),
         "results.md": results.markdown(found, data_root),
-        "results.csv": results.comma_separated(found),
+        "results.csv": results.comma_separated(found, data_root),
     }
     for name, text in contents.items():
         write_text(out / name, text)
@@ -110,10 +111,12 @@ def _group(
     except ValueError as error:
         # Experiments of different states of a corpus: the rest of the page stands.
         not_compared = str(error)
+    divided = accounts.split_metrics(group[0], data_root)
     return Group(
         corpus,
         split,
-        badge(accounts.split_metrics(group[0], data_root)),
+        badge(divided),
+        declared(divided),
         group,
         # What a single experiment scored stands in the table and on its card.
         pictures(plots, captions, set()) if len(group) > 1 else [],

@@ -5,12 +5,14 @@ corpus, and the published values beside them.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.lookup import ConfigurationError
+from pipeline.report import accounts
+from pipeline.report.audit import declared
 from pipeline.report.experiments import Experiment, is_synthetic
 from pipeline.report.paper_charts import PUBLISHED
 from pipeline.report.stated import Published
@@ -31,11 +33,13 @@ class Sources:
     published: Sequence[Published]
     data_root: Path
 
-    def place(self, items: Iterable[Experiment]) -> str:
+    def place(self, items: Collection[Experiment]) -> str:
         """Corpus and practice as titles name them."""
         made = " (synthetic)" if is_synthetic(self.corpus) else ""
         validated = all(item.validated for item in items)
-        return self.corpus + made + ("" if validated else ", no validation")
+        place = self.corpus + made + ("" if validated else ", no validation")
+        shared = {declared(accounts.split_metrics(item, self.data_root)) for item in items}
+        return "; test and training ".join([place, *sorted(shared - {""})])
 
     @property
     def published_label(self) -> str:

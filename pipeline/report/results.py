@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import folders
 from pipeline.evaluation import significance
 from pipeline.report import accounts
-from pipeline.report.audit import badge
+from pipeline.report.audit import badge, declared
 from pipeline.report.experiments import Experiment, metric, percent
 
 # With more experiments than this in a group, each is compared with the best alone.
@@ -81,8 +81,10 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
             "to end, and nothing else.\n"
         )
     for (corpus, split), group in groups(found).items():
-        verdict = badge(accounts.split_metrics(group[0], data_root))
-        text += f"\n## {plain(corpus)}, {plain(split)} ({verdict.text})\n\n"
+        divided = accounts.split_metrics(group[0], data_root)
+        text += f"\n## {plain(corpus)}, {plain(split)} ({badge(divided).text})\n\n"
+        if shared := declared(divided):
+            text += f"Test and training {shared}, as params.yaml allows.\n\n"
         text += (
             "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA "
             "| n | folds x seeds |\n"
@@ -110,14 +112,15 @@ def plain(name: str) -> str:
     return re.sub(r"([\\`*<>|\[\]])", r"\\\1", " ".join(name.split()))
 
 
-def comma_separated(found: Sequence[Experiment]) -> str:
+def comma_separated(found: Sequence[Experiment], data_root: Path) -> str:
     """One line per experiment, shares in [0, 1]."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["experiment", "corpus", "split", "network", *COLUMNS])
+    writer.writerow(["experiment", "corpus", "split", "network", *COLUMNS, "test_and_training"])
     for item in found:
         values = [metric(item.metrics, key) for key in COLUMNS]
-        writer.writerow([item.name, item.corpus, item.split, item.network, *values])
+        shared = declared(accounts.split_metrics(item, data_root))
+        writer.writerow([item.name, item.corpus, item.split, item.network, *values, shared])
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from pipeline import folders, lookup
 from pipeline.evaluation.metrics import evaluate_experiment
 from pipeline.evaluation.probabilities import only, read_folds
 from pipeline.report import accounts
+from pipeline.report.audit import declared
 from pipeline.report.experiments import Experiment, experiments, metric
 from pipeline.report.stated import published
 from pipeline.tables import read_rejections
@@ -62,6 +63,7 @@ class PaperTable:
     scored: the number of utterances that every experiment of the table was scored on,
     by split. left_out: utterances that a system could not use, by what it lacked, which
     count for none. filled: utterances that were fed with zeros, by what they lacked.
+    declared: what test and training have in common, by split.
     """
 
     paper: str
@@ -72,6 +74,7 @@ class PaperTable:
     scored: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
 
 
 def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("data")) -> PaperTable:
@@ -104,6 +107,9 @@ def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("da
     ours = []
     for split, group in by_split.items():
         ours += _on_the_same(split, group, data_root, made)
+        for item in group:
+            if shared := declared(accounts.split_metrics(item, data_root)):
+                made.declared[split] = shared
     if several:
         run = {protocol_of(item) for item in ours}
         protocols = [protocol for protocol in protocols if protocol in run] or protocols

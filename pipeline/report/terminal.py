@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipeline.lookup import ConfigurationError
-from pipeline.report import results
+from pipeline.report import accounts, results
+from pipeline.report.audit import declared
 from pipeline.report.experiments import experiments, percent
 
 
@@ -22,6 +23,8 @@ def show(models_root: Path, data_root: Path, report: Path = Path("report/index.h
         )
     for (corpus, split), group in results.groups(found).items():
         title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
+        if shared := declared(accounts.split_metrics(group[0], data_root)):
+            title += f"; test and training {shared}"
         table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
         table.add_column("experiment", overflow="fold")
         table.add_column("network", overflow="fold")

@@ -1,16 +1,19 @@
 """What the parts of each fold have in common: the leakage audit.
 
-The results are nested dicts of numbers, because DVC's metrics drop lists.
+What training or validation has in common with the test stops the split, unless its
+settings allow it. The results are nested dicts of numbers, because DVC's metrics drop
+lists.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.lookup import ConfigurationError
+from pipeline.splits._likeness import Likeness
 from pipeline.splits._protocol import (
     SUBSETS,
     TEST,
@@ -22,24 +25,29 @@ from pipeline.splits._protocol import (
     groups,
 )
 from pipeline.splits._selection import named, sound
+from pipeline.splits._sentences import sentences
 
 PAIRS = {"train_test": (TRAIN, TEST), "valid_test": (VALID, TEST), "train_valid": (TRAIN, VALID)}
+# What is looked for, by the word that allows it: its name in the audit, what it is.
+KINDS = {
+    "speaker": ("speakers", "a speaker"),
+    "session": ("sessions", "a session"),
+    "dialogue": ("dialogues", "a dialogue"),
+    "audio": ("recordings", "a recording"),
+    "sentence": ("sentences", "a sentence"),
+}
 
 
-def _spoken(utterances: pa.Table) -> pa.ChunkedArray:
-    """The words in lower case, or else the transcript."""
-    words = pc.binary_join(utterances["words"].combine_chunks(), " ").dictionary_encode()
-    # pyarrow has lower case alone: what is folded is each text once.
-    folded = pa.array((text.casefold() for text in words.dictionary.to_pylist()), pa.string())
-    lowered = pa.chunked_array([folded.take(words.indices)])
-    return pc.coalesce(named(lowered), named(utterances["transcript"]))
+def _by(column: str) -> Callable[[pa.Table], Likeness]:
+    return lambda utterances: Likeness(groups(named(utterances[column])))
 
 
-SHARED: dict[str, Callable[[pa.Table], pa.ChunkedArray]] = {
-    "speakers": lambda utterances: named(utterances["speaker"]),
-    "dialogues": lambda utterances: named(utterances["dialogue"]),
-    "duplicate_audio": sound,
-    "transcripts": _spoken,
+SHARED: dict[str, Callable[[pa.Table], Likeness]] = {
+    "speakers": _by("speaker"),
+    "sessions": _by("session"),
+    "dialogues": _by("dialogue"),
+    "recordings": lambda utterances: Likeness(groups(sound(utterances))),
+    "sentences": sentences,
 }
 
 
@@ -47,10 +55,11 @@ class Audit:
     """The audit of a corpus; call it with the subsets of each fold."""
 
     def __init__(self, items: Items, classes: Sequence[str]) -> None:
+        self.ids = items.ids
         self.classes = [(label, items.emotions.names.index(label)) for label in classes]
-        shared = {name: groups(key(items.table)) for name, key in SHARED.items()}
-        self.emotions, self.speakers = _Counts(items.emotions), _Counts(shared["speakers"])
-        self.shared = {name: _Counts(found, repeated=True) for name, found in shared.items()}
+        self.alike = {name: likeness(items.table) for name, likeness in SHARED.items()}
+        self.emotions, self.speakers = _Counts(items.emotions), _Counts(self.alike["speakers"].own)
+        self.shared = {name: _Shared(found) for name, found in self.alike.items()}
 
     def __call__(self, subsets: Subsets) -> dict[str, Any]:
         """Utterances, classes and speakers of each subset, and for each pair of subsets
@@ -67,14 +76,69 @@ class Audit:
             }
             for number, subset in enumerate(SUBSETS)
         }
-        for name, counts in self.shared.items():
-            _, times = counts(subsets)
-            report[f"{name}_shared"] = {
-                pair: _in_common(times[:, left], times[:, right], sizes[right])
-                for pair, (left, right) in PAIRS.items()
-            }
+        for name, shared in self.shared.items():
+            report[f"{name}_shared"] = shared(subsets, sizes)
         report["speakers_known"] = not nameless.any()
         return report
+
+    def heard(self, subsets: Subsets, name: str = "sentences") -> NDArray[np.bool_]:
+        """Whether an utterance is tested, and training or validation has the same or
+        what is alike, (num_items,).
+        """
+        return self._alike(name, _before_test(subsets), subsets == TEST)
+
+    def tested(self, subsets: Subsets, name: str = "sentences") -> NDArray[np.bool_]:
+        """Whether an utterance is in training or validation, and the test has the same
+        or what is alike, (num_items,).
+        """
+        return self._alike(name, subsets == TEST, _before_test(subsets))
+
+    def _alike(
+        self, name: str, some: NDArray[np.bool_], others: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which of the others have the same as some, or what is alike."""
+        likeness = self.alike[name]
+        own = likeness.own.own
+        # The last place is that of the items without a name.
+        present = np.zeros(len(likeness.own.names) + 1, dtype=bool)
+        present[own[some]] = True
+        near: NDArray[np.bool_] = np.append(likeness.near(present[:-1]), False)
+        return near[own] & others
+
+    def require_apart(self, where: str, folds: Sequence[Subsets], allow: Collection[str]) -> None:
+        """Raises ConfigurationError where training or validation of a fold and its test
+        have in common what is not allowed.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for number, subsets in enumerate(folds):
+            for kind, (name, _) in KINDS.items():
+                if kind not in allow and (heard := self.heard(subsets, name)).any():
+                    count = int(heard.sum())
+                    found[kind] = max(found.get(kind, (0, 0)), (count, -number))
+        if not found:
+            return
+        parts = []
+        for kind, (count, number) in found.items():
+            name, noun = KINDS[kind]
+            tested, other = self._example(folds[-number], name)
+            parts.append(f"{noun} ({count} tested in fold {-number}: {tested} as {other})")
+        allowed = [kind for kind in KINDS if kind in found or kind in allow]
+        raise ConfigurationError(
+            f"{where}: training and test have in common {', '.join(parts)}: use another protocol, "
+            f"or `allow: [{', '.join(allowed)}]`, which every table and figure then states"
+        )
+
+    def _example(self, subsets: Subsets, name: str) -> tuple[str, str]:
+        """A test utterance, and one of training or validation that has the same."""
+        place = int(np.flatnonzero(self.heard(subsets, name))[0])
+        alone = np.zeros(len(subsets), dtype=bool)
+        alone[place] = True
+        others = np.flatnonzero(self._alike(name, alone, _before_test(subsets)))
+        return self.ids[place], self.ids[int(others[0])]
+
+
+def _before_test(subsets: Subsets) -> NDArray[np.bool_]:
+    return np.isin(subsets, (TRAIN, VALID))
 
 
 def verdict(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -93,15 +157,14 @@ def verdict(folds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class _Counts:
-    """How often each name occurs in each subset; `repeated` counts only names of two
-    utterances or more, the others are in no two subsets.
-    """
+    """How often each name occurs in each subset; `kept` counts only some names."""
 
-    def __init__(self, found: Groups, repeated: bool = False) -> None:
-        kept = np.bincount(found.own[found.own >= 0], minlength=len(found.names)) > int(repeated)
+    def __init__(self, found: Groups, kept: NDArray[np.bool_] | None = None) -> None:
+        everybody = kept is None
+        kept = np.ones(len(found.names), dtype=bool) if kept is None else kept
         self.number = int(kept.sum())
         place = np.append(np.cumsum(kept) - 1, -1)
-        self.positions = np.flatnonzero(np.append(kept, not repeated)[found.own])
+        self.positions = np.flatnonzero(np.append(kept, everybody)[found.own])
         # A row of four for each name, the first one for none; the first column for OUT.
         self.cells = 4 * (place[found.own[self.positions]] + 1) + 1
 
@@ -114,10 +177,30 @@ class _Counts:
         return counts[0], counts[1:]
 
 
-def _in_common(
-    left: NDArray[np.int64], right: NDArray[np.int64], utterances: int
-) -> dict[str, Any]:
-    both = (left > 0) & (right > 0)
-    touched = int(right[both].sum())
-    share = touched / utterances if utterances else 0.0
-    return {"count": int(both.sum()), "utterances": touched, "share": round(share, 4)}
+class _Shared:
+    """What the subsets of a fold have in common of one kind.
+
+    Names of a single utterance that are like no other are in no two subsets: they are
+    not counted.
+    """
+
+    def __init__(self, found: Likeness) -> None:
+        kept = np.bincount(found.own.own[found.own.own >= 0], minlength=len(found.own.names)) > 1
+        kept[found.members] = True
+        self.counts = _Counts(found.own, kept)
+        members = (np.cumsum(kept) - 1)[found.members]
+        self.likeness = found._replace(members=members)
+
+    def __call__(self, subsets: Subsets, sizes: Sequence[int]) -> dict[str, Any]:
+        _, times = self.counts(subsets)
+        found = {}
+        for pair, (left, right) in PAIRS.items():
+            both = self.likeness.near(times[:, left] > 0) & (times[:, right] > 0)
+            touched = int(times[both, right].sum())
+            share = touched / sizes[right] if sizes[right] else 0.0
+            found[pair] = {
+                "count": int(both.sum()),
+                "utterances": touched,
+                "share": round(share, 4),
+            }
+        return found

@@ -35,6 +35,7 @@ def _classes(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+Kind = Literal["speaker", "session", "dialogue", "audio", "sentence"]
 Labels = Annotated[dict[str, str], AfterValidator(_classes)]
 Folds = Annotated[int, Field(ge=2)]
 Ratio = Annotated[tuple[float, float, float], AfterValidator(_whole)]
@@ -47,13 +48,28 @@ class Common:
     `labels` maps each raw label to its class; the classes are numbered in the order in
     which they first appear, other labels are rejected. `styles` keeps only these
     speaking styles. `duplicates: drop` keeps one of several recordings with identical
-    samples. `seed` orders what is drawn.
+    samples. `allow` declares what training and test may have in common; whatever else
+    they have stops the split. `sentences: drop` leaves out of a fold's training what
+    says the same, or nearly so, as its test; `keep` leaves it there, to be allowed.
+    `seed` orders what is drawn.
     """
 
     labels: Labels
     styles: list[str] | None = None
     duplicates: Literal["drop", "keep"] = "drop"
+    allow: list[Kind] = field(default_factory=list)
+    sentences: Literal["keep", "drop"] = "keep"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Common):
+    """Of a protocol that draws utterances: `sentences: group` draws all that say the
+    same, or nearly so, together.
+    """
+
+    # More than `Common` takes; a frozen setting is only read.
+    sentences: Literal["keep", "drop", "group"] = "keep"  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, kw_only=True)

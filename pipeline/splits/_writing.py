@@ -17,7 +17,8 @@ def write(made: Split, folds: Path, labels: Path) -> None:
     (null where it is not in the fold) and `emotion_K`, the class, for each fold K.
 
     The class of a test row is null in its fold: who reads a fold has no label of its
-    test.
+    test. The labels have `heard_K`: whether the test of fold K says what its training
+    or validation says.
     """
     table = pa.table({"utterance_id": made.utterance_ids, "emotion": made.emotions})
     names = pa.array(SUBSETS, pa.string())
@@ -43,5 +44,7 @@ def write(made: Split, folds: Path, labels: Path) -> None:
                 columns.append(pa.DictionaryArray.from_arrays(place, names))
                 columns.append(pa.DictionaryArray.from_arrays(label, emotions.dictionary))
             file.write_batch(pa.record_batch(columns, schema=schema))
+    for number, heard in enumerate(made.heard):
+        table = table.append_column(f"heard_{number}", pa.array(heard))
     with tables.replacing(labels) as temporary:
         pq.write_table(table, temporary)

@@ -4,13 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.lookup import ConfigurationError, checked
-from pipeline.splits._groups import by_class, k_folds
-from pipeline.splits._protocol import Division, Folds, Items, Validated
+from pipeline.splits._groups import by_class, k_folds, shared_out
+from pipeline.splits._protocol import Division, Drawn, Folds, Items, Validated
+from pipeline.splits._sentences import sentence_groups
 from pipeline.splits._validation import with_validation
 
 
 @checked
-class Config(Validated):
+class Config(Drawn, Validated):
     """`folds`: how many, five where none is stated. `stratified`: each fold tests an
     equal share of every class; without it folds are drawn whatever the class, as "the
     dataset is randomly divided into ten parts" says (TSIN section IV.A.2).
@@ -21,9 +22,18 @@ class Config(Validated):
 
 
 def divide(items: Items, config: Config) -> Division:
-    """Folds of equal sizes, to one utterance."""
+    """Folds of equal sizes, to one utterance; as equal as whole sentences allow."""
     count = config.folds or 5
-    own = (_stratified if config.stratified else _drawn)(items, count, config.seed)
+    if config.sentences == "group":
+        whole = sentence_groups(items)
+        if len(whole.names) < count:
+            raise ConfigurationError(
+                f"sentences: {len(whole.names)} groups of utterances that say the same for {count} "
+                "folds: use fewer folds, or `sentences: drop`"
+            )
+        own = shared_out(items, whole, [1 / count] * count, config.seed)
+    else:
+        own = (_stratified if config.stratified else _drawn)(items, count, config.seed)
     return Division(with_validation(items, k_folds(own, count), config))
 
 

@@ -3,22 +3,23 @@
 import numpy as np
 
 from pipeline.lookup import ConfigurationError, checked
-from pipeline.splits._groups import by_class
+from pipeline.splits._groups import by_class, shared_out
 from pipeline.splits._protocol import (
     SUBSETS,
     TEST,
     TRAIN,
     VALID,
-    Common,
     Division,
+    Drawn,
     Fold,
     Items,
     Ratio,
 )
+from pipeline.splits._sentences import sentence_groups
 
 
 @checked
-class Config(Common):
+class Config(Drawn):
     """`ratio`: the shares of train, valid and test."""
 
     ratio: Ratio = (0.7, 0.2, 0.1)
@@ -26,6 +27,16 @@ class Config(Common):
 
 def divide(items: Items, config: Config) -> Division:
     """A single fold whose parts have the same share of every class."""
+    if config.sentences == "group":
+        whole = sentence_groups(items)
+        if len(whole.names) < len(SUBSETS):
+            raise ConfigurationError(
+                f"sentences: {len(whole.names)} groups of utterances that say the same, there must "
+                f"be one or more for each of {list(SUBSETS)}: `sentences: drop` needs none"
+            )
+        # The shares stand in the order of SUBSETS: a part's number is its subset.
+        part = shared_out(items, whole, config.ratio, config.seed)
+        return Division([Fold(part.astype(np.int8), "as given by the division")])
     subsets = np.full(len(items), TRAIN, dtype=np.int8)
     for emotion, members in by_class(items, config.seed).items():
         total = len(members)

@@ -100,7 +100,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_bad_list_of_folds(case: Case, user: Did, settle: Callable[[Case, str], None]) -> None:
-    lines = [f"{name},{('sad', 'angry')[i % 2]},no rain {name}" for i, name in enumerate(IDS)]
+    lines = [f"{name},{('sad', 'angry')[i % 2]},no rain" for i, name in enumerate(IDS)]
     table = "\n".join(["utterance_id,emotion,transcript", *lines])
     (user.folder / "manifest.csv").write_text(f"{table}\n")
     path = user.folder / case.make(user.folder)

@@ -17,6 +17,9 @@ EMOTIONS = {
 }
 
 
+KINDS = ("speaker", "session", "dialogue", "audio", "sentence")
+
+
 def corpus(
     sessions: int = 5, per_speaker: int = 12, text: str = "sentence {}", **changes: Any
 ) -> list[Utterance]:
@@ -50,8 +53,10 @@ def with_subsets(utterances: Sequence[Utterance], of_session: dict[str, str]) ->
 
 
 def divided(protocol: str, utterances: Sequence[Utterance], **values: Any) -> Split:
-    """What the settings under the name `protocol` in params.yaml give."""
-    settings = splits.settings(protocol, {"labels": EMOTIONS} | values)
+    """What the settings under the name `protocol` in params.yaml give, by default with
+    everything allowed.
+    """
+    settings = splits.settings(protocol, {"labels": EMOTIONS, "allow": list(KINDS)} | values)
     return splits.split(protocol, tables.utterance_table(utterances), settings)
 
 

@@ -63,6 +63,7 @@ DOCUMENT: dict[str, Any] = {
     "splits": {
         "random-three": {
             "labels": {name: name for name in LABELS},
+            "allow": ["speaker", "session", "sentence"],
             "folds": 2,
             "validation_share": 0.3,
         }

@@ -55,7 +55,8 @@ def add_corpus(
         folder / "rejects.parquet", [Rejection("broken", "prepare", "audio <truncated>")]
     )
     write_json(folder / folders.METRICS, {"utterances": size + 1, "used": size, "rejected": 1})
-    settings = splits.settings(protocol, {"labels": {name: name for name in CLASSES}})
+    values = {"labels": {name: name for name in CLASSES}, "allow": ["speaker", "session"]}
+    settings = splits.settings(protocol, values)
     made = splits.split(protocol, utterance_table(utterances), settings)
     place = folders.split(data, corpus, protocol)
     write_rejections(place / "rejects.parquet", made.rejections)

@@ -8,7 +8,7 @@ from pipeline.report.experiments import experiments
     ("change", "state", "words"),
     [
         ({"speakers_known": False}, "unknown", "not known"),
-        ({"duplicate_audio_train_test": 2}, "bad", "2 test recordings"),
+        ({"recordings_train_test": 2}, "bad", "2 test recordings"),
     ],
 )
 def test_audit_sentences(workplace, change, state, words):

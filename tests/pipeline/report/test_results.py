@@ -9,7 +9,7 @@ from pipeline.report.experiments import experiments
 def test_markdown_and_csv_hold_the_figures(workplace):
     models, data = workplace
     found = experiments(models)
-    table = csv.DictReader(results.comma_separated(found).splitlines())
+    table = csv.DictReader(results.comma_separated(found, data).splitlines())
     rows = {row["experiment"]: row for row in table}
     for item in found:
         assert float(rows[item.name]["ua"]) == item.metrics["ua"]

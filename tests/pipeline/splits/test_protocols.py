@@ -21,7 +21,7 @@ from tests.resources.divided import (
     with_subsets,
 )
 
-COMMON = {"labels", "styles", "duplicates", "seed"}
+COMMON = {"labels", "styles", "duplicates", "allow", "sentences", "seed"}
 # What each protocol is told beside that.
 OWN = {
     "fold_file": {"validation_share", "fold_file"},
