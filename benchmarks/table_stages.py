@@ -88,7 +88,8 @@ def write_corpora(folder: Path, rows: int, cuts: int) -> None:
             recording.setparams((1, 2, 16000, 0, "NONE", ""))
             for _ in range(cuts):
                 recording.writeframes(drawn.randbytes(int(CUT * 16000) * 2))
-    splits = {name: {"labels": EMOTIONS, "allow": SHARED, **values} for name, values in SPLITS.items()}
+    common = {"labels": EMOTIONS, "allow": SHARED}
+    splits = {name: {**common, **values} for name, values in SPLITS.items()}
     splits["fold_file"]["fold_file"] = str(folder / "folds.json")
     document = {
         "corpora": {f"manifest-{name}": {"root": str(folder / name)} for name in ("text", "cuts")},

@@ -175,7 +175,7 @@ def test_fg_cme_reads_forty_log_filterbanks_of_whole_utterances(recipe: str) -> 
         ("fg_cme-ravdess", "random-four", FOUR, 5),
         ("fg_cme-ravdess-released", "random-four", FOUR, 5),
         ("paper_inputs-demo", "session-four", FOUR, None),
-        ("paper_inputs-demo", "random-four", FOUR, 5),
+        ("paper_inputs-demo", "random-happy", FOUR, 5),
     ],
 )
 def test_fg_cme_merges_excited_where_there_is_any(
