@@ -28,6 +28,7 @@ COMPUTING = (
     "gensim",
     "jieba",
     "librosa",
+    "numba",
     "numpy",
     "opensmile",
     "pocketsphinx",

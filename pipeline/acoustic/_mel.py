@@ -13,13 +13,8 @@ from pipeline.acoustic import _frames as frames
 
 Convention = Literal["kaldi", "librosa"]
 KALDI_FLOOR = float(np.finfo(np.float32).eps)  # kaldi: log(max(energy, epsilon of a float32))
-LOWER = 60  # per cent of the mel filters, which lie below a third of the bins
+BLOCK = 256  # frames: the powers of 25 ms at 16 kHz take half a MiB
 LIBROSA_FLOOR = 1e-10  # librosa.power_to_db's amin
-# Rounding in single precision lies some 130 dB under a frame's power. Where a filter's
-# bins lie 70 dB under it, its logarithm can be 1e-4 off: such frames, a few in a
-# hundred of speech, are computed in double.
-WEAK = 1e-7
-BLOCK_SAMPLES = 2 * frames.BLOCK_SAMPLES  # single precision takes half of the cache
 
 
 def fft_length(length: int) -> int:
@@ -115,17 +110,24 @@ def centred(waveform: NDArray[Any], length: int, num_fft: int, shift: int) -> ND
     return padded
 
 
-def spectra(
+def powers(
     waveform: NDArray[np.floating[Any]], window: NDArray[np.float64], shift: int, num_fft: int
-) -> Iterator[tuple[slice, NDArray[np.complex128]]]:
-    """The spectra of the windowed frames of a waveform (num_samples,), block by block,
-    in double precision: frame numbers, (frames, num_fft // 2 + 1).
-    """
-    from scipy import fft
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Powers |DFT|^2 of the windowed frames of a waveform (num_samples,), block by
+    block: frame numbers, (frames, num_fft // 2 + 1), `num_fft` a power of two.
 
-    framed = frames.frames(waveform.astype(np.float64), len(window), shift)
-    for block in frames.blocks(len(framed), num_fft):
-        yield block, fft.rfft(framed[block] * window, num_fft, axis=1)
+    The next block overwrites the one before.
+    """
+    from pipeline.acoustic import _fourier as fourier
+    from pipeline.acoustic import _spectrum_loops as loops
+
+    num_frames = frames.num_frames(len(waveform), len(window), shift)
+    room = fourier.workspace(len(window), shift, num_fft)
+    found = np.empty((min(num_frames, BLOCK), num_fft // 2 + 1))
+    for block in frames.blocks(num_frames, 1, BLOCK):
+        part = found[: block.stop - block.start]
+        loops.powers(waveform, block.start, shift, window, fourier.plan(num_fft), room, part)
+        yield block, part
 
 
 def mel_energies(
@@ -136,113 +138,22 @@ def mel_energies(
     scale: float = 1.0,
     preemphasis: float = 0.0,
     remove_mean: bool = False,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float64]:
     """Sums of every frame's powers |DFT|^2 under `weights` (num_fft // 2 + 1,
-    num_mel_bins): (num_frames, num_mel_bins), their logarithms right within 1e-4.
+    num_mel_bins): (num_frames, num_mel_bins).
 
     The samples are multiplied by `scale`; `remove_mean` and `preemphasis` act inside
     each frame, in this order, as in Kaldi (its first sample is its own predecessor).
     """
-    from scipy import fft
+    from pipeline.acoustic import _fourier as fourier
+    from pipeline.acoustic import _spectrum_loops as loops
+    from pipeline.acoustic._lanes import LANES
 
     length, num_fft = len(window), 2 * (len(weights) - 1)
-    # Scaling the window scales the samples under it.
-    window = window * scale
-    window_single, bands_single = window.astype(np.float32), _bands(weights, np.float32)
-    bands = _bands(weights, np.float64)
-    mean_power = (1 / weights.sum(axis=0)).astype(np.float32)
-    result = np.empty(
-        (frames.num_frames(len(waveform), length, shift), weights.shape[1]), np.float32
-    )
-    buffer = np.zeros((0, num_fft), np.float32)
-    for block in frames.blocks(len(result), num_fft, BLOCK_SAMPLES):
-        count = block.stop - block.start
-        if len(buffer) < count:
-            buffer = np.zeros((count, num_fft), np.float32)
-        padded, signal = buffer[:count], waveform[block.start * shift :][: count * shift + length]
-        emphasised = _emphasised(signal, preemphasis)
-        whole, differences = (frames.frames(item, length, shift) for item in (signal, emphasised))
-        mean = _windowed(
-            whole[:count],
-            differences[:count],
-            window_single,
-            preemphasis,
-            remove_mean,
-            padded[:, :length],
-        )
-        energies = _under(bands_single, fft.rfft(padded, axis=1))
-        # A mean that was taken away has left its rounding behind.
-        power = np.einsum("ij,ij->i", padded, padded) + length * np.square(mean * scale)
-        power *= num_fft / 2
-        weak = np.flatnonzero((energies * mean_power).min(axis=1) < WEAK * power)
-        if len(weak):
-            precise = np.zeros((len(weak), num_fft))
-            whole = whole[weak].astype(np.float64)
-            differences = _emphasised(whole, preemphasis)
-            _windowed(whole, differences, window, preemphasis, remove_mean, precise[:, :length])
-            energies[weak] = _under(bands, fft.rfft(precise, axis=1))
-        result[block] = energies
-    return result
-
-
-def _emphasised(signal: NDArray[Any], preemphasis: float) -> NDArray[Any]:
-    """The samples along the last axis, each but the first less a share of the one
-    before.
-    """
-    if not preemphasis:
-        return signal
-    # Pre-emphasis commutes with framing but for a frame's first sample, and turns a
-    # mean m into (1 - preemphasis) m: so it is done once per sample of the signal, not
-    # once per sample of the overlapping frames. The difference of two samples is exact
-    # or rounds by less than itself; x - 0.97 x' would round by as much as x does.
-    differences = signal.copy()
-    before = signal[..., :-1]
-    differences[..., 1:] -= before
-    differences[..., 1:] += (1 - preemphasis) * before
-    return differences
-
-
-def _windowed(
-    framed: NDArray[Any],
-    emphasised: NDArray[Any],
-    window: NDArray[Any],
-    preemphasis: float,
-    remove_mean: bool,
-    out: NDArray[Any],
-) -> NDArray[Any]:
-    """Mean, pre-emphasis and window of frames (num_frames, length) into `out`; the
-    means that were removed.
-    """
-    mean: NDArray[Any] = framed.mean(axis=1) if remove_mean else np.zeros_like(framed[:, 0])
-    if remove_mean:
-        np.subtract(emphasised, (1 - preemphasis) * mean[:, None], out=out)
-        out *= window
-    else:
-        np.multiply(emphasised, window, out=out)
-    out[:, 0] = (1 - preemphasis) * (framed[:, 0] - mean) * window[0]
-    return mean
-
-
-def _bands(weights: NDArray[np.float64], kind: type) -> list[tuple[slice, NDArray[Any]]]:
-    """The lower and the upper filters, each with the bins that they hear, twice: once
-    for the real and once for the imaginary part.
-
-    The lower filters reach over few bins and the upper ones leave out many: two
-    products cost half of one.
-    """
-    lower = LOWER * weights.shape[1] // 100
-    bands = []
-    for part in (weights[:, :lower], weights[:, lower:]):
-        heard = np.flatnonzero(part.any(axis=1))
-        if len(heard):
-            rows = slice(heard[0], heard[-1] + 1)
-            doubled: NDArray[Any] = np.repeat(part[rows].astype(kind), 2, axis=0)
-            bands.append((slice(2 * rows.start, 2 * rows.stop), doubled))
-    return bands
-
-
-def _under(bands: list[tuple[slice, NDArray[Any]]], spectrum: NDArray[Any]) -> NDArray[Any]:
-    """Powers under the filters; the spectrum is used up."""
-    parts = spectrum.view(spectrum.real.dtype)
-    np.square(parts, out=parts)
-    return np.concatenate([parts[:, rows] @ part for rows, part in bands], axis=1)
+    num_frames = frames.num_frames(len(waveform), length, shift)
+    result = np.empty((weights.shape[1], -(-num_frames // LANES) * LANES))
+    loops.energies(
+        waveform, shift, window * scale, preemphasis, remove_mean, fourier.plan(num_fft),
+        loops.sparse(weights), fourier.workspace(length, shift, num_fft), result,
+    )  # fmt: skip
+    return result[:, :num_frames].T

@@ -26,22 +26,16 @@ LOWEST_EDGE, LINEAR_STEP, LOGARITHMIC_STEP = 133.33, 200 / 3, 1.0711703
 
 @dataclass(frozen=True)
 class Tables:
-    """What turns the spectra |DFT| (num_frames, num_bins + 1) of one frame length into
-    features by matrix products.
+    """What turns the spectra of one frame length into features.
 
-    On magnitudes: `moments` (num_bins + 1, 3), sum, first and second, and `filters`
-    (num_heard, num_filters) of the bins up to the highest that a mel filter hears. On
-    powers: `on_power` (num_bins + 1, 1 + num_parts + 12), sum, parts of equal width
-    (the first ten for the entropy), chroma. The last bin, half the sampling rate, has
-    weight 0, and the package's division of the spectrum by num_bins is in the weights.
+    `filters` (num_bins, num_filters) on the magnitudes |DFT| and `chroma` (num_bins,
+    12) on the powers hold the package's division of the spectrum by num_bins; the last
+    bin, half the sampling rate, is not heard.
     """
 
     num_bins: int
-    part_width: int
-    positions: Float
-    moments: Float
     filters: Float
-    on_power: Float
+    chroma: Float
     cosines: Float
 
 
@@ -51,25 +45,14 @@ def tables(sampling_rate: int, length: int, variant: Variant) -> Tables:
     num_bins = length // 2
     if num_bins < NUM_PARTS:
         raise ValueError(f"frames of {length} samples, expected at least {2 * NUM_PARTS}")
-    width = num_bins // NUM_PARTS
-    positions = np.arange(1, num_bins + 2) / num_bins
-    filters = mel_filters(sampling_rate, num_bins, variant)
-    bins = np.arange(num_bins)
-    parts = np.equal.outer(bins // width, np.arange(-(-num_bins // width)))
-    num_heard = int(np.flatnonzero(filters.any(axis=1)).max()) + 1
-    moments = np.zeros((num_bins + 1, 3))
-    moments[:-1] = np.vander(positions[:-1], 3, increasing=True) / num_bins
-    on_power = np.zeros((num_bins + 1, 1 + parts.shape[1] + 12))
-    chroma = chroma_weights(sampling_rate, num_bins, variant)
-    on_power[:-1] = np.column_stack([np.ones(num_bins), parts, chroma]) / num_bins**2
+    filters = mel_filters(sampling_rate, num_bins, variant) / num_bins
+    chroma = chroma_weights(sampling_rate, num_bins, variant) / num_bins**2
     # The orthonormal cosine transform of type II, first 13 coefficients.
     num_filters = filters.shape[1]
     angle = np.pi / num_filters * np.outer(np.arange(num_filters) + 0.5, np.arange(NUM_MFCC))
     cosines = np.cos(angle) * np.sqrt(2 / num_filters)
     cosines[:, 0] /= np.sqrt(2)
-    return Tables(
-        num_bins, width, positions, moments, filters[:num_heard] / num_bins, on_power, cosines
-    )
+    return Tables(num_bins, filters, chroma, cosines)
 
 
 def mel_filters(sampling_rate: int, num_bins: int, variant: Variant) -> Float:

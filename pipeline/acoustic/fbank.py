@@ -66,7 +66,7 @@ def extract(
 ) -> NDArray[np.float32]:
     """Natural-log mel energies of a waveform (num_samples,) in [-1, 1].
 
-    Returns (num_frames, num_mel_bins * (1 + differences)), right within 1e-4. Raises
+    Returns (num_frames, num_mel_bins * (1 + differences)), computed in float64. Raises
     AudioError when the waveform is shorter than one frame, ValueError when a mel filter
     would lie between two FFT bins.
     """
@@ -87,9 +87,7 @@ def extract(
     )
     np.maximum(energies, mel.KALDI_FLOOR if kaldi else mel.LIBROSA_FLOOR, out=energies)
     np.log(energies, out=energies)
-    if not config.differences:
-        return energies
-    return frames.with_deltas(energies.astype(np.float64), config.differences).astype(np.float32)
+    return np.ascontiguousarray(frames.with_deltas(energies, config.differences), np.float32)
 
 
 def feature_names(config: Config) -> list[str]:

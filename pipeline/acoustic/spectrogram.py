@@ -52,14 +52,9 @@ def extract(
     shift = frames.samples(config.frame_shift, sampling_rate)
     audio.require_samples(len(waveform), length, sampling_rate)
     num_fft = mel.fft_length(length)
-    result = np.empty(
-        (frames.num_frames(len(waveform), length, shift), num_fft // 2 + 1), dtype=np.float32
-    )
-    for block, spectrum in mel.spectra(
-        waveform, frames.window(config.window, length), shift, num_fft
-    ):
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
+    num_frames = frames.num_frames(len(waveform), length, shift)
+    result = np.empty((num_frames, num_fft // 2 + 1), dtype=np.float32)
+    for block, power in mel.powers(waveform, frames.window(config.window, length), shift, num_fft):
         if config.scale == "magnitude":
             np.sqrt(power, out=power)
         elif config.scale == "log":

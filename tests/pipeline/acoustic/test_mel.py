@@ -32,7 +32,7 @@ def sound(decibels: float) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("decibels", [0, 40, 70, 90, 110])
-def test_logarithms_are_right_within_a_ten_thousandth_beside_loud_sound(decibels: float) -> None:
+def test_logarithms_are_right_beside_loud_sound(decibels: float) -> None:
     window = frames.window("hamming", LENGTH)
     weights = mel.filters("kaldi", 40, NUM_FFT, RATE, 20.0, 8000.0)
     waveform = sound(decibels)
@@ -41,20 +41,8 @@ def test_logarithms_are_right_within_a_ten_thousandth_beside_loud_sound(decibels
         waveform, window, SHIFT, weights, scale=32768, preemphasis=0.97, remove_mean=True
     )
     np.testing.assert_allclose(
-        np.log(np.maximum(found, mel.KALDI_FLOOR)), expected, rtol=0, atol=1e-4
+        np.log(np.maximum(found, mel.KALDI_FLOOR)), expected, rtol=0, atol=1e-9
     )
-
-
-def test_single_precision_alone_would_not_be_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = frames.window("hamming", LENGTH)
-    weights = mel.filters("kaldi", 40, NUM_FFT, RATE, 20.0, 8000.0)
-    waveform = sound(90)
-    expected = np.log(plain(waveform, window, weights))
-    monkeypatch.setattr(mel, "WEAK", 0.0)
-    found = mel.mel_energies(
-        waveform, window, SHIFT, weights, scale=32768, preemphasis=0.97, remove_mean=True
-    )
-    assert np.abs(np.log(found) - expected).max() > 1e-3
 
 
 def test_a_frame_does_not_depend_on_its_neighbours() -> None:
@@ -63,4 +51,4 @@ def test_a_frame_does_not_depend_on_its_neighbours() -> None:
     waveform = sound(80)
     whole = mel.mel_energies(waveform, window, SHIFT, weights)
     one = mel.mel_energies(waveform[60 * SHIFT :][:LENGTH], window, SHIFT, weights)
-    np.testing.assert_allclose(np.log(one[0]), np.log(whole[60]), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(one[0], whole[60])
