@@ -119,6 +119,27 @@ def verify(
     raise typer.Exit(int(not sound))
 
 
+@app.command(epilog="Example: serflow ahead fg_cme-demo cma-demo && dvc repro")
+def ahead(
+    experiments: Annotated[
+        list[str] | None, typer.Argument(help="Experiments of params.yaml; default: everything.")
+    ] = None,
+    params_file: ParamsFile = PARAMS,
+) -> None:
+    """Builds what `dvc repro` would, many stages at a time, on all cores or the cluster
+    of params.yaml; `dvc repro` then finds it done.
+    """
+    from pipeline import params as parameters
+    from pipeline.commands import ahead as course
+
+    with _one_line():
+        params = parameters.load(params_file)
+        for name in experiments or ():
+            parameters.entry(params, "experiments", name)
+        done = course.work([f"evaluate@{name}" for name in experiments or ()], params.engine)
+    print(f"ahead: {len(done)} stages were run, the others are up to date", file=sys.stderr)
+
+
 @app.command(epilog="Example: serflow use fg_cme-ravdess --root /corpora/RAVDESS && dvc repro")
 def use(
     recipe: Annotated[str, typer.Argument(help="A file of recipes/, e.g. fg_cme-ravdess.")],

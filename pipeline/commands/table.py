@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.commands import recipes
+from pipeline import params as parameters
+from pipeline.commands import ahead, recipes
 from pipeline.lookup import ConfigurationError
 from pipeline.report import table_formats, tables
 
@@ -25,7 +26,7 @@ def regenerate(
     models: Path,
 ) -> None:
     """Adds the systems of recipe `<paper>-<corpus>` to params.yaml, runs what DVC finds
-    missing, prints the table.
+    missing, many stages at a time, prints the table.
 
     A system that was built before is not built again; an interrupted one goes on where
     it stopped.
@@ -40,6 +41,7 @@ def regenerate(
         varied = recipes.table_of(recipe, systems or known, seeds, practices)
         names = recipes.use(params_file, varied, root)
         targets = [f"evaluate@{name}" for name in names]
+        ahead.work(targets, parameters.load_section(params_file, "engine"))
         command = [sys.executable, "-m", "dvc", "repro", *targets]
         # Words, no shell; the names of experiments were checked with params.yaml.
         finished = subprocess.run(command, check=False)  # noqa: S603

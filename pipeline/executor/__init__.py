@@ -8,7 +8,8 @@ at the same place.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from pipeline import lookup
@@ -16,10 +17,12 @@ from pipeline.executor import dask, local
 from pipeline.executor._engine import KEPT, Engine
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 
-__all__ = ["choose", "run", "settings", "worker_count", "workers"]
+__all__ = ["choose", "run", "settings", "together", "worker_count", "workers"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# The display and the engine of `together`.
+_COMMON: ContextVar[tuple[Any, Engine] | None] = ContextVar("_COMMON", default=None)
 LOOK = 5.0  # s between two looks at an engine that gives no result
 
 
@@ -79,33 +82,34 @@ def run(
     Raises WorkerKilledError when the system or somebody ends a worker and no other one
     does its work.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    work = list(items)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    work, common = list(items), _COMMON.get()
+    count = min(workers or worker_count(), max(1, len(work)))
     with (
-        Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress,
-        _opened(min(workers or worker_count(), max(1, len(work)))) as engine,
+        nullcontext(common[0]) if common else _display() as display,
+        nullcontext(common[1]) if common else _opened(count) as engine,
     ):
-        task = progress.add_task(description, total=len(work))
+        task = display.add_task(description, total=len(work))
         try:
-            yield from _results(engine, function, work, lambda: progress.advance(task))
+            yield from _results(engine, function, work, lambda: display.advance(task))
         except tuple(engine.broken) as error:
             reason = next(line for kind, line in engine.broken.items() if isinstance(error, kind))
             raise WorkerKilledError(f"{description}: {reason}") from None
+        finally:
+            if common:
+                display.remove_task(task)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Every `run` in here, of any thread that has this context, works on one engine and
+    shows its progress in one display.
+    """
+    with _display() as display, _opened(worker_count()) as engine:
+        token = _COMMON.set((display, engine))
+        try:
+            yield
+        finally:
+            _COMMON.reset(token)
 
 
 def _results(
@@ -115,6 +119,21 @@ def _results(
     advance: Callable[[], None],
 ) -> Iterator[Result]:
     pending: dict[Future[Result], int] = {}
+    try:
+        yield from _in_order(engine, function, work, advance, pending)
+    finally:
+        # What has not begun would only delay the message of what failed.
+        for future in pending:
+            future.cancel()
+
+
+def _in_order(
+    engine: Engine,
+    function: Callable[[Item], Result],
+    work: list[Item],
+    advance: Callable[[], None],
+    pending: dict[Future[Result], int],
+) -> Iterator[Result]:
     done: dict[int, Result] = {}
     next_item = next_result = 0
     while next_result < len(work):
@@ -135,6 +154,27 @@ def _results(
             next_result += 1
         if failed:
             failed[0].result()  # raises
+
+
+def _display() -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
 
 
 def _opened(workers: int) -> AbstractContextManager[Engine]:
