@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 SUBSETS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One labelled stretch of speech and its words; times in seconds.
 
@@ -39,7 +39,7 @@ class Utterance:
     duplicate_of: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WordSpan:
     """Where one word of an utterance was placed; `start` and `end` in seconds from the
     utterance's start.

@@ -24,6 +24,7 @@ STRINGS = (
 )  # fmt: skip
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
+SHARED = {*STRINGS, "subset", "emotion"} - {"utterance_id", "transcript"}
 LISTS = ("words", "votes")
 REFUSALS = {
     getattr(errno, name)
@@ -63,24 +64,27 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
-    fields = [field.name for field in dataclasses.fields(Utterance) if field.name != "ratings"]
+    fields = [field.name for field in dataclasses.fields(Utterance)]
     table = read_table(path)
     rated = [name for name in table.column_names if name.startswith(RATING_PREFIX)]
-    other = {*table.column_names} ^ {*fields, *rated}
+    other = {*table.column_names} ^ ({*fields, *rated} - {"ratings"})
     if other:
         raise ConfigurationError(
             f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
             "with `dvc repro`"
         )
+    # Of equal strings one is kept: many rows have few speakers, and few words.
+    share: Callable[[Any, Any], Any] = {}.setdefault
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    columns |= {name: [tuple(words or ()) for words in columns[name]] for name in LISTS}
+    for name in LISTS:
+        columns[name] = [tuple(share(word, word) for word in row or ()) for row in columns[name]]
+    columns |= {name: [share(value, value) for value in columns[name]] for name in SHARED}
     columns["ratings"] = [{} for _ in range(len(table))]
     for name in rated:
         for ratings, value in zip(columns["ratings"], columns.pop(name), strict=True):
             if value is not None:
                 ratings[name.removeprefix(RATING_PREFIX)] = value
-    order = (field.name for field in dataclasses.fields(Utterance))
-    return list(map(Utterance, *(columns[name] for name in order)))
+    return list(map(Utterance, *(columns[name] for name in fields)))
 
 
 def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
@@ -106,20 +110,18 @@ def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping
 
     rows = sorted(spans, key=lambda span: (span.utterance_id, span.word_index))
     kinds = dict.fromkeys(("utterance_id", "word", "aligner"), pa.string())
-    kinds |= {"word_index": pa.int32()}
     kinds |= dict.fromkeys(("start", "end", "confidence"), pa.float64())
+    kinds["word_index"] = pa.int32()
     names = [field.name for field in dataclasses.fields(WordSpan)]
     metadata = {name: str(value) for name, value in sorted(provenance.items())}
-    columns = _columns(rows, {name: kinds[name] for name in names})
-    _write(path, columns, metadata, compression="snappy")
+    _write(path, _columns(rows, {name: kinds[name] for name in names}), metadata, "snappy")
 
 
 def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
     """Word spans by utterance_id, in the order of the words, of a spans.parquet."""
     names = [field.name for field in dataclasses.fields(WordSpan)]
-    columns = read_table(path, names).columns
     found: dict[str, list[WordSpan]] = {}
-    for span in map(WordSpan, *(column.to_pylist() for column in columns)):
+    for span in map(WordSpan, *(c.to_pylist() for c in read_table(path, names).columns)):
         found.setdefault(span.utterance_id, []).append(span)
     for spans in found.values():
         spans.sort(key=lambda span: span.word_index)

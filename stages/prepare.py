@@ -21,6 +21,7 @@ from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console,
 
 # A worker takes half a second of a processor to start, in which these are decoded.
 FEW, FEW_BYTES = 512, 32 * 2**20
+BYTES_PER_S = 192_000  # of 16 bits, 48 kHz, two channels
 
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
@@ -63,10 +64,18 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
 
 def _are_few(utterances: Sequence[Utterance], states: Mapping[str, State]) -> bool:
     """Whether they are done before workers have started."""
-    paths = {item.audio_path for item in utterances if item.audio_path is not None}
-    size = sum(states[path].size for path in paths if path in states)
-    # A recording without a state is new or missing: nothing is known of its size.
-    return len(utterances) <= FEW and paths <= states.keys() and size <= FEW_BYTES
+    if len(utterances) > FEW:
+        return False
+    size = 0.0
+    for item in utterances:
+        if item.audio_path is None:
+            continue
+        if item.audio_path not in states:
+            return False  # new or missing: nothing is known of its size
+        whole = states[item.audio_path].size
+        part = whole if item.end is None else BYTES_PER_S * (item.end - (item.start or 0))
+        size += min(whole, part)
+    return size <= FEW_BYTES
 
 
 if __name__ == "__main__":

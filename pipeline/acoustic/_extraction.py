@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import audio, lookup, shards
-from pipeline.lookup import key_of
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Built, Rows
 
@@ -44,10 +43,8 @@ def feature_keys(utterances: Sequence[Utterance], feature: str, config: Any) -> 
     made_by = [feature, asdict(config), lookup.fingerprint(module.__name__, "pipeline.audio")]
     if hasattr(module, "identity"):
         made_by.append(module.identity(config))
-    return {
-        item.utterance_id: key_of(item.audio_sha256, item.start, item.end, *made_by)
-        for item in utterances
-    }
+    key = lookup.keys_with(*made_by)
+    return {item.utterance_id: key(item.audio_sha256, item.start, item.end) for item in utterances}
 
 
 def features(utterance: Utterance, feature: str, config: Any) -> tuple[NDArray[np.float32], int]:

@@ -16,7 +16,7 @@ from pipeline.schema import AlignmentError, Utterance, WordSpan
 IMPLAUSIBLE = "implausible alignment"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What one aligner did with one utterance.
 
@@ -32,7 +32,7 @@ class Answer:
     edges: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placed:
     """What a chain did with one utterance: spans or the last AlignmentError, and each
     aligner's answer in the order in which they were asked.

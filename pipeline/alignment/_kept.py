@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import lookup, tables
 from pipeline.alignment._chain import Answer, Placed
@@ -13,6 +13,7 @@ from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Utterance, WordSpan
 
 COLUMNS = ("utterance_id", "key", "placed", "sha256")
+BATCH = 1 << 14  # rows
 log = logging.getLogger(__name__)
 
 
@@ -22,8 +23,9 @@ def keys_of(
     """A hash for each utterance of all that its placement depends on: recording, words,
     stated word times, and `made_by`; `together`: of all other utterances too.
     """
+    key = lookup.keys_with(*made_by)
     keys = {
-        item.utterance_id: lookup.key_of(
+        item.utterance_id: key(
             item.audio_sha256,
             item.start,
             item.end,
@@ -32,7 +34,6 @@ def keys_of(
             item.language,
             item.speaker,
             _contents(item.alignment_path),
-            *made_by,
         )
         for item in utterances
     }
@@ -42,24 +43,38 @@ def keys_of(
     return {name: lookup.key_of(key, whole) for name, key in keys.items()}
 
 
-def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -> dict[str, Placed]:
+class Row(NamedTuple):
+    """A placement, and how it is written: the text, and a hash of it and its key."""
+
+    placed: Placed
+    text: str
+    sha256: str
+
+
+def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -> dict[str, Row]:
     """The placements that a file holds under the same keys; what is damaged is left out
     and logged.
     """
+    import pyarrow as pa
+
     if not path.is_file():
         return {}
     wanted = {item.utterance_id: item for item in utterances}
-    found: dict[str, Placed] = {}
+    found: dict[str, Row] = {}
     damaged = 0
+    decode = json.JSONDecoder().decode
     try:
-        columns = (tables.read_table(path, COLUMNS)[name].to_pylist() for name in COLUMNS)
-        for name, key, placed, sha256 in zip(*columns, strict=True):
-            if name not in wanted or keys[name] != key:
-                continue
-            if _sha256(name, key, placed) == sha256:
-                found[name] = _placed(wanted[name], json.loads(placed))
-            else:
-                damaged += 1
+        # A part at a time: lists of a whole table take more memory than what is kept.
+        for part in tables.read_table(path, COLUMNS).to_batches(max_chunksize=BATCH):
+            for name, key, text, sha256 in zip(*map(pa.Array.to_pylist, part.columns), strict=True):
+                if name not in wanted or keys[name] != key:
+                    continue
+                if _sha256(name, key, text) == sha256:
+                    utterance = wanted[name]
+                    placed = _placed(utterance, decode(text))
+                    found[utterance.utterance_id] = Row(placed, text, sha256)
+                else:
+                    damaged += 1
     except ConfigurationError as error:
         log.warning("%s; its utterances are placed again", error)
         return {}
@@ -68,21 +83,27 @@ def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -
     return found
 
 
-def write(path: Path, placed: Mapping[str, Placed], keys: Mapping[str, str]) -> None:
+def row(utterance_id: str, placed: Placed, keys: Mapping[str, str]) -> Row:
+    """A new placement, to be written."""
+    text = json.dumps(_plain(placed), ensure_ascii=False)
+    return Row(placed, text, _sha256(utterance_id, keys[utterance_id], text))
+
+
+def write(path: Path, rows: Mapping[str, Row], keys: Mapping[str, str]) -> None:
     """Writes placements under their keys, by utterance_id."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = []
-    for name, item in sorted(placed.items()):
-        text = json.dumps(_plain(item), ensure_ascii=False)
-        rows.append((name, keys[name], text, _sha256(name, keys[name], text)))
-    columns = {
-        name: pa.array([row[place] for row in rows], pa.string())
-        for place, name in enumerate(COLUMNS)
-    }
+    names = sorted(rows)
+    columns = (
+        names,
+        [keys[name] for name in names],
+        [rows[name].text for name in names],
+        [rows[name].sha256 for name in names],
+    )
+    arrays = [pa.array(column, pa.string()) for column in columns]
     with tables.replacing(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+        pq.write_table(pa.table(arrays, COLUMNS), temporary, compression="zstd")
 
 
 def _plain(item: Placed) -> dict[str, Any]:

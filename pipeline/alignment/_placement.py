@@ -49,15 +49,15 @@ def align_corpus(
     modules = [lookup.component("alignment", name).__name__ for name in chain]
     code = lookup.fingerprint("pipeline.alignment._chain", *modules)
     keys = kept_placements.keys_of(fit, [chain, check, provenance(chain), code], together)
-    known = kept_placements.read(kept, fit, keys) if kept is not None else {}
-    missing = [item for item in fit if item.utterance_id not in known]
+    rows = kept_placements.read(kept, fit, keys) if kept is not None else {}
+    missing = [item for item in fit if item.utterance_id not in rows]
     work = _by_speaker(missing)
     if together:
-        known, work = ({}, [fit]) if missing else (known, [])
+        rows, work = ({}, [fit]) if missing else (rows, [])
     place = partial(_align, chain=dict(chain), check=dict(check))
     for part in executor.run(place, work, f"align {' > '.join(chain)}") if work else ():
-        known |= part
-    done = {item.utterance_id: known[item.utterance_id] for item in fit}
+        rows |= {name: kept_placements.row(name, placed, keys) for name, placed in part.items()}
+    done = {item.utterance_id: rows[item.utterance_id].placed for item in fit}
     metrics = alignment_chain.metrics(done)
     _stop_when_too_many_fail(done, max_failed_share)
     spans: list[WordSpan] = []
@@ -68,7 +68,7 @@ def align_corpus(
         else:
             spans += placed.result
     if kept is not None:
-        kept_placements.write(kept, done, keys)
+        kept_placements.write(kept, rows, keys)
     if "given" not in chain and any(item.alignment_path for item in fit):
         metrics["against_given"] = _against_given(fit, done)
     return spans, rejections, metrics

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import lookup, shards, tables
-from pipeline.lookup import ConfigurationError, key_of
+from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Rows
 
@@ -131,8 +131,8 @@ def vector_keys(utterances: Sequence[Utterance], embedding: str, config: Any) ->
     """
     module = lookup.component("text", embedding)
     code = lookup.fingerprint(module.__name__)
-    made_by = embedding, asdict(config), module.identity(config), code
-    return {item.utterance_id: key_of(item.words, item.transcript, *made_by) for item in utterances}
+    key = lookup.keys_with(embedding, asdict(config), module.identity(config), code)
+    return {item.utterance_id: key(item.words, item.transcript) for item in utterances}
 
 
 def row_names(utterance: Utterance, embedding: str, config: Any) -> list[str]:

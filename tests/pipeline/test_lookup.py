@@ -215,3 +215,10 @@ def test_keys_tell_every_part_apart() -> None:
         )
         == 4
     )
+
+
+def test_many_keys_are_the_keys_one_by_one() -> None:
+    made_by = ["fbank", {"b": 1.5, "a": Path("x")}, None]
+    key = lookup.keys_with(*made_by)
+    for parts in (("a", 1, None), (("wö", "'\""),), ({"y": 2, "x": [1]}, Path("z"))):
+        assert key(*parts) == lookup.key_of(*parts, *made_by)

@@ -124,7 +124,7 @@ def test_workers_start_for_what_is_worth_it(
     os.utime(tmp_path / "a.wav", ns=(10**18, 10**18))
     assert grown(1000 + prepare.FEW + 1) == prepare.FEW + 1
     assert grown(1000 + prepare.FEW + 101) == 0, "a hundred are decoded before a worker starts"
-    monkeypatch.setattr(prepare, "FEW_BYTES", 1)
+    monkeypatch.setattr(prepare, "FEW_BYTES", 1000)
     assert grown(1000 + prepare.FEW + 201) == 100, "the others are known"
     folder = folders.utterances(tmp_path / "data", "manifest")
     assert len(tables.read_utterances(folder / folders.UTTERANCES)) == prepare.FEW + 201
