@@ -14,6 +14,7 @@ demo: $(INSTALLED)
 	@test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock
 	dvc repro
 	serflow results
+	@echo "Compare:  git add dvc.lock data models && git commit -m 'The demo as built', before the first change: dvc metrics diff shows changes since a commit"
 
 test: $(INSTALLED)
 	python -m pytest -n auto --dist loadfile

@@ -61,6 +61,7 @@ def examine(params_file: Path, engine: str = "") -> Iterator[Finding]:
     for name, values in named.items():
         yield from _workers(name, values)
     yield Finding("params.yaml", "ok", f"{len(params.experiments)} experiments")
+    yield _lock(params_file.parent)
     for name, corpus in params.corpora.items():
         yield _corpus(name, corpus)
     yield from _shares(params, params_file.parent)
@@ -125,6 +126,14 @@ def _devices() -> Finding:
     if torch.cuda.is_available():
         return Finding("devices", "ok", f"{cores} cores, {torch.cuda.get_device_name()}")
     return Finding("devices", "ok", f"{cores} cores, no CUDA device: training runs on the CPU")
+
+
+def _lock(root: Path) -> Finding:
+    """What a clone has of a build depends on it."""
+    if (root / "dvc.lock").is_file():
+        return Finding("dvc.lock", "ok", "what was built, and of what")
+    said = "no build stands in git: `dvc pull` has nothing to bring, and nothing to compare with"
+    return Finding("dvc.lock", "absent", said, "dvc repro")
 
 
 def _corpus(name: str, corpus: Corpus) -> Finding:

@@ -2,6 +2,7 @@
 paper's whole table.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -17,11 +18,19 @@ from pipeline.lookup import ConfigurationError, check_name
 from pipeline.report.tables import UNVALIDATED, states_validation
 
 FOLDER = Path("recipes")
+ORIGINAL = ("iemocap", "chsims")  # the corpora of the papers' main tables
+WIDTH = 80  # columns at which DVC folds lines when `-S` writes params.yaml
 
 
 def names(folder: Path = FOLDER) -> list[str]:
     """The recipes at hand, e.g. 'fg_cme-ravdess'."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def of_own_corpus(paper: str, folder: Path = FOLDER) -> str | None:
+    """The recipe of a paper on the corpus that the paper is about; None without one."""
+    at_hand = names(folder)
+    return next((name for it in ORIGINAL if (name := f"{paper}-{it}") in at_hand), None)
 
 
 def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -79,12 +88,18 @@ def use(params_file: Path, sections: Mapping[str, Any], root: str | None = None)
                 settings = {**settings, "root": folder}
                 if name in target:
                     target[name]["root"] = folder
-            _add(params_file, target, f"{section}.{name}", name, settings)
+            _add(params_file, target, f"{section}.{name}", name, _folded(settings, 2, name))
     checked = params.check(_plain(document))
     with tables.replacing(params_file) as temporary, temporary.open("w", encoding="utf-8") as file:
         _yaml().dump(document, file)
     sync.sync(params_file, checked)
     return list(sections.get("experiments", {}))
+
+
+def unread(system: Any) -> list[str]:
+    """The settings of an experiment that a system does not have."""
+    unread = [section for section, reads in params.inputs_of(system).items() if not reads]
+    return [*unread, "train_embedding"] if "text" in unread else unread
 
 
 def table_of(
@@ -123,10 +138,8 @@ def table_of(
                 f"{name} has no hyperparameter {', '.join(wrong)}: state its own in the recipe "
                 f"under systems.{name}.hyperparameters, out of {list(system.hyperparameters)}"
             )
-        unread = [section for section, reads in params.inputs_of(system).items() if not reads]
-        if "text" in unread:
-            unread.append("train_embedding")
-        own = {key: value for key, value in own.items() if key not in unread}
+        skipped = unread(system)
+        own = {key: value for key, value in own.items() if key not in skipped}
         own |= {"seeds": list(seeds)} if seeds else {}
         stated = states_validation(own["split"])
         if "honest" in practices or stated:
@@ -174,6 +187,25 @@ def _load(params_file: Path) -> CommentedMap:
         raise ConfigurationError(f"{params_file} is not YAML: {said}") from None
 
 
+def _folded(value: Any, depth: int, name: str) -> Any:
+    """The settings with mappings that are too long for a line as blocks: DVC would
+    break such a line in the middle.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    made = CommentedMap(value)
+    if isinstance(value, CommentedMap):
+        value.copy_attributes(made)
+    shown = json.dumps(_plain(value), ensure_ascii=False).replace('"', "")
+    if 2 * depth + len(f"{name}: {shown}") > WIDTH:
+        made.fa.set_block_style()
+    elif not isinstance(value, CommentedMap) and depth > 2:
+        made.fa.set_flow_style()
+    for key, item in value.items():
+        made[key] = _folded(item, depth + 1, str(key))
+    return made
+
+
 def _section(document: CommentedMap, name: str) -> CommentedMap:
     # `text:` with nothing below it is None.
     if document.get(name) is None:
@@ -194,6 +226,5 @@ def _plain(value: Any) -> Any:
 
 def _yaml() -> YAML:
     yaml = YAML()
-    yaml.width = 120
     yaml.preserve_quotes = True
     return yaml

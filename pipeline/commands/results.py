@@ -29,6 +29,25 @@ def results(models: ModelsFolder = MODELS, data: DataFolder = DATA) -> None:
         terminal.show(models, data)
 
 
+@app.command(epilog="Example: serflow systems fg_cme")
+def systems(
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="cbla, fg_cme, cma, pba, tsin; none: all.")
+    ] = None,
+    timed: Annotated[
+        bool, typer.Option("--seconds", help="Measure a training step of each on this machine.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """What can be trained: each system with its paper, the inputs that it reads, the
+    features of the published recipe, weights, and seconds of an epoch.
+    """
+    from pipeline.commands import systems as listing
+
+    with ending.one_line():
+        listing.show(list(listing.describe(papers or (), timed)), as_json)
+
+
 @app.command(epilog="Example: serflow compare fg_cme-demo voice-demo --noninferior 1.0")
 def compare(
     names: Annotated[list[str], typer.Argument(help="Two experiments or more.")],

@@ -42,17 +42,22 @@ def regenerate(
         names = recipes.use(params_file, varied, root)
         targets = [f"evaluate@{name}" for name in names]
         ahead.work(targets, parameters.load_section(params_file, "engine"))
-        command = [sys.executable, "-m", "dvc", "repro", *targets]
-        # Words, no shell; the names of experiments were checked with params.yaml.
-        finished = subprocess.run(command, check=False)  # noqa: S603
-        if finished.returncode != 0:
-            raise ConfigurationError(
-                "`dvc repro` stopped, its message says why: mend it and call this again, what is "
-                "done stays"
-            )
+        repro(targets)
     made = tables.table(paper, corpus.split("-", 1)[0], models)
     console = Console()
     for part in table_formats.for_terminal(made, practice):
         console.print(part, highlight=False, markup=False)
     for path in table_formats.write(made, out, practice):
         console.print(f"written: {path}", highlight=False)
+
+
+def repro(targets: Sequence[str]) -> None:
+    """Has DVC build targets; ConfigurationError where it stops."""
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    # Words, no shell; the names of experiments were checked with params.yaml.
+    finished = subprocess.run(command, check=False)  # noqa: S603
+    if finished.returncode != 0:
+        raise ConfigurationError(
+            "`dvc repro` stopped, its message says why: mend it and call this again, what is "
+            "done stays"
+        )

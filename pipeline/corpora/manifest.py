@@ -95,15 +95,15 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     A row that cannot be used becomes a Rejection; a missing or unknown column raises
     ConfigurationError.
     """
-    table = root if root.is_file() else root / config.file
-    listing.require_file(table, "a table with a row per utterance (CSV, TSV or parquet)")
-    folder = table.parent
+    path = root if root.is_file() else root / config.file
+    listing.require_file(path, "a table with a row per utterance (CSV, TSV or parquet)")
+    folder = path.parent
     if config.audio_root is not None:
         folder = listing.require_folder(config.audio_root, "the recordings (setting audio_root)")
     places = _Places(folder, config.follow_links)
     seen: set[str] = set()
-    columns, rows = rows_of.table(table, config.encoding)
-    _require_columns(table, columns)
+    columns, rows = table(path, config.encoding)
+    _require_columns(path, columns)
     for number, row in enumerate(rows, start=1):
         name = f"row {number}"
         try:
@@ -114,7 +114,14 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
             seen.add(name)
             yield _utterance(name, row, places, config)
         except _RowError as error:
-            yield Rejection(name, "prepare", error.reason, f"{table}: {error.detail}")
+            yield Rejection(name, "prepare", error.reason, f"{path}: {error.detail}")
+
+
+def table(path: Path, encoding: str | None = None) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    """The columns and rows of anybody's table, whatever its columns; ConfigurationError
+    where it is none.
+    """
+    return rows_of.table(listing.require_file(path, "a table (CSV, TSV or parquet)"), encoding)
 
 
 def _utterance(name: str, row: Mapping[str, Any], places: "_Places", config: Config) -> Utterance:

@@ -8,15 +8,22 @@ from pipeline.report.audit import declared
 from pipeline.report.experiments import experiments, percent
 
 
-def show(models_root: Path, data_root: Path, report: Path = Path("report/index.html")) -> None:
-    """Prints a table for each corpus and split, and where plots and report are."""
+def show(
+    models_root: Path,
+    data_root: Path,
+    report: Path = Path("report/index.html"),
+    only: str | None = None,
+) -> None:
+    """Prints a table for each corpus and split, and where plots and report are; `only`
+    names a single experiment.
+    """
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    found = experiments(models_root)
+    found = [item for item in experiments(models_root) if only in (None, item.name)]
     if not found:
         raise ConfigurationError(
             f"no experiment has been evaluated in {models_root}: run `dvc repro` first"

@@ -29,7 +29,7 @@ def check_suits(where: str, experiment: Experiment, params: Any) -> None:
     `params` has the checked sections of params.yaml.
     """
     _check_inputs(where, experiment, params)
-    _check_buildable(where, experiment, _likely_sizes(experiment, params))
+    _check_buildable(where, experiment, likely_sizes(experiment, params))
 
 
 def _check_inputs(where: str, experiment: Experiment, params: Any) -> None:
@@ -88,8 +88,10 @@ def _choose(names: list[str], section: str) -> str:
     return f": choose one of {names}" if names else f": add one under `{section}`"
 
 
-def _likely_sizes(experiment: Experiment, params: Any) -> Sizes:
-    """The widths of the experiment's inputs as far as params.yaml tells them."""
+def likely_sizes(experiment: Experiment, params: Any) -> Sizes:
+    """The widths of the experiment's inputs as far as params.yaml tells them: 768 for
+    an encoder's, 300 for the word vectors of a file, 1000 words.
+    """
     feature_dim = word_dim = vocabulary_size = 0
     if experiment.acoustic is not None:
         module = lookup.component("acoustic", experiment.acoustic)
@@ -110,22 +112,27 @@ def _check_buildable(where: str, experiment: Experiment, sizes: Sizes) -> None:
     """
     network, given = experiment.network, experiment.hyperparameters
     try:
-        with warnings.catch_warnings(), torch.device("meta"), _Unfilled():
-            warnings.filterwarnings("error", EMPTY_LAYER)
-            built = experiment.system(sizes, **given)
+        weights = count_weights(experiment, sizes)
     except WRONG as error:
         said = " ".join(str(error).split())
         said = "a layer would have no weights" if said.startswith(EMPTY_LAYER) else said
         raise ConfigurationError(
             f"{where}.hyperparameters: {network} cannot be built with {given}: {said}"
         ) from None
-    weights = sum(parameter.numel() for parameter in built.parameters())
     needed = BYTES_PER_WEIGHT * weights
     if needed > _memory():
         raise ConfigurationError(
             f"{where}.hyperparameters: {network} with {given} has {weights:,} weights and needs "
             f"{needed / 2**30:,.0f} GiB to be trained, more than this machine has: make it smaller"
         )
+
+
+def count_weights(experiment: Experiment, sizes: Sizes) -> int:
+    """The number of weights of an experiment's system, built without memory."""
+    with warnings.catch_warnings(), torch.device("meta"), _Unfilled():
+        warnings.filterwarnings("error", EMPTY_LAYER)
+        built = experiment.system(sizes, **experiment.hyperparameters)
+    return sum(parameter.numel() for parameter in built.parameters())
 
 
 class _Unfilled(TorchFunctionMode):

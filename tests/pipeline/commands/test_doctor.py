@@ -29,6 +29,14 @@ def test_everything_that_is_installed_is_told_with_its_version(tmp_path: Path) -
     assert re.match(r"\d+ cores", found["devices"].detail)
 
 
+def test_a_clone_without_a_build_says_so(tmp_path: Path) -> None:
+    params_file = small_corpus.write_params(tmp_path, tmp_path)
+    lacking = findings(params_file)["dvc.lock"]
+    assert lacking.state == "absent" and "`dvc pull` has nothing to bring" in lacking.detail
+    (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
+    assert findings(params_file)["dvc.lock"].state == "ok"
+
+
 def test_the_doctor_looks_for_what_the_project_declares() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = {re.split(r"[<>=\[]", line)[0] for line in project["dependencies"]}

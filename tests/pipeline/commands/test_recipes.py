@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import modify_yaml
 
 from pipeline import params as parameters
 from pipeline.commands import recipes
@@ -40,12 +41,6 @@ def test_every_recipe_joins_the_committed_params(params_file: Path, name: str) -
     again = params_file.read_text()
     recipes.use(params_file, recipes.read(name, ROOT / "recipes"), root="/somewhere/else")
     assert params_file.read_text() == again
-
-
-def test_all_recipes_live_together(params_file: Path) -> None:
-    for name in NAMES:
-        recipes.use(params_file, recipes.read(name, ROOT / "recipes"))
-    assert parameters.load(params_file).experiments
 
 
 SMALL = """# The first line.
@@ -274,3 +269,19 @@ def test_a_root_that_dvc_would_not_expand_leaves_the_file_alone(small: Path) -> 
     with pytest.raises(ConfigurationError, match="would not be expanded by DVC"):
         recipes.use(small, RECIPE, root="$CORPORA/mine")
     assert small.read_text() == SMALL
+
+
+def test_all_recipes_live_together_and_dvc_keeps_their_lines(params_file: Path) -> None:
+    def set_one() -> None:
+        with modify_yaml(params_file) as document:
+            document["corpora"]["demo"]["root"] = "data/raw/demo"
+
+    before = params_file.read_text()
+    set_one()
+    assert params_file.read_text() == before
+    for name in NAMES:
+        recipes.use(params_file, recipes.read(name, ROOT / "recipes"))
+    assert parameters.load(params_file).experiments
+    before = params_file.read_text()
+    set_one()
+    assert params_file.read_text() == before
