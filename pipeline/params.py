@@ -135,11 +135,12 @@ def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
 
 def check(document: Mapping[str, Any]) -> Params:
     """Checks every section, name and type of a params document."""
-    unknown = sorted(map(str, set(document) - set(SECTIONS)))
+    known = [*SECTIONS, "report"]
+    unknown = sorted(map(str, set(document) - set(known)))
     if unknown:
         hint = ": `serflow sync` writes build.yaml now" if "build" in unknown else ""
         raise ConfigurationError(
-            f"unknown section {', '.join(unknown)}{hint}, expected one of {list(SECTIONS)}"
+            f"unknown section {', '.join(unknown)}{hint}, expected one of {known}"
         )
     sections = {name: _section(document, name) for name in SECTIONS}
     checked = {
@@ -153,6 +154,7 @@ def check(document: Mapping[str, Any]) -> Params:
         for section, entries in sections.items()
     }
     inputs = {name: _inputs(name, entry, checked) for name, entry in sections["inputs"].items()}
+    written["report"] = document.get("report") or {}  # has no entries: see commands.build
     params = Params(**checked, inputs=inputs, document=written)
     for name in params.experiments:
         _check_experiment(name, params)
@@ -177,15 +179,12 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "select": chosen.selected_by,
         "measure": chosen.system.select,
     }
-    if chosen.acoustic is not None:
-        config = params.document["acoustic"][chosen.acoustic]
-        described["acoustic"] = {"name": chosen.acoustic, "config": config}
-    if chosen.alignment is not None:
-        chain = asdict(params.alignment[chosen.alignment])
-        described["alignment"] = {"name": chosen.alignment, **chain}
-    if chosen.text is not None:
-        config = params.document["text"][chosen.text]
-        described["text"] = {"name": chosen.text, "config": config}
+    for section in ("acoustic", "alignment", "text"):
+        if (chosen_name := getattr(chosen, section)) is not None:
+            own = {"config": params.document[section][chosen_name]}
+            if section == "alignment":
+                own = asdict(params.alignment[chosen_name])
+            described[section] = {"name": chosen_name, **own}
     return described
 
 

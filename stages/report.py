@@ -13,14 +13,17 @@ from stages.entry import DATA, MODELS, DataFolder, ModelsFolder, console, run
 def main(
     models: ModelsFolder = MODELS,
     data: DataFolder = DATA,
+    audible: Annotated[
+        str, typer.Option(help="Corpora whose recordings lie in the report, with commas.")
+    ] = "",
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("report"),
 ) -> None:
-    """Draws the figures of every experiment under MODELS and writes one page that holds
-    them all.
+    """Draws the figures of every experiment under MODELS, writes one page that holds
+    them all and a page of utterances for each.
     """
-    written, undrawn = report.build(models, data, out)
+    written, undrawn = report.build(models, data, out, audible.split(","))
     for line in undrawn:
-        console.print(f"[yellow]not drawn:[/] {escape(line)}", highlight=False)
+        console.print(f"[yellow]missing:[/] {escape(line)}", highlight=False)
     console.print(f"report: {', '.join(map(str, written))}", highlight=False)
 
 

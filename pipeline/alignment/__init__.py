@@ -9,6 +9,7 @@ from pipeline import lookup
 from pipeline.alignment import _check
 from pipeline.alignment._placement import (
     align_corpus,
+    examine,
     learns_from_all,
     place,
     place_one,
@@ -19,6 +20,7 @@ from pipeline.lookup import ConfigurationError, checked
 __all__ = [
     "Alignment",
     "align_corpus",
+    "examine",
     "learns_from_all",
     "place",
     "place_one",

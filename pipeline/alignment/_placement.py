@@ -13,6 +13,7 @@ from pipeline import executor, lookup
 from pipeline.alignment import _chain as alignment_chain
 from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import _kept as kept_placements
+from pipeline.alignment import _voice as voice
 from pipeline.alignment._chain import Placed
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Rejection, Utterance, WordSpan
@@ -121,6 +122,19 @@ def place(
     if isinstance(result, AlignmentError):
         raise result
     return result
+
+
+def examine(
+    utterance: Utterance, spans: Sequence[WordSpan], check: Mapping[str, Any]
+) -> tuple[list[str], tuple[float, float]]:
+    """What the check says of an utterance's spans: why they cannot be true, none where
+    they can, and the seconds between which the voice is heard.
+
+    Raises AudioError where the recording cannot be used.
+    """
+    tolerances = lookup.configure(alignment_check.Config, check, "alignment.check")
+    heard = voice.of(utterance)
+    return alignment_check.check(spans, heard, tolerances), (heard.start, heard.end)
 
 
 def _without_programs(aligner: str, values: Any) -> Any:

@@ -85,8 +85,26 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
         }
         for name, item in experiments
     }
-    made["report"] = {"page": {"remote": remote(params, *corpora)}}
+    made["report"] = {
+        "page": {"remote": remote(params, *corpora), "audible": f"--audible={audible(params)}"}
+    }
     return made
+
+
+@lookup.checked
+class Report:
+    """Section `report` of params.yaml. `audio`: recordings lie in the report whatever
+    the licence of their corpus says of passing them on.
+    """
+
+    audio: bool = False
+
+
+def audible(params: Params) -> str:
+    """The corpora whose recordings lie in the report, separated by commas."""
+    settings: Report = lookup.configure(Report, params.document["report"], "report")
+    corpora = used_corpora(params)
+    return ",".join(item for item in corpora if settings.audio or not remote(params, item))
 
 
 def remote(params: Params, *names: str) -> str:
@@ -125,6 +143,7 @@ def reads(params: Params, name: str) -> list[str]:
 def check_current(build_file: Path, params: Params) -> None:
     """Raises ConfigurationError where build.yaml lacks what params.yaml asks for."""
     listed = _listed(build_file)
+    _check_audible(build_file, params, listed)
     for stage, entries in items(params).items():
         for name, item in entries.items():
             if name not in listed.get(stage, {}):
@@ -137,6 +156,21 @@ def check_current(build_file: Path, params: Params) -> None:
                     f"{build_file}: {stage}@{name} may be sent elsewhere than params.yaml says: "
                     "run `serflow sync`, then `dvc repro`"
                 )
+
+
+def _check_audible(build_file: Path, params: Params, listed: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError where the report holds recordings that params.yaml
+    keeps out of it, or the other way round.
+    """
+    stated = str(listed.get("report", {}).get("page", {}).get("audible", ""))
+    held = set(stated.removeprefix("--audible=").split(","))
+    allowed = set(audible(params).split(","))
+    differ = [item for item in used_corpora(params) if (item in held) != (item in allowed)]
+    if differ:
+        raise ConfigurationError(
+            f"{build_file}: whether the report holds recordings of {differ[0]} is not what "
+            "params.yaml says: run `serflow sync`, then `dvc repro`"
+        )
 
 
 def source_deps(stage: str) -> list[str]:

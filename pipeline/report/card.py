@@ -14,7 +14,11 @@ from pipeline.report.pictures import Picture
 
 @dataclass(frozen=True)
 class Card:
-    """One experiment as templates/card.html shows it."""
+    """One experiment as templates/card.html shows it.
+
+    utterances: the address of its page of utterances. counts: its confusion matrix,
+    None where predictions.parquet is not here.
+    """
 
     experiment: Experiment
     facts: dict[str, str]
@@ -24,10 +28,16 @@ class Card:
     accounts: list[Account]
     figures: list[Picture]
     undrawn: Sequence[str]
+    utterances: str | None
+    counts: list[list[int]] | None
 
 
 def card(
-    experiment: Experiment, data_root: Path, figures: list[Picture], undrawn: Sequence[str]
+    experiment: Experiment,
+    data_root: Path,
+    figures: list[Picture],
+    undrawn: Sequence[str],
+    utterances: str | None,
 ) -> Card:
     """Joins an experiment with what the stages in `data_root` say of its inputs."""
     divided = accounts.split_metrics(experiment, data_root)
@@ -40,7 +50,16 @@ def card(
         accounts.accounts(experiment, data_root),
         figures,
         undrawn,
+        utterances,
+        _counts(experiment),
     )
+
+
+def _counts(experiment: Experiment) -> list[list[int]] | None:
+    try:
+        return [[int(count) for count in row] for row in experiment.confusion]
+    except FileNotFoundError:
+        return None
 
 
 def facts(experiment: Experiment) -> dict[str, str]:

@@ -2,14 +2,11 @@
 CSV.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import jinja2
+from urllib.parse import quote
 
 from pipeline import __version__
 from pipeline.report import accounts, results
@@ -17,6 +14,8 @@ from pipeline.report.audit import Finding, badge, declared
 from pipeline.report.card import card, count_of
 from pipeline.report.comparison import p_value
 from pipeline.report.experiments import Experiment, percent
+from pipeline.report.inspector import PAGES
+from pipeline.report.markup import environment, policy
 from pipeline.report.pictures import CARD, Picture, pictures
 from pipeline.tables import write_text
 
@@ -50,7 +49,7 @@ def write(
     one is missing.
     """
     contents = {
-        "index.html": html(found, data_root, out / "plots", undrawn or {}),
+        "index.html": html(found, data_root, out, undrawn or {}),
         "results.md": results.markdown(found, data_root),
         "results.csv": results.comma_separated(found, data_root),
     }
@@ -62,22 +61,16 @@ def write(
 def html(
     found: Sequence[Experiment],
     data_root: Path,
-    plots: Path,
+    out: Path,
     undrawn: Mapping[str, Sequence[str]],
 ) -> str:
-    """The whole page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "p_value": p_value, "count_of": count_of}
+    """The whole page; figures and pages of utterances are those that lie in `out`."""
+    plots = out / "plots"
+    made = environment(percent=percent, p_value=p_value, count_of=count_of)
     shown: set[bytes] = set()
-    style, script = (environment.get_template(name).render() for name in ("style.css", "page.js"))
-    return environment.get_template("page.html").render(
-        policy=_policy(style, script),
+    style, script = (made.get_template(name).render() for name in ("style.css", "page.js"))
+    return made.get_template("page.html").render(
+        policy=policy(style, script),
         title=count_of(len(found), "experiment"),
         version=__version__,
         synthetic=any(item.synthetic for item in found),
@@ -91,10 +84,17 @@ def html(
                 data_root,
                 pictures(plots / item.name, CARD, shown),
                 undrawn.get(item.name, ()),
+                utterances_of(item, out),
             )
             for item in found
         ],
     )
+
+
+def utterances_of(experiment: Experiment, out: Path) -> str | None:
+    """The address of its page of utterances on the page, None where there is none."""
+    parts = (PAGES, experiment.name, "index.html")
+    return quote("/".join(parts)) if out.joinpath(*parts).is_file() else None
 
 
 def _group(
@@ -123,24 +123,3 @@ def _group(
         pairs,
         not_compared,
     )
-
-
-def _policy(style: str, script: str) -> str:
-    """The page's Content-Security-Policy: its own style and script, which their hashes
-    name, and pictures inside it. Whatever else a name may smuggle in is not run, and
-    nothing is fetched or sent.
-    """
-    parts = [
-        "default-src 'none'",
-        "img-src data:",
-        f"style-src {_named(style)}",
-        f"script-src {_named(script)}",
-        "base-uri 'none'",
-        "form-action 'none'",
-    ]
-    return "; ".join(parts)
-
-
-def _named(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a card shows, in this order. `classes` stands on it as a table.
+# What a card shows, in this order. `classes` and `confusion` stand on it as tables.
 CARD = {
     "curves": "Loss and UA by epoch: thin lines are folds, dots the chosen epochs",
     "tsne": "Utterance vectors before the classifier (t-SNE), a test fold",
-    "confusion": "Confusion, all folds: percent of each true class and number of utterances",
     "folds": "UA of each test fold; rings: best test epoch",
     "alignment": "Word spans of one utterance",
     "features": "Short-term features of one utterance",

@@ -89,6 +89,15 @@ def split(**values: Any) -> Callable[[Path], None]:
 
 
 CASES = [
+    Case(
+        "a report that is no section",
+        setting("report", ["audio"]),
+        "report: ['audio'] is not a section",
+    ),
+    Case("report.audio is a word", setting("report", {"audio": "loud"}), "report: audio = 'loud'"),
+    Case(
+        "report has an unknown key", setting("report", {"sound": True}), "report: unknown key sound"
+    ),
     Case("no file", lambda path: None, "params.yaml is missing"),
     Case("a folder", lambda path: path.mkdir(), "params.yaml is missing"),
     Case("an empty file", written(""), "used"),

@@ -1,9 +1,5 @@
 "use strict";
-const root = document.documentElement;
-document.getElementById("theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-});
+{% include "theme.js" %}
 document.querySelectorAll("table.results thead th").forEach((head) => {
   head.addEventListener("click", () => {
     const table = head.closest("table"), body = table.tBodies[0], place = head.cellIndex;

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline import lookup
 from pipeline import params as parameters
-from pipeline.commands import build
+from pipeline.commands import build, sync
 from pipeline.lookup import ConfigurationError
 
 ROOT = Path(__file__).parents[3]
@@ -205,8 +205,6 @@ def test_a_fold_that_fits_its_own_vectors_depends_on_their_code() -> None:
 
 
 def test_lists_older_than_params_stop_the_build(tmp_path: Path) -> None:
-    from pipeline.commands import sync
-
     path = tmp_path / "build.yaml"
     params = parameters.check(DOCUMENT)
     with pytest.raises(ConfigurationError, match="is missing: run `serflow sync`"):
@@ -264,6 +262,24 @@ def test_a_restriction_that_build_yaml_does_not_know_stops_the_build(tmp_path: P
     (tmp_path / "build.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(ConfigurationError, match="train@fg_cme-demo may be sent elsewhere"):
         build.check_current(tmp_path / "build.yaml", params)
+
+
+def test_recordings_of_restricted_corpora_stay_out_of_the_report(tmp_path: Path) -> None:
+    def audible(document: dict[str, Any]) -> str:
+        return str(build.items(parameters.check(document))["report"]["page"]["audible"])
+
+    document = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert audible(document) == "--audible=demo,demo_zh"
+    document["corpora"]["manifest"] = {"root": "data/raw/mine"}
+    document["inputs"] = {"manifest": {}}
+    assert audible(document) == "--audible=demo,demo_zh"
+    (tmp_path / "build.yaml").write_text(sync.render(build.items(parameters.check(document))))
+    document["report"] = {"audio": True}
+    assert audible(document) == "--audible=demo,demo_zh,manifest"
+    with pytest.raises(ConfigurationError, match="recordings of manifest is not what params"):
+        build.check_current(tmp_path / "build.yaml", parameters.check(document))
+    document["report"] = {"audio": False}
+    build.check_current(tmp_path / "build.yaml", parameters.check(document))
 
 
 def test_the_demo_is_made_where_something_reads_it() -> None:
