@@ -95,6 +95,27 @@ def read(
     return np.ascontiguousarray(mono, dtype=np.float32), rate
 
 
+def duration(path: str | Path) -> float:
+    """The seconds of a recording that has the end which its header declares.
+
+    Raises AudioError for one that is missing, unreadable, truncated or empty.
+    """
+    import soundfile
+
+    try:
+        if not Path(path).is_file():
+            raise AudioError("audio not found", str(path))
+        with soundfile.SoundFile(str(path)) as file:
+            seconds, whole = file.frames / file.samplerate, _is_whole(Path(path), file.format)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError("audio unreadable", f"{path}: {error}") from error
+    if not whole:
+        raise AudioError("audio truncated", f"{path}: fewer samples than its header declares")
+    if seconds == 0:
+        raise AudioError("audio empty", f"{path}: no samples")
+    return float(seconds)
+
+
 def _sample(seconds: float, rate: int) -> int:
     """The sample at a time; one beyond every recording where it would overflow."""
     return round(min(seconds * rate, 2.0**62))

@@ -21,7 +21,7 @@ from pipeline.commands import results
 from pipeline.commands.fetch import FetchError
 from pipeline.commands.results import DATA, PARAMS, DataFolder, ParamsFile
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import AlignmentError
+from pipeline.schema import AlignmentError, TranscriptionError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,27 +38,42 @@ app.add_typer(results.app)
 
 
 @app.command(
-    epilog="Example: serflow predict clip.wav --text 'kids are talking by the door' "
-    "--model models/fg_cme-demo"
+    epilog="Example: serflow predict interviews/ --out answers.parquet, "
+    "or serflow predict clip.wav --text 'kids are talking by the door'"
 )
 def predict(
-    audio: Annotated[
-        Path | None, typer.Argument(help="A recording (wav, flac, ogg, mp3).", exists=True)
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Recordings or videos, folders, or a table with audio_path."),
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="What is said, for networks that read words.")
+        str | None, typer.Option(help="What is said; a recogniser writes it down if not.")
     ] = None,
     model: Annotated[Path, typer.Option(help="models/<experiment>")] = Path("models/fg_cme-demo"),
     language: Annotated[
-        str | None, typer.Option(help="Language of the text: en, zh, de …; default: the model's.")
+        str | None, typer.Option(help="Language of the words: en, zh …; default: the model's.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV or parquet for several; default: predictions.csv.")
+    ] = None,
+    transcription: Annotated[
+        str | None, typer.Option(help="A recogniser, NAME or NAME=MODEL: whisper, ctc …")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    longest: Annotated[
+        float, typer.Option(help="Seconds; longer recordings are cut at pauses.")
+    ] = 15.0,
 ) -> None:
-    """Probabilities of each emotion for one recording; aligns and embeds by itself."""
-    from pipeline.commands import predict as prediction
+    """Probabilities of each emotion for recordings; hears, aligns and embeds by itself.
+    A stopped or repeated command answers what is new.
+    """
+    from pipeline.commands import predict_command
 
     with _one_line():
-        prediction.show(prediction.predict(audio, text, model, language), as_json)
+        predict_command.run(
+            sources or [], text, model, language, as_json, out, transcription, device, longest
+        )
 
 
 @app.command(epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo")
@@ -271,4 +286,4 @@ def check(
 
 
 def _one_line() -> AbstractContextManager[None]:
-    return ending.one_line(AudioError, AlignmentError, FetchError)
+    return ending.one_line(AudioError, AlignmentError, TranscriptionError, FetchError)

@@ -2,9 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # The parts of a fold.
 SUBSETS = ("train", "valid", "test")
+
+
+class TimedWord(NamedTuple):
+    """A word as a recogniser or an alignment file has it; times in seconds."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What a recogniser wrote down of an utterance; `words` is empty where it tells no
+    times, `confidence` None where it tells none.
+    """
+
+    text: str
+    recogniser: str
+    language: str
+    words: tuple[TimedWord, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +37,8 @@ class Utterance:
     A corpus reader fills what the corpus states. `prepare` adds `words`,
     `audio_sha256`, `duration` and `duplicate_of`. `start` and `end` bound the utterance
     inside `audio_path`; None means the whole file. `alignment_path` is a file of word
-    times that came with the corpus.
+    times that came with the corpus. `words_from` names who wrote the transcript down:
+    a recogniser, which may have told `word_times` too, or None for the corpus.
     """
 
     utterance_id: str
@@ -37,6 +61,8 @@ class Utterance:
     audio_sha256: str | None = None
     duration: float | None = None
     duplicate_of: str | None = None
+    words_from: str | None = None
+    word_times: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +115,17 @@ class AlignmentError(Exception):
 
     def __reduce__(self) -> tuple[type["AlignmentError"], tuple[str, str]]:
         return AlignmentError, (self.reason, self.detail)
+
+
+class TranscriptionError(Exception):
+    """Why an utterance has no transcript; `reason` is a short fixed phrase, `detail`
+    the particulars.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["TranscriptionError"], tuple[str, str]]:
+        return TranscriptionError, (self.reason, self.detail)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lookup import ConfigurationError, StorageError
-from pipeline.schema import Rejection, Utterance, WordSpan
+from pipeline.schema import Rejection, TimedWord, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
 STRINGS = (
@@ -25,11 +25,12 @@ STRINGS = (
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")
 SHARED = {*STRINGS, "subset", "emotion"} - {"utterance_id", "transcript"}
+WORD_TIMES = ("start", "end", "confidence")
 LISTS = ("words", "votes")
+RECOGNISED = ("words_from", "word_times")  # where a recogniser wrote words down
 REFUSALS = {
-    getattr(errno, name)
-    for name in ("EACCES", "EDQUOT", "EFBIG", "EIO", "ENOSPC", "EPERM", "EROFS")
-}
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS,
+}  # fmt: skip
 SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
@@ -47,6 +48,9 @@ def utterance_table(utterances: Iterable[Utterance]) -> Any:
     for name in sorted({name for row in rows for name in row.ratings}):
         values = [row.ratings.get(name) for row in rows]
         columns[RATING_PREFIX + name] = pa.array(values, pa.float64(), from_pandas=True)
+    if any(row.words_from is not None for row in rows):
+        word = pa.struct({"word": pa.string(), **dict.fromkeys(WORD_TIMES, pa.float64())})
+        columns |= _columns(rows, dict(zip(RECOGNISED, (pa.string(), pa.list_(word)), strict=True)))
     return pa.table(columns)
 
 
@@ -67,7 +71,7 @@ def read_utterances(path: str | Path) -> list[Utterance]:
     fields = [field.name for field in dataclasses.fields(Utterance)]
     table = read_table(path)
     rated = [name for name in table.column_names if name.startswith(RATING_PREFIX)]
-    other = {*table.column_names} ^ ({*fields, *rated} - {"ratings"})
+    other = {*table.column_names, *RECOGNISED, "ratings"} ^ {*fields, *rated}
     if other:
         raise ConfigurationError(
             f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
@@ -79,6 +83,9 @@ def read_utterances(path: str | Path) -> list[Utterance]:
     for name in LISTS:
         columns[name] = [tuple(share(word, word) for word in row or ()) for row in columns[name]]
     columns |= {name: [share(value, value) for value in columns[name]] for name in SHARED}
+    columns.setdefault("words_from", [None] * len(table))
+    times = columns.get("word_times") or [()] * len(table)
+    columns["word_times"] = [tuple(TimedWord(**word) for word in words) for words in times]
     columns["ratings"] = [{} for _ in range(len(table))]
     for name in rated:
         for ratings, value in zip(columns["ratings"], columns.pop(name), strict=True):
@@ -110,8 +117,7 @@ def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping
 
     rows = sorted(spans, key=lambda span: (span.utterance_id, span.word_index))
     kinds = dict.fromkeys(("utterance_id", "word", "aligner"), pa.string())
-    kinds |= dict.fromkeys(("start", "end", "confidence"), pa.float64())
-    kinds["word_index"] = pa.int32()
+    kinds |= {"word_index": pa.int32(), **dict.fromkeys(WORD_TIMES, pa.float64())}
     names = [field.name for field in dataclasses.fields(WordSpan)]
     metadata = {name: str(value) for name, value in sorted(provenance.items())}
     _write(path, _columns(rows, {name: kinds[name] for name in names}), metadata, "snappy")
@@ -139,7 +145,7 @@ def _require_distinct(rows: Sequence[Utterance]) -> None:
         name for name, number in Counter(row.utterance_id for row in rows).items() if number > 1
     )
     if repeated:
-        shown = ", ".join(repeated[:5]) + (" …" if len(repeated) > 5 else "")
+        shown = ", ".join(repeated[:5]) + " …" * (len(repeated) > 5)
         raise ConfigurationError(
             f"{len(repeated)} utterance ids stand twice ({shown}), expected distinct ids"
         )
@@ -233,13 +239,6 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Any:
             f"{path} has no column {missing[0]!r}: build it again with `dvc repro`"
         )
     return table if columns is None else table.select(list(columns))
-
-
-def column_names(path: str | Path) -> list[str]:
-    """The columns of a parquet file; errors as of `read_table`."""
-    import pyarrow.parquet as pq
-
-    return list(_read(path, lambda: pq.read_schema(path)).names)
 
 
 def _read(path: str | Path, read: Callable[[], Any]) -> Any:

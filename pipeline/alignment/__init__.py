@@ -7,6 +7,8 @@ from pydantic import Field
 
 from pipeline import lookup
 from pipeline.alignment import _check
+from pipeline.alignment._pauses import Config as Pauses
+from pipeline.alignment._pauses import parts
 from pipeline.alignment._placement import (
     align_corpus,
     examine,
@@ -19,9 +21,11 @@ from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
     "Alignment",
+    "Pauses",
     "align_corpus",
     "examine",
     "learns_from_all",
+    "parts",
     "place",
     "place_one",
     "provenance",

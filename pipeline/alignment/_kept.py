@@ -33,7 +33,7 @@ def keys_of(
             item.transcript,
             item.language,
             item.speaker,
-            _contents(item.alignment_path),
+            item.word_times or _contents(item.alignment_path),
         )
         for item in utterances
     }

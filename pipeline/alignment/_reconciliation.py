@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Sequence
 
-from pipeline.alignment._word_times import UNKNOWN, TimedWord
-from pipeline.schema import AlignmentError, Utterance, WordSpan
+from pipeline.alignment._word_times import UNKNOWN
+from pipeline.schema import AlignmentError, TimedWord, Utterance, WordSpan
 
 # Aligners end the last word on their frame grid, up to a few frames past the last
 # sample.

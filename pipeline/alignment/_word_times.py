@@ -11,21 +11,14 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from pipeline.schema import TimedWord
 
 # How aligners write a word that their dictionary lacks, or that stood in brackets.
 UNKNOWN = frozenset({"<unk>", "<oov>", "spn", "[bracketed]"})
 SILENCE = frozenset({"", "<eps>", "<sil>", "<p:>", "<s>", "</s>", "sil", "sp", "#"})
 WDSEG_FRAMES_PER_SECOND = 100
-
-
-class TimedWord(NamedTuple):
-    """A token of an alignment file, with its times in seconds."""
-
-    word: str
-    start: float
-    end: float
-    confidence: float | None = None
 
 
 def read_textgrid(path: str | Path, speaker: str | None = None) -> list[TimedWord]:

@@ -1,4 +1,5 @@
-"""Word times that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON.
+"""Word times that are there already: those that a recogniser told with its words, or a
+file that came with the corpus: TextGrid, CTM, IEMOCAP's .wdseg, CSV or JSON.
 
 The reader of the corpus names the file of each utterance (`alignment_path`).
 """
@@ -12,9 +13,8 @@ from pipeline.alignment import _one_by_one as one_by_one
 from pipeline.alignment import _reconciliation as reconciliation
 from pipeline.alignment import _voice as voice
 from pipeline.alignment import _word_times as word_times
-from pipeline.alignment._word_times import TimedWord
 from pipeline.lookup import checked
-from pipeline.schema import AlignmentError, Utterance, WordSpan
+from pipeline.schema import AlignmentError, TimedWord, Utterance, WordSpan
 
 NAME = "given"
 
@@ -30,7 +30,12 @@ class Config:
 
 @one_by_one.aligner
 def align(utterance: Utterance, config: Config) -> list[WordSpan]:
-    """The times in the file that `alignment_path` names, for the utterance's words."""
+    """The recogniser's times, or those in the file that `alignment_path` names, for the
+    utterance's words.
+    """
+    if utterance.word_times:
+        heard, duration = utterance.word_times, voice.duration(utterance)
+        return reconciliation.spans(utterance, heard, duration, utterance.words_from or NAME)
     if utterance.alignment_path is None:
         raise AlignmentError(
             "no word times", "the corpus gives no alignment_path for this utterance"

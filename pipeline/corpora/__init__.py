@@ -5,10 +5,12 @@ from typing import Any
 
 from pipeline import lookup, tokens
 from pipeline.corpora._licence import Licence
-from pipeline.corpora._listing import hidden_metadata
+from pipeline.corpora._listing import files, hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
 from pipeline.corpora._recordings import State, recall, remember
 from pipeline.corpora._totals import Totals, differences, missing_parts
+from pipeline.corpora._unlabelled import recordings
+from pipeline.corpora._video import sound_track
 from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
@@ -17,14 +19,17 @@ __all__ = [
     "State",
     "Totals",
     "differences",
+    "files",
     "flag_duplicates",
     "hidden_metadata",
     "missing_parts",
     "prepare_all",
     "recall",
+    "recordings",
     "remember",
     "require_usable",
     "settings",
+    "sound_track",
 ]
 
 

@@ -13,7 +13,7 @@ SUBSET, EMOTION = "subset_", "emotion_"
 
 def fold_numbers(path: Path) -> list[int]:
     """The folds of a file, ascending."""
-    names = tables.column_names(path)
+    names = tables.read_table(path).column_names
     found = [int(name.removeprefix(SUBSET)) for name in names if name.startswith(SUBSET)]
     if not found:
         raise ConfigurationError(f"{path} has no fold, only {names}: build it with `dvc repro`")

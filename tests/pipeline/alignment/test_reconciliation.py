@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.alignment import _reconciliation as reconciliation
-from pipeline.alignment._word_times import TimedWord
-from pipeline.schema import AlignmentError, Utterance
+from pipeline.schema import AlignmentError, TimedWord, Utterance
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pipeline.alignment import _word_times as word_times
-from pipeline.alignment._word_times import TimedWord
+from pipeline.schema import TimedWord
 
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"

@@ -9,7 +9,7 @@ from pipeline import cli
 from pipeline.audio import AudioError
 from pipeline.commands import predict as prediction
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import AlignmentError
+from pipeline.schema import AlignmentError, TranscriptionError
 from tests.resources import recordings, small_corpus
 from tests.resources.predicted import assert_as_trained, single, train_with
 
@@ -65,9 +65,11 @@ def test_other_words_change_the_answer(built: Path) -> None:
 
 def test_what_is_missing_is_said_in_one_line(built: Path, tmp_path: Path) -> None:
     model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
-    for said in (None, "", "[LAUGHTER] ..."):
+    for said in ("", "[LAUGHTER] ..."):
         with pytest.raises(ConfigurationError, match="with --text"):
             prediction.predict(recording, said, model)
+    with pytest.raises(TranscriptionError, match="no words heard"):
+        prediction.predict(recordings.write(tmp_path / "hum.wav", seconds=0.05), None, model)
     with pytest.raises(ConfigurationError, match="FG_CME reads speech: name a recording"):
         prediction.predict(None, "no", model)
     with pytest.raises(
@@ -123,7 +125,7 @@ def test_the_command_prints_a_table_or_json(built: Path) -> None:
     printed = CliRunner().invoke(cli.app, [*command, "--text", "no", "--json"])
     said = json.loads(printed.stdout)
     assert set(said["probabilities"]) == set(small_corpus.LABELS) and said["networks"] == 2
-    without = CliRunner().invoke(cli.app, command)
+    without = CliRunner().invoke(cli.app, [*command, "--text", ""])
     assert without.exit_code == 2 and without.stdout == ""
     assert without.stderr.splitlines() == ["error: FG_CME reads words: state them with --text"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline import tables, tokens
 from pipeline.corpora import _preparation as preparation
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import Rejection, Utterance
+from pipeline.schema import Rejection, TimedWord, Utterance
 from tests.resources import recordings
 
 WORDS = tokens.Config()
@@ -173,9 +173,21 @@ def test_parquet_round_trip_is_exact_and_independent_of_order(
 def test_every_field_of_an_utterance_is_stored(tmp_path: Path) -> None:
     values = {field.name: f"<{field.name}>" for field in dataclasses.fields(Utterance)}
     lists = {"words": ("a", "b"), "votes": ("E2:angry",), "ratings": {"valence": 1.5}}
+    lists["word_times"] = (TimedWord("a", 0.1, 0.2, None), TimedWord("b", 0.2, 0.3, 0.5))
     full = Utterance(**(values | lists | {"start": 0.25, "end": 1.0, "duration": 0.75}))
     tables.write_utterances(tmp_path / "u.parquet", [full])
     assert tables.read_utterances(tmp_path / "u.parquet") == [full]
+
+
+def test_words_that_nobody_recognised_have_no_columns(tmp_path: Path) -> None:
+    path = tmp_path / "u.parquet"
+    plain = Utterance("a", "c", "sad", transcript="no", words=("no",))
+    tables.write_utterances(path, [plain])
+    assert not {"words_from", "word_times"} & set(tables.read_table(path).column_names)
+    assert tables.read_utterances(path) == [plain]
+    heard = dataclasses.replace(plain, utterance_id="b", words_from="whisper")
+    tables.write_utterances(path, [plain, heard])
+    assert tables.read_utterances(path) == [plain, heard]
 
 
 def test_repeated_and_empty_ids_stop_the_build(tmp_path: Path) -> None:
