@@ -72,6 +72,29 @@ def speakers(experiment: Experiment, data_root: Path) -> dict[str, str | None]:
     return dict(zip(table["utterance_id"].to_pylist(), table["speaker"].to_pylist(), strict=True))
 
 
+def majority(experiment: Experiment, data_root: Path) -> tuple[float, float] | None:
+    """WA and UA, means over folds, of always saying the class that the training part
+    has most of; None where the split is not here.
+    """
+    place = folders.split(data_root, experiment.corpus, experiment.split)
+    if not (place / folders.FOLDS).is_file() or not (place / folders.LABELS).is_file():
+        return None
+    folds, labels = read_table(place / folders.FOLDS), read_table(place / folders.LABELS)
+    truth = labels["emotion"].to_pylist()
+    scores = []
+    for name in folds.column_names:
+        if not name.startswith("subset_"):
+            continue
+        rows = list(zip(folds[name].to_pylist(), truth, strict=True))
+        trained = Counter(label for subset, label in rows if subset in ("train", "valid"))
+        tested = Counter(label for subset, label in rows if subset == "test")
+        # Of equals the first in the alphabet.
+        said = max(sorted(trained), key=trained.__getitem__)
+        scores.append((tested[said] / tested.total(), (said in tested) / len(tested)))
+    wa, ua = (sum(values) / len(scores) for values in zip(*scores, strict=True))
+    return wa, ua
+
+
 def _reasons(path: Path) -> dict[str, int]:
     """Number of utterances by reason; one that several folds reject counts once."""
     if not path.is_file():

@@ -14,6 +14,8 @@ from pipeline.evaluation import metrics as scored
 from pipeline.evaluation import scores
 from pipeline.lookup import ConfigurationError
 
+REFERENCE = "Reference_"  # begins the names of the systems of networks/reference.py
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -38,6 +40,11 @@ class Experiment:
     def split(self) -> str:
         """Name of the split, as in params.yaml."""
         return str(self.settings["split"])
+
+    @property
+    def reference(self) -> bool:
+        """Whether it is a linear classifier that others are to beat."""
+        return self.network.startswith(REFERENCE)
 
     @property
     def validated(self) -> bool:

@@ -31,6 +31,7 @@ class Group:
     split: str
     verdict: Finding
     declared: str
+    line: results.ReferenceLine
     experiments: Sequence[Experiment]
     figures: list[Picture]
     pairs: Sequence[Mapping[str, Any]]
@@ -117,6 +118,7 @@ def _group(
         split,
         badge(divided),
         declared(divided),
+        results.reference_line(group, data_root),
         group,
         # What a single experiment scored stands in the table and on its card.
         pictures(plots, captions, set()) if len(group) > 1 else [],

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,53 @@ def groups(found: Sequence[Experiment]) -> dict[tuple[str, str], list[Experiment
     }
 
 
+@dataclass(frozen=True)
+class ReferenceLine:
+    """What an experiment has to beat on its corpus and split, shares in [0, 1].
+
+    `majority`: WA and UA of the training part's most frequent class, None where the
+    split is not here; `best`: the linear classifier with the highest UA, None without
+    one.
+    """
+
+    majority: tuple[float, float] | None
+    best: Experiment | None
+
+    def beats(self, experiment: Experiment) -> bool:
+        """Whether an experiment's UA is higher than the line's."""
+        line = 0.0 if self.majority is None else self.majority[1]
+        if self.best is not None:
+            line = max(line, float(self.best.metrics["ua"]))
+        return float(experiment.metrics["ua"]) > line
+
+    @property
+    def text(self) -> str:
+        """The line in words."""
+        parts = []
+        if self.majority is not None:
+            wa, ua = self.majority
+            parts.append(f"majority class UA {percent(ua)}, WA {percent(wa)}")
+        if self.best is not None:
+            scores = self.best.metrics
+            parts.append(
+                f"{self.best.network} ({self.best.name}) UA {percent(scores['ua'])}, "
+                f"WA {percent(scores['wa'])}"
+            )
+        else:
+            parts.append(
+                "no linear classifier: add an experiment with Reference_a, Reference_s or "
+                "Reference_m"
+            )
+        return "Reference line: " + "; ".join(parts)
+
+
+def reference_line(group: Sequence[Experiment], data_root: Path) -> ReferenceLine:
+    """The line of a group of `groups`."""
+    linear = [item for item in group if item.reference]
+    best = max(linear, key=lambda item: item.metrics["ua"], default=None)
+    return ReferenceLine(accounts.majority(group[0], data_root), best)
+
+
 def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, Any]]:
     """Pairs of a group as `significance.compare_all` gives them; [] with less than
     two tables of predictions.
@@ -85,6 +133,8 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
         text += f"\n## {plain(corpus)}, {plain(split)} ({badge(divided).text})\n\n"
         if shared := declared(divided):
             text += f"Test and training {shared}, as params.yaml allows.\n\n"
+        line = reference_line(group, data_root)
+        text += f"{plain(line.text)}.\n\n"
         text += (
             "| experiment | network | UA | WA | macro F1 | test-selected UA | test-selected WA "
             "| n | folds x seeds |\n"
@@ -93,7 +143,9 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
         for item in group:
             scores = item.metrics
             cells = [
-                plain(item.name) + ("" if item.validated else " (no validation)"),
+                plain(item.name)
+                + ("" if item.validated else " (no validation)")
+                + ("" if item.reference or line.beats(item) else " (not above the reference)"),
                 plain(item.network),
                 with_interval(scores, "ua"),
                 with_interval(scores, "wa"),

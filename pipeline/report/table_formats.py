@@ -171,6 +171,10 @@ def _note(made: PaperTable, practice: Practice) -> str:
     note = f"Percent, means over folds and seeds with 95 % intervals. {meanings}."
     for split, number in made.scored.items():
         note += f" On {split}, every system is scored on the same {number} utterances."
+    for split, line in made.references.items():
+        note += f" On {split}: {line[0].lower()}{line[1:]}."
+        if made.below[split]:
+            note += f" Not above it: {', '.join(dict.fromkeys(made.below[split]))}."
     for split, shared in made.declared.items():
         note += f" On {split}, test and training {shared}, as params.yaml allows."
     for what, counted in (("left out", made.left_out), ("fed with zeros", made.filled)):

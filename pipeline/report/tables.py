@@ -13,6 +13,7 @@ from pipeline.evaluation.probabilities import only, read_folds
 from pipeline.report import accounts
 from pipeline.report.audit import declared
 from pipeline.report.experiments import Experiment, experiments, metric
+from pipeline.report.results import reference_line
 from pipeline.report.stated import published
 from pipeline.tables import read_rejections
 
@@ -63,7 +64,8 @@ class PaperTable:
     scored: the number of utterances that every experiment of the table was scored on,
     by split. left_out: utterances that a system could not use, by what it lacked, which
     count for none. filled: utterances that were fed with zeros, by what they lacked.
-    declared: what test and training have in common, by split.
+    declared: what test and training have in common, by split. references: the reference
+    line, by split; below: the experiments that are not above it.
     """
 
     paper: str
@@ -75,6 +77,8 @@ class PaperTable:
     left_out: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
     declared: dict[str, str] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)
+    below: dict[str, list[str]] = field(default_factory=dict)
 
 
 def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("data")) -> PaperTable:
@@ -95,11 +99,8 @@ def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("da
     systems = list(dict.fromkeys(item.system for item in stated))
     protocols = list(dict.fromkeys(item.split for item in stated))
     several = len(protocols) > 1
-    ours = [
-        item
-        for item in experiments(models_root)
-        if item.corpus == corpus and item.network in systems
-    ]
+    there = [item for item in experiments(models_root) if item.corpus == corpus]
+    ours = [item for item in there if item.network in systems]
     made = PaperTable(paper, corpus, reference, metrics, ())
     by_split: dict[str, list[Experiment]] = {}
     for item in ours:
@@ -110,6 +111,10 @@ def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("da
         for item in group:
             if shared := declared(accounts.split_metrics(item, data_root)):
                 made.declared[split] = shared
+        linear = [item for item in there if item.reference and item.split == split]
+        line = reference_line([*linear, *group], data_root)
+        made.references[split] = line.text
+        made.below[split] = [item.network for item in group if not line.beats(item)]
     if several:
         run = {protocol_of(item) for item in ours}
         protocols = [protocol for protocol in protocols if protocol in run] or protocols

@@ -32,6 +32,7 @@ def show(
         title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
         if shared := declared(accounts.split_metrics(group[0], data_root)):
             title += f"; test and training {shared}"
+        line = results.reference_line(group, data_root)
         table = Table(title=title, box=SIMPLE, padding=(0, 1), pad_edge=False)
         table.add_column("experiment", overflow="fold")
         table.add_column("network", overflow="fold")
@@ -46,8 +47,11 @@ def show(
                 ours.append(f"[bold]{percent(scores[key])}[/]  {low}–{high}")
             others = f"{percent(selected['ua'])}  {percent(selected['wa'])}"
             name = escape(item.name) + ("" if item.validated else " [dim](no validation)[/]")
+            if not item.reference and not line.beats(item):
+                name += " [yellow](not above the reference)[/]"
             table.add_row(name, item.network, *ours, others)
         console.print(table)
+        console.print(line.text, style="dim", markup=False)
     console.print(
         "95 %: bootstrap interval. Best test epoch: UA and WA of the epoch chosen on the test "
         "fold, as some papers report.",

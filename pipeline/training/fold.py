@@ -40,7 +40,7 @@ def train_fold(task: Task) -> Outcome:
     if outcome is not None:
         return outcome
     experiment = task.experiment
-    device = choose_device(experiment.device, task.fold + task.seed)
+    device = choose_device(experiment.device)
     inputs = open_inputs(task.folders)
     rows = read_fold(task.folders.split / folders.FOLDS, task.fold)
     kept, incomplete = _usable(task, inputs, rows)
@@ -67,14 +67,13 @@ def train_fold(task: Task) -> Outcome:
     torch.manual_seed(loop.stream(task.seed, task.fold, "initial"))
     network = experiment.system(widths, **experiment.hyperparameters).to(device)
     if start is not None:
+        if hasattr(network, "solve"):
+            raise ConfigurationError(
+                f"train_embedding: {experiment.network} takes no steps that could train word "
+                "vectors: remove the line"
+            )
         network = TrainedVectors(network, start).to(device)
-    try:
-        state = loop.train(task, network, examples, device)
-    except torch.cuda.OutOfMemoryError:
-        raise ConfigurationError(
-            f"fold {task.fold} does not fit into the memory of the GPU beside the others that "
-            "train there: SERFLOW_WORKERS=1 trains one at a time, what was finished is kept"
-        ) from None
+    state = loop.train(task, network, examples, device)
     network.load_state_dict(state.best)
     if isinstance(network, TrainedVectors):
         fitted, network = replace(fitted, table=network.table()), network.network
@@ -104,18 +103,15 @@ def train_fold(task: Task) -> Outcome:
     return outcome
 
 
-def choose_device(name: str, number: int = 0) -> torch.device:
-    """'auto' is CUDA where there is one, else the CPU; the `number`s go round where
-    there are several GPUs.
-    """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cuda" and not count:
+def choose_device(name: str) -> torch.device:
+    """'auto' is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError(
             "device: cuda, but there is no CUDA device: set device to auto or cpu"
         )
-    if name == "cpu" or not count:
-        return torch.device("cpu")
-    return torch.device("cuda", number % count)
+    return torch.device(name)
 
 
 def environment(device: str) -> dict[str, str]:

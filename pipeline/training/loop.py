@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.batch import Batch, Example, collate
 from pipeline.networks import Recipe
-from pipeline.training import saved, steps
+from pipeline.training import saved
 from pipeline.training.saved import State
 from pipeline.training.schedule import Task
 from pipeline.training.word_vectors import TrainedVectors
@@ -29,15 +29,16 @@ def train(
     """Trains for the recipe's epochs; the state's `best` are the weights of the epoch
     that validation chose, of the last one where there is no validation.
 
-    Goes on from a saved state. All randomness of an epoch follows from (seed, fold,
-    epoch), so an interrupted training ends with the same numbers as an undisturbed one.
+    A network that has a method `solve(batches)` fits its weights by that to the
+    training rows, and takes no steps. Goes on from a saved state. All randomness of an
+    epoch follows from (seed, fold, epoch), so an interrupted training ends with the
+    same numbers as an undisturbed one.
     Raises FloatingPointError when the loss is no number.
     """
-    recipe, select = task.experiment.steps, task.experiment.selected_by
+    recipe, select = task.experiment.recipe, task.experiment.selected_by
     optimizer = make_optimizer(network, recipe)
     state = saved.resume(task.scratch, network, optimizer) or State([], [], {}, 0, 0.0)
     valid_labels = np.array([example.label for example in examples["valid"]])
-    compute = steps.computed(network, recipe, device)
     last_saved = time.monotonic()
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
         began = time.monotonic()
@@ -47,23 +48,21 @@ def train(
             rate *= recipe.learning_rate_factor ** ((epoch - 1) // recipe.learning_rate_step)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        solve = getattr(network, "solve", None)
+        if solve is not None:
+            solve(lambda: _in_order(examples["train"], device))
         network.train()
-        losses: list[Tensor] = []
-        right: list[Tensor] = []
-        sizes: list[int] = []
-        for batch in steps.batches(examples["train"], recipe, device):
+        total, right = 0.0, 0
+        for batch in _batches(examples["train"], recipe.batch_size):
+            batch = batch.to(device)
             optimizer.zero_grad(set_to_none=True)
-            logits = compute(batch)
+            logits = network(batch)
             loss = loss_of(network, batch, logits, recipe.l2)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            # Numbers are asked for at the end of the epoch: a GPU is not waited for.
-            losses.append(loss.detach())
-            right.append(_hits(logits.detach(), batch.labels))
-            sizes.append(batch.size)
-        total = 0.0
-        for value, size in zip(torch.stack(losses).tolist(), sizes, strict=True):
-            total += value * size
+            if solve is None:
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            total += loss.item() * batch.size
+            right += int((logits.detach().argmax(dim=1) == batch.labels).sum())
         train_loss = total / len(examples["train"])
         if not math.isfinite(train_loss):
             raise FloatingPointError(
@@ -71,7 +70,7 @@ def train(
                 "lower training.learning_rate"
             )
         # Training accuracy is that of the steps' own forward passes, as the loss is.
-        train_wa = int(torch.stack(right).sum()) / len(examples["train"])
+        train_wa = right / len(examples["train"])
         curve = {"epoch": epoch, "train_loss": train_loss, "train_wa": train_wa}
         if len(valid_labels):
             curve |= _validate(probabilities_of(network, examples["valid"], device), valid_labels)
@@ -139,7 +138,7 @@ def probabilities_of(
     the examples.
     """
     network.eval()
-    order = sorted(range(len(examples)), key=lambda item: (steps.length(examples[item]), item))
+    order = sorted(range(len(examples)), key=lambda item: (_length(examples[item]), item))
     made: list[Tensor] = []
     with torch.inference_mode():
         for first in range(0, len(order), batch_size):
@@ -151,8 +150,23 @@ def probabilities_of(
     return restored
 
 
-def _hits(logits: Tensor, labels: Tensor | None) -> Tensor:
-    return (logits.argmax(dim=1) == labels).sum()  # type: ignore[attr-defined,no-any-return]
+def _batches(examples: Sequence[Example], batch_size: int) -> Iterator[Batch]:
+    order = torch.randperm(len(examples)).tolist()
+    pieces = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    # Batch norm cannot work on a single utterance: a last batch of one joins its
+    # neighbour.
+    if len(pieces) > 1 and len(pieces[-1]) == 1:
+        pieces[-2:] = [pieces[-2] + pieces[-1]]
+    for piece in pieces:
+        yield collate([examples[item] for item in piece])
+
+
+def _in_order(
+    examples: Sequence[Example], device: torch.device, batch_size: int = 64
+) -> Iterator[Batch]:
+    for first in range(0, len(examples), batch_size):
+        pieces = [examples[item] for item in range(first, min(first + batch_size, len(examples)))]
+        yield collate(pieces).to(device)
 
 
 def _validate(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
@@ -176,3 +190,8 @@ def _merit(curve: Mapping[str, float], select: str) -> tuple[float, float]:
         "wa_ua": 0.9 * curve["valid_wa"] + 0.1 * curve["valid_ua"],
     }
     return values[select], loss
+
+
+def _length(example: Example) -> int:
+    first = example.frames if example.frames is not None else example.word_ids
+    return 0 if first is None else len(first)

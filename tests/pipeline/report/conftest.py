@@ -59,6 +59,7 @@ def add_corpus(
     settings = splits.settings(protocol, values)
     made = splits.split(protocol, utterance_table(utterances), settings)
     place = folders.split(data, corpus, protocol)
+    splits.write(made, place / folders.FOLDS, place / folders.LABELS)
     write_rejections(place / "rejects.parquet", made.rejections)
     write_json(place / folders.METRICS, {**made.audit, "used": size - 1, "rejected": 1})
     write_json(folders.spans(data, corpus, "pocketsphinx") / folders.METRICS, ALIGNED)
