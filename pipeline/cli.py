@@ -17,10 +17,9 @@ from typing import Annotated
 import typer
 
 from pipeline.audio import AudioError
-from pipeline.commands import results
+from pipeline.commands import results, starting
 from pipeline.commands.fetch import FetchError
-from pipeline.commands.results import DATA, PARAMS, DataFolder, ParamsFile
-from pipeline.lookup import ConfigurationError
+from pipeline.commands.results import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile
 from pipeline.schema import AlignmentError, TranscriptionError
 
 app = typer.Typer(
@@ -35,6 +34,7 @@ corpus_app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(results.app)
+app.add_typer(starting.app)
 
 
 @app.command(
@@ -74,6 +74,24 @@ def predict(
         predict_command.run(
             sources or [], text, model, language, as_json, out, transcription, device, longest
         )
+
+
+@app.command(epilog="Example: serflow export fg_cme-demo /tmp/fg_cme")
+def export(
+    experiment: Annotated[str, typer.Argument(help="An evaluated experiment.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder for the model.")],
+    models: ModelsFolder = MODELS,
+    data: DataFolder = DATA,
+) -> None:
+    """A trained model as one folder for another machine: networks, the vectors that
+    they need, hashes, and a card that says what it is and is not; `serflow predict
+    --model FOLDER` uses it.
+    """
+    from pipeline.commands import export as exporting
+
+    with _one_line():
+        card = exporting.export(experiment, folder, models, data)
+    print(f"{folder}: {card} says what it is")
 
 
 @app.command(epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo")
@@ -154,79 +172,6 @@ def ahead(
             parameters.entry(params, "experiments", name)
         done = course.work([f"evaluate@{name}" for name in experiments or ()], params.engine)
     print(f"ahead: {len(done)} stages were run, the others are up to date", file=sys.stderr)
-
-
-@app.command(epilog="Example: serflow use fg_cme-ravdess --root /corpora/RAVDESS && dvc repro")
-def use(
-    recipe: Annotated[str, typer.Argument(help="A file of recipes/, e.g. fg_cme-ravdess.")],
-    root: Annotated[str | None, typer.Option(help="Where the corpus lies.")] = None,
-    params_file: ParamsFile = PARAMS,
-) -> None:
-    """Adds a published recipe to params.yaml; `dvc repro` then builds it."""
-    from pipeline.commands import recipes
-
-    with _one_line():
-        added = recipes.use(params_file, recipes.read(recipe), root)
-    for name in added:
-        print(f"added experiment {name}: dvc repro evaluate@{name}")
-    if not added:
-        print("added what to build, no experiment: dvc repro")
-
-
-@app.command(epilog="Example: serflow vary fg_cme-demo words-demo network=LSTM_Attn_s")
-def vary(
-    experiment: Annotated[str, typer.Argument(help="An experiment of params.yaml.")],
-    name: Annotated[str, typer.Argument(help="What the changed one is called.")],
-    changes: Annotated[
-        list[str], typer.Argument(help="key=value, e.g. network=CNN_LSTM_a training.epochs=5")
-    ],
-    params_file: ParamsFile = PARAMS,
-) -> None:
-    """Adds an experiment that differs from another one in some settings, under a name
-    of its own; inputs that a changed network does not read are left out.
-    """
-    from pipeline.commands import vary as variation
-
-    with _one_line():
-        (added,) = variation.vary(params_file, experiment, name, changes)
-    print(f"added experiment {added}: dvc repro evaluate@{added}")
-
-
-@app.command(
-    epilog="Example: serflow new mine /corpora/mine --table labels.csv, or without a table "
-    "--names '{speaker}/{emotion}/{}'"
-)
-def new(
-    name: Annotated[str, typer.Argument(help="What the corpus and the experiment are called.")],
-    folder: Annotated[Path, typer.Argument(help="The folder of the recordings.")],
-    table: Annotated[
-        Path | None, typer.Option(help="CSV, TSV or parquet: file, label, maybe speaker and text.")
-    ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="emotion=NAME: what a column of the table holds.")
-    ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(help="What paths below the folder tell; default: '{emotion}/{}'."),
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option(help="A system; default: by what there is.")
-    ] = None,
-    language: Annotated[str, typer.Option(help="What is spoken: en, de, zh …")] = "en",
-    build: Annotated[bool, typer.Option(help="Build it with DVC and print the score.")] = True,
-    params_file: ParamsFile = PARAMS,
-) -> None:
-    """A corpus of your own, from recordings and labels to a score: writes a manifest,
-    adds corpus, protocol and experiment to params.yaml, builds them.
-    """
-    from pipeline.commands import own_corpus
-
-    with _one_line():
-        if table is not None and names is not None:
-            raise ConfigurationError("--table and --names: labels come from one of them")
-        own_corpus.start(
-            params_file, name, folder, table, column or (), names, network, language, build
-        )
 
 
 @app.command(epilog="Example: serflow sync")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import alignment, lookup, tokens
-from pipeline.lookup import ConfigurationError
+from pipeline.training import checkpoint
 
 
 def settings_of(description: Mapping[str, Any], model: Path) -> dict[str, tuple[str, Any]]:
@@ -17,7 +17,7 @@ def settings_of(description: Mapping[str, Any], model: Path) -> dict[str, tuple[
     found: dict[str, tuple[str, Any]] = {}
     if reads & {"text", "alignment"}:
         config = lookup.configure(tokens.Config, description["tokens"], "tokens")
-        found["tokens"] = "tokens", config
+        found["tokens"] = "tokens", _found(config, model)
         found["text"] = _entry(description, "text", model)
     if reads & {"audio", "alignment"}:
         found["acoustic"] = _entry(description, "acoustic", model)
@@ -43,12 +43,5 @@ def _found(config: Any, model: Path) -> Any:
     for item in fields(config):
         path = getattr(config, item.name)
         if isinstance(path, Path) and not path.is_absolute():
-            above = model.resolve().parents
-            place = next((folder for folder in above if (folder / path).exists()), None)
-            if place is None:
-                raise ConfigurationError(
-                    f"{path} is in none of the folders above {model.resolve()}: put it where it "
-                    "lay in training, in the project that the model belongs to"
-                )
-            changed[item.name] = place / path
+            changed[item.name] = checkpoint.find(path, model)
     return replace(config, **changed) if changed else config

@@ -18,6 +18,7 @@ from pipeline import __version__, tables
 from pipeline.batch import Sizes
 from pipeline.lookup import ConfigurationError
 from pipeline.training import experiment as experiments
+from pipeline.training import exported
 from pipeline.training.experiment import Experiment
 from pipeline.training.fitted import SMALLEST_DEVIATION, Fitted
 
@@ -125,7 +126,22 @@ def load_all(model: Path) -> list[tuple[Path, nn.Module, Fitted, dict[str, Any]]
         if which in trained:
             raise _unusable(path, f"it is the same fold and seed as {trained[which]}")
         trained[which] = path
+    exported.check(model, first)
     return loaded
+
+
+def find(path: Path, model: Path) -> Path:
+    """A file that a model's settings name: as it stands, where it is absolute, else in
+    the model's folder or the project above it, wherever the command is called.
+    """
+    above = (model.resolve(), *model.resolve().parents)
+    place = next((folder / path for folder in above if (folder / path).exists()), None)
+    if place is None:
+        raise ConfigurationError(
+            f"{path} is neither in {model.resolve()} nor in a folder above it: put it where it "
+            "lay in training, in the project that the model belongs to"
+        )
+    return place
 
 
 def read_description(path: Path) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def test_relative_vectors_are_those_of_the_models_project(
     (elsewhere / "vectors.txt").write_text("no 9 9\nrain 9 9\n")
     assert prediction.predict(built / RECORDING, "no rain", model).probabilities == before
     (project / "vectors.txt").unlink()
-    with pytest.raises(ConfigurationError, match=r"vectors.txt is in none of the folders above"):
+    with pytest.raises(ConfigurationError, match=r"vectors.txt is neither in"):
         prediction.predict(built / RECORDING, "no rain", model)
 
 
