@@ -22,7 +22,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
-	bandit --quiet --recursive --configfile pyproject.toml pipeline stages benchmarks
+	bandit --quiet --recursive --configfile pyproject.toml pipeline serflow stages benchmarks
 	mypy
 	lint-imports
 	deptry .

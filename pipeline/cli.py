@@ -111,6 +111,40 @@ def explain(
     print(json.dumps(found, ensure_ascii=False, indent=1))
 
 
+@app.command(epilog="Example: serflow features clip.wav --feature short_term --set deltas=true")
+def features(
+    recording: Annotated[Path, typer.Argument(help="A recording.", exists=True)],
+    feature: Annotated[str, typer.Option(help="short_term, mfcc, fbank …")] = "short_term",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as in params.yaml.")
+    ] = None,
+) -> None:
+    """The features of one recording as CSV: a line for each frame, by its time."""
+    from pipeline.commands import one_recording
+
+    with _one_line():
+        values = one_recording.settings(settings or ())
+        print(one_recording.features(recording, feature, values).to_csv(), end="")
+
+
+@app.command(epilog="Example: serflow align clip.wav 'kids are talking by the door'")
+def align(
+    recording: Annotated[Path, typer.Argument(help="A recording.", exists=True)],
+    text: Annotated[str, typer.Argument(help="What is said.")],
+    language: Annotated[str, typer.Option(help="Of the text: en, zh, de …")] = "en",
+    aligner: Annotated[
+        list[str] | None, typer.Option(help="One or more, each tried when the one before fails.")
+    ] = None,
+) -> None:
+    """Where the words of one recording lie, as CSV: word, start and end in seconds."""
+    from pipeline.commands import one_recording
+
+    with _one_line():
+        chain: dict[str, None] = dict.fromkeys(aligner or ("pocketsphinx",))
+        placed = one_recording.align(recording, text, language, chain)
+        print(placed.to_csv(index=False), end="")
+
+
 @app.command(epilog="Example: serflow doctor")
 def doctor(
     params_file: ParamsFile = PARAMS,

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PIPELINE = ROOT / "pipeline"
 FILES = sorted(
     path
-    for folder in ("pipeline", "stages", "benchmarks", "tests")
+    for folder in ("pipeline", "serflow", "stages", "benchmarks", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -14,7 +14,7 @@ from pipeline import folders
 from pipeline.evaluation import significance
 from pipeline.report import accounts
 from pipeline.report.audit import badge, declared
-from pipeline.report.experiments import Experiment, metric, percent
+from pipeline.report.experiments import Experiment, experiments, metric, percent
 
 # With more experiments than this in a group, each is compared with the best alone.
 ALL_PAIRS = 5
@@ -174,6 +174,33 @@ def comma_separated(found: Sequence[Experiment], data_root: Path) -> str:
         shared = declared(accounts.split_metrics(item, data_root))
         writer.writerow([item.name, item.corpus, item.split, item.network, *values, shared])
     return out.getvalue()
+
+
+def frames(models_root: Path) -> dict[str, Any]:
+    """The experiments below a folder as pandas tables: `experiments`, `folds` and
+    `predictions`; empty where none was evaluated, without predictions that are not
+    here.
+    """
+    import pandas as pd
+
+    found = experiments(models_root)
+    rows, folds, predictions = [], [], []
+    for item in found:
+        named = {"experiment": item.name, "corpus": item.corpus, "split": item.split}
+        scores = {key: metric(item.metrics, key) for key in COLUMNS}
+        recalls = {f"recall.{name}": value for name, value in item.metrics["recall"].items()}
+        rows.append({**named, "network": item.network, **scores, **recalls})
+        folds += [{"experiment": item.name, **row} for row in item.folds]
+        if (item.folder / folders.PREDICTIONS).is_file():
+            table = item.predictions.to_pandas()
+            table.insert(0, "experiment", item.name)
+            predictions.append(table)
+    tested = pd.concat(predictions, ignore_index=True) if predictions else pd.DataFrame()
+    return {
+        "experiments": pd.DataFrame(rows).set_index("experiment") if rows else pd.DataFrame(),
+        "folds": pd.DataFrame(folds),
+        "predictions": tested,
+    }
 
 
 def with_interval(scores: dict[str, Any], key: str) -> str:
