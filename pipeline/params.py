@@ -189,9 +189,10 @@ def describe(params: Params, name: str) -> dict[str, Any]:
 
 
 def used_corpora(params: Params) -> list[str]:
-    """The corpora that an experiment or a line of `inputs` names, sorted."""
+    """The corpora that an experiment or `inputs` names, and those they join, sorted."""
     named = {experiment.corpus for experiment in params.experiments.values()}
-    return sorted(named | set(params.inputs))
+    named |= set(params.inputs)
+    return sorted(named.union(*(params.corpora[name].joins for name in named)))
 
 
 def inputs_of(system: Any) -> dict[str, bool]:

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline import folders, lookup
 from pipeline.lookup import ConfigurationError
-from pipeline.params import Params, needed, used_corpora
+from pipeline.params import Params, entry, needed, used_corpora
 
 DATA = Path("data")
 # The remote of DVC for what a licence keeps from others. DVC sends an output that names
@@ -45,6 +45,8 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
     """The items of each stage by name, each with the files that it depends on."""
     made: dict[str, dict[str, dict[str, Any]]] = {}
     wanted, corpora = needed(params), used_corpora(params)
+    for name in corpora:
+        entry(params, "corpora", name)
     # The demo is made where something reads it, so other projects build all they have.
     made["synthesise"] = {name: {"remote": ""} for name in corpora if name in DEMO}
     made["demo_vectors"] = {name: {"remote": ""} for name in corpora if name == DEMO[0]}

@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import Any
 
-from pipeline import lookup, tokens
+from pipeline import folders, lookup, tokens
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import files, hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
@@ -47,8 +47,19 @@ class Corpus:
     redistribution: bool | None = None
 
     @property
+    def joins(self) -> list[str]:
+        """The prepared corpora that it reads, by their names in params.yaml."""
+        named = self.reader.get("corpora") or []
+        return sorted(map(str, named)) if isinstance(named, list) else []
+
+    @property
     def places(self) -> dict[str, str]:
         """The folders that hold the corpus, by setting."""
+        if joined := self.joins:
+            return {
+                f"reader.corpora.{name}": f"{self.root}/{name}/{folders.UTTERANCES}"
+                for name in joined
+            }
         elsewhere = self.reader.get("audio_root")
         return {"root": self.root, **({"reader.audio_root": str(elsewhere)} if elsewhere else {})}
 

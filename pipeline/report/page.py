@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import __version__
-from pipeline.report import accounts, results
+from pipeline.report import accounts, across, results
 from pipeline.report.audit import Finding, badge, declared
 from pipeline.report.card import card, count_of
 from pipeline.report.comparison import p_value
@@ -79,6 +79,7 @@ def html(
             _group(corpus, split, group, data_root, plots)
             for (corpus, split), group in results.groups(found).items()
         ],
+        across=across.matrices(found, data_root),
         cards=[
             card(
                 item,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import folders
 from pipeline.evaluation import significance
-from pipeline.report import accounts
+from pipeline.report import accounts, across
 from pipeline.report.audit import badge, declared
 from pipeline.report.experiments import Experiment, experiments, metric, percent
 
@@ -156,7 +156,7 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
                 f"{scores['folds']} x {scores['seeds']}",
             ]
             text += "| " + " | ".join(cells) + " |\n"
-    return text
+    return text + across.markdown(across.matrices(found, data_root))
 
 
 def plain(name: str) -> str:

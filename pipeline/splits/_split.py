@@ -59,6 +59,8 @@ def split(protocol: str, utterances: pa.Table, config: Common) -> Split:
     """
     module = lookup.component("splits", protocol)
     classes = list(dict.fromkeys(config.labels.values()))
+    if hasattr(module, "relabelled"):
+        utterances = module.relabelled(utterances, config)
     items, rejections = select(utterances, config, classes)
     audited, folds = Audit(items, classes), {}
     division = module.divide(items, config)
@@ -86,6 +88,11 @@ def split(protocol: str, utterances: pa.Table, config: Common) -> Split:
         "unknown_in_fold_file": division.unknown,
         "allowed": {kind: kind in config.allow for kind in KINDS},
         "sentences": config.sentences,
+        "across": {
+            part: getattr(config, part).corpus
+            for part in ("train", "test")
+            if hasattr(getattr(config, part, None), "corpus")
+        },
         "verdict": verdict(folds),
         "folds": folds,
     }

@@ -7,10 +7,23 @@ Every function writes a tree below a folder and returns the corpus root.
 import shutil
 from pathlib import Path
 
+from pipeline.schema import Utterance
+from pipeline.tables import write_utterances
 from tests.resources import recordings
 from tests.resources.miniature_iemocap import iemocap, write_text
 
-__all__ = ["chsims", "cremad", "emodb", "esd", "iemocap", "manifest", "meld", "ravdess"]
+__all__ = [
+    "chsims",
+    "cremad",
+    "emodb",
+    "esd",
+    "iemocap",
+    "joined",
+    "manifest",
+    "meld",
+    "ravdess",
+]
+JOINED = ("one", "two")  # the corpora of `joined`
 
 
 def ravdess(folder: Path) -> Path:
@@ -230,4 +243,29 @@ def manifest(folder: Path) -> Path:
         "comma,sad,long.wav,,,no, quotes,s1,en,train,,1,x",
     )
     write_text(root / "manifest.csv", "\n".join((header, *rows)) + "\n", "utf-8-sig")
+    return root
+
+
+def joined(folder: Path) -> Path:
+    """Two prepared corpora that name their utterances and speakers alike."""
+    root = folder / "utterances"
+    for seed, corpus in enumerate(JOINED):
+        made = []
+        for number in range(4):
+            path = root / "recordings" / f"{corpus}{number}.wav"
+            recordings.write(path, seed=10 * seed + number)
+            made.append(
+                Utterance(
+                    f"u{number}",
+                    corpus,
+                    ("sad", "angry")[number % 2],
+                    audio_path=str(path),
+                    transcript="no rain today",
+                    words=("no", "rain", "today"),
+                    speaker=f"s{number}" if number else None,
+                    audio_sha256=f"{corpus}{number}",
+                    duration=1.0,
+                )
+            )
+        write_utterances(root / corpus / "utterances.parquet", made)
     return root

@@ -33,6 +33,8 @@ def read(name: str, root: Path) -> list[Utterance | Rejection]:
     values: dict[str, Any] = {}
     if "cache" in module.Config.__dataclass_fields__:
         values["cache"] = str(root.parent / "cache")
+    if "corpora" in module.Config.__dataclass_fields__:
+        values["corpora"] = list(miniature.JOINED)
     return list(module.read(root, lookup.configure(module.Config, values, name)))
 
 
