@@ -128,7 +128,8 @@ def _energy(waveform: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _pitch(waveform: NDArray[np.float32], energy: NDArray[np.float64]) -> list[int | None]:
     """YIN (de Cheveigné and Kawahara, 2002) by librosa, where the sound is loud enough
-    and repeats itself after the period found.
+    and repeats itself after the period found, without leaps out of the voice's range
+    (0.75 times the first to 2 times the third quartile; Hirst, 2011, has 1.5 to 2.5).
     """
     import librosa
 
@@ -146,4 +147,11 @@ def _pitch(waveform: NDArray[np.float32], energy: NDArray[np.float64]) -> list[i
         product = float(np.sqrt(np.dot(now, now) * np.dot(later, later)))
         voiced = audible and float(np.dot(now, later)) > PERIODIC * product
         found.append(round(RATE / period) if voiced else None)
-    return found
+    heard = [value for value in found if value is not None]
+    if not heard:
+        return found
+    first, third = np.percentile(heard, [25, 75])
+    return [
+        value if value is not None and 0.75 * first <= value <= 2 * third else None
+        for value in found
+    ]

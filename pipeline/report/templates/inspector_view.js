@@ -103,7 +103,7 @@ function weightsOf(seen) {
     const numeric = given.some((value) => typeof value === "number");
     const result = {key, label, units: names, numbers: numeric ? given : null, values: numeric && !tokens ? given : null, curve: seen.frames?.[key] ?? null,
       spans: !numeric && given.some((value) => value) ? given : null};
-    return {...result, timed: Boolean(result.values || result.curve || result.spans)};
+    return {...result, timed: Boolean(result.curve || result.spans || (result.values && seen.words.some((word) => word.start !== null)))};
   });
 }
 

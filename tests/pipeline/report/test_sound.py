@@ -51,6 +51,13 @@ def test_pitch_is_found_where_there_is_a_voice(pitch: float) -> None:
     assert len(middle) >= 10 and np.median(middle) == pytest.approx(pitch, rel=0.03)
 
 
+def test_a_leap_out_of_the_voice_is_no_pitch() -> None:
+    leaping = voice(1.2, 110)
+    leaping[9600:10240] = voice(1.2, 440)[9600:10240]
+    found = [value for value in sound.drawn(leaping)["pitch"] if value is not None]
+    assert max(found) < 220
+
+
 def test_noise_has_no_pitch() -> None:
     noise = 0.1 * np.random.default_rng(1).standard_normal(sound.RATE)
     found = sound.drawn(noise.astype(np.float32))["pitch"]
