@@ -9,7 +9,6 @@ if sys.argv[0].endswith("serflow"):
     ending.install()
 
 # isort: split
-import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
@@ -92,23 +91,6 @@ def export(
     with _one_line():
         card = exporting.export(experiment, folder, models, data)
     print(f"{folder}: {card} says what it is")
-
-
-@app.command(epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo")
-def explain(
-    utterance: Annotated[str, typer.Argument(help="Its utterance_id.")],
-    model: Annotated[Path, typer.Option(help="models/<experiment>")],
-    data: DataFolder = DATA,
-) -> None:
-    """How a system saw one utterance of its corpus, as JSON: words in time, class
-    probabilities of the fold that tested it, and the network's own weights: attention,
-    gates, alignment.
-    """
-    from pipeline.report import explanation
-
-    with _one_line():
-        found = explanation.explain(utterance, model, data)
-    print(json.dumps(found, ensure_ascii=False, indent=1))
 
 
 @app.command(epilog="Example: serflow features clip.wav --feature short_term --set deltas=true")

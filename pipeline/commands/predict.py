@@ -31,6 +31,19 @@ def predict(
     recording cannot be used.
     """
     known = model if isinstance(model, Model) else trained.load(model)
+    return trained.answer(known, utterance_of(recording, said, known, language, chain))
+
+
+def utterance_of(
+    recording: Path | None,
+    said: str | None,
+    known: Model,
+    language: str | None,
+    chain: Chain | None,
+) -> Utterance:
+    """A recording and what is said in it, by a recogniser where nobody states it;
+    arguments and errors as of `predict`.
+    """
     network = known.description["experiment"]["network"]
     if known.reads_speech and recording is None:
         raise ConfigurationError(f"{network} reads speech: name a recording")
@@ -45,7 +58,7 @@ def predict(
         if isinstance(heard, TranscriptionError):
             raise heard
         utterance = transcription.spoken(utterance, heard)
-    return trained.answer(known, utterance)
+    return utterance
 
 
 def recognisers(model: Model, language: str) -> Chain:

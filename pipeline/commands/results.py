@@ -1,5 +1,6 @@
-"""The commands that show what was evaluated: results, compare, table, figures."""
+"""The commands that show what was trained: results, explain, compare, table …"""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,46 @@ def results(models: ModelsFolder = MODELS, data: DataFolder = DATA) -> None:
 
     with ending.one_line():
         terminal.show(models, data)
+
+
+@app.command(
+    epilog="Example: serflow explain Ses01_impro01_F000 --model models/fg_cme-demo, "
+    "or serflow explain clip.wav --text 'kids are talking by the door' --model models/fg_cme-demo"
+)
+def explain(
+    utterance: Annotated[str, typer.Argument(help="Its utterance_id, or a new recording.")],
+    model: Annotated[Path, typer.Option(help="models/<experiment>")],
+    text: Annotated[str | None, typer.Option(help="What is said in a new recording.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the text: en, zh …; default: the model's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of a recording's page; default: explained/<name>.")
+    ] = None,
+    data: DataFolder = DATA,
+) -> None:
+    """How a system saw one utterance of its corpus, as JSON: words in time, class
+    probabilities of the fold that tested it, and the network's own weights: attention,
+    gates, alignment. Of a new recording by all folds, with a page to hear and look at.
+    """
+    from pipeline.audio import AudioError
+    from pipeline.report import explanation
+    from pipeline.schema import AlignmentError, TranscriptionError
+
+    recording = Path(utterance)
+    with ending.one_line(AudioError, AlignmentError, TranscriptionError):
+        if recording.is_file():
+            from pipeline.commands import explain as explaining
+
+            place = out or Path("explained") / recording.stem
+            found = explaining.explain(recording, text, model, language, place)
+        elif text or language or out:
+            raise ConfigurationError(
+                f"{utterance} is no recording, and --text, --language and --out are for recordings"
+            )
+        else:
+            found = explanation.explain(utterance, model, data)
+    print(json.dumps(found, ensure_ascii=False, indent=1))
 
 
 @app.command(epilog="Example: serflow systems fg_cme")

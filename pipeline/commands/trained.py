@@ -4,7 +4,7 @@ training, then the network of every fold.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import acoustic, alignment, lookup, text, tokens
-from pipeline.batch import collate
+from pipeline.batch import Example, collate
 from pipeline.commands._described import settings_of
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import FrameTiming, Utterance
+from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.training import checkpoint, dataset
 
 OLD_LANGUAGE = "en"  # of models that do not state theirs
@@ -114,12 +114,23 @@ class Model:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
+    """What the networks of a model read of an utterance, None what they do not read;
+    `placed`: its words in time.
+    """
+
     frames: NDArray[np.float32] | None = None
     timing: FrameTiming | None = None
     vectors: NDArray[np.float32] | None = None
-    spans: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-    aligner: str | None = None
+    placed: Sequence[WordSpan] = ()
+
+    @property
+    def spans(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Starts and ends (num_words,) of the words in seconds."""
+        if not self.placed:
+            return None
+        starts, ends = zip(*((span.start, span.end) for span in self.placed), strict=True)
+        return np.array(starts), np.array(ends)
 
 
 def load(folder: Path, device: str = "cpu") -> Model:
@@ -152,10 +163,32 @@ def answer(model: Model, utterance: Utterance) -> Prediction:
     Raises ConfigurationError when an input is missing or a checkpoint cannot be used,
     AudioError or AlignmentError when the recording cannot be used.
     """
+    seconds: dict[str, float] = {}
+    utterance, inputs = read(model, utterance, seconds)
+    words = utterance.words
+    with _timed(seconds, "network"):
+        shares = [_shares(model, fold, utterance, inputs) for fold in model.folds]
+    mean = np.mean(shares, axis=0)
+    classes = model.description["classes"]
+    return Prediction(
+        {name: float(value) for name, value in zip(classes, mean, strict=True)},
+        len(shares),
+        words,
+        inputs.placed[0].aligner if inputs.placed else None,
+        utterance.transcript,
+        utterance.words_from,
+        model.unknown(words),
+        seconds,
+    )
+
+
+def read(model: Model, utterance: Utterance, seconds: dict[str, float]) -> tuple[Utterance, Inputs]:
+    """An utterance with its words, and what the networks read of it; errors as of
+    `answer`. What each step took of the processor is added to `seconds`.
+    """
     network = model.description["experiment"]["network"]
     if model.reads_speech and utterance.audio_path is None:
         raise ConfigurationError(f"{network} reads speech: name a recording")
-    seconds: dict[str, float] = {}
     words: tuple[str, ...] = ()
     if model.reads_words:
         said = utterance.transcript
@@ -165,21 +198,7 @@ def answer(model: Model, utterance: Utterance) -> Prediction:
         if not words:
             raise NoWordsError(f"no words in {lookup.shown(said)}: state what is said with --text")
     utterance = replace(utterance, words=words)
-    inputs = _prepare(utterance, model.settings, seconds)
-    with _timed(seconds, "network"):
-        shares = [_shares(model, fold, utterance, inputs) for fold in model.folds]
-    mean = np.mean(shares, axis=0)
-    classes = model.description["classes"]
-    return Prediction(
-        {name: float(value) for name, value in zip(classes, mean, strict=True)},
-        len(shares),
-        words,
-        inputs.aligner,
-        utterance.transcript,
-        utterance.words_from,
-        model.unknown(words),
-        seconds,
-    )
+    return utterance, _prepare(utterance, model.settings, seconds)
 
 
 def choose_device(name: str) -> torch.device:
@@ -191,10 +210,13 @@ def choose_device(name: str) -> torch.device:
     return choose(name)
 
 
-def _shares(
-    model: Model, fold: tuple[Path, Any, Any, dict[str, Any]], utterance: Utterance, inputs: _Inputs
-) -> NDArray[np.float64]:
-    place, network, fitted, own = fold
+def example(
+    model: Model, fold: tuple[Path, Any, Any, dict[str, Any]], utterance: Utterance, inputs: Inputs
+) -> Example:
+    """An utterance as the network of a fold reads it; ConfigurationError where the
+    checkpoint does not fit to what is read.
+    """
+    place, _, fitted, own = fold
     _check_widths(place / checkpoint.DESCRIPTION, own["sizes"], inputs)
     one_hot = model.reads_words and inputs.vectors is None and fitted.table is None
     lost = one_hot and own["sizes"]["word_dim"] != len(fitted.vocabulary)
@@ -202,7 +224,7 @@ def _shares(
         raise ConfigurationError(
             f"{place / checkpoint.WEIGHTS} cannot be used: the vectors of its words are missing"
         )
-    example = dataset.make_example(
+    return dataset.make_example(
         utterance.utterance_id,
         None,
         fitted,
@@ -213,8 +235,15 @@ def _shares(
         inputs.spans,
         model.description["experiment"].get("max_words"),
     )
+
+
+def _shares(
+    model: Model, fold: tuple[Path, Any, Any, dict[str, Any]], utterance: Utterance, inputs: Inputs
+) -> NDArray[np.float64]:
+    place, network, _, _ = fold
+    batch = collate([example(model, fold, utterance, inputs)])
     with torch.inference_mode():
-        logits = network(collate([example]).to(model.device))
+        logits = network(batch.to(model.device))
     shares = torch.softmax(logits.double(), dim=-1)[0].cpu().numpy()
     if not np.isfinite(shares).all():
         raise ConfigurationError(
@@ -226,7 +255,7 @@ def _shares(
 
 def _prepare(
     utterance: Utterance, settings: Mapping[str, tuple[str, Any]], seconds: dict[str, float]
-) -> _Inputs:
+) -> Inputs:
     made: dict[str, Any] = {}
     if "acoustic" in settings:
         name, config = settings["acoustic"]
@@ -238,19 +267,15 @@ def _prepare(
         with _timed(seconds, "alignment"):
             # A recogniser tells when it heard its words: they need not be looked for.
             told: dict[str, Any] = {"given": {}} if utterance.word_times else {}
-            placed = alignment.place_one(utterance, {**told, **config.chain}, config.check)
-        made["spans"] = (
-            np.array([span.start for span in placed]),
-            np.array([span.end for span in placed]),
-        )
-        made["aligner"] = placed[0].aligner
+            chain = {**told, **config.chain}
+            made["placed"] = alignment.place_one(utterance, chain, config.check)
     if "text" in settings:
         with _timed(seconds, "text"):
             made["vectors"] = text.vectors(utterance, *settings["text"])
-    return _Inputs(**made)
+    return Inputs(**made)
 
 
-def _check_widths(path: Path, sizes: Mapping[str, int], inputs: _Inputs) -> None:
+def _check_widths(path: Path, sizes: Mapping[str, int], inputs: Inputs) -> None:
     for what, values, trained in (
         ("features", inputs.frames, sizes["feature_dim"]),
         ("numbers of a word", inputs.vectors, sizes["word_dim"]),

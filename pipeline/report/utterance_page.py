@@ -57,7 +57,6 @@ def write(
         "unseen": f"It cannot be told: {unseen}" if unseen else None,
         "rows": sorted(lines, key=rank),
     }
-    write_data(folder / "table.js", "table", values)
     context = {
         "name": experiment.name,
         "lead": f"{experiment.network} on {experiment.corpus}, {experiment.split} folds",
@@ -65,9 +64,17 @@ def write(
         "synthetic": experiment.synthetic,
         "classes": classes,
         "counts": experiment.confusion.tolist(),
-        "table": "table.js",
     }
-    write_text(folder / "index.html", page(context))
+    write_files(folder, values, context)
+
+
+def write_files(folder: Path, values: Mapping[str, Any], context: Mapping[str, Any]) -> Path:
+    """index.html of a `context` that templates/inspector.html shows, and table.js with
+    the `values` that its script reads; returns the first.
+    """
+    write_data(folder / "table.js", "table", values)
+    write_text(folder / "index.html", page({**context, "table": "table.js"}))
+    return folder / "index.html"
 
 
 def page(context: Mapping[str, Any]) -> str:

@@ -212,3 +212,16 @@ def test_a_page_without_its_files_says_so(browser: Any, crowd: Path, tmp_path: P
     page.wait_for_selector("#missing:not([hidden])")
     assert "recordings/" in page.locator("#missing").inner_text()
     context.close()
+
+
+def test_a_new_recording_has_the_same_view(browser: Any, built: Path, tmp_path: Path) -> None:
+    from pipeline.commands import explain
+
+    recording = built / "corpus" / "wav" / "u03.wav"
+    explain.explain(recording, "Yes, tea at two!", built / "models" / "small", None, tmp_path)
+    with opened(browser, tmp_path / "index.html") as page:
+        page.wait_for_selector(".tracks rect[data-word]")
+        assert page.locator(".tracks rect[data-word]").count() == 4
+        until(page, "document.querySelector('audio').readyState >= 1")
+        assert page.locator("#list").is_hidden() and page.locator("#back").count() == 0
+        assert faults(page) == []

@@ -10,9 +10,7 @@ import pytest
 
 from pipeline.report import inspector, page, utterance_page
 from pipeline.report.experiments import experiments
-from pipeline.report.heard import write_data
 from pipeline.schema import Utterance
-from pipeline.tables import write_text
 from tests.resources import small_corpus
 
 EXPERIMENT = "small"
@@ -60,7 +58,6 @@ def many(folder: Path, count: int) -> Path:
         "unseen": None,
         "rows": sorted(lines, key=utterance_page.rank),
     }
-    write_data(folder / "table.js", "table", values)
     context = {
         "name": "many",
         "lead": "FG_CME on made",
@@ -68,7 +65,5 @@ def many(folder: Path, count: int) -> Path:
         "synthetic": False,
         "classes": classes,
         "counts": None,
-        "table": "table.js",
     }
-    write_text(folder / "index.html", utterance_page.page(context))
-    return folder / "index.html"
+    return utterance_page.write_files(folder, values, context)

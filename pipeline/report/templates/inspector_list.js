@@ -50,7 +50,7 @@ function begin(values) {
 
 function show() {
   missing("");
-  const wanted = state(), chosen = place.get(wanted.get("u") ?? "");
+  const wanted = state(), chosen = page.single ? rows[0] : place.get(wanted.get("u") ?? "");
   filter(wanted);
   if (wanted.get("u") && !chosen) missing(`${page.experiment} tested no utterance of that name.`);
   byId("list").hidden = Boolean(chosen);

@@ -230,3 +230,32 @@ def test_one_network_is_no_mean(built: Path, tmp_path: Path) -> None:
     command = ["predict", str(built / RECORDING), "--model", str(alone), "--text", "no"]
     printed = CliRunner().invoke(cli.app, command)
     assert printed.exit_code == 0 and "one network" in printed.stdout
+
+
+def test_a_new_recording_is_explained_as_it_is_predicted(built: Path, tmp_path: Path) -> None:
+    model, recording = built / "models" / "small", built / "corpus" / "wav" / "u03.wav"
+    words = ["explain", str(recording), "--text", "Yes, tea at two!", "--model", str(model)]
+    ended = CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path / "page")])
+    assert ended.exit_code == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    expected = prediction.predict(recording, "Yes, tea at two!", model)
+    assert found["probabilities"] == pytest.approx(expected.probabilities, abs=2e-6)
+    assert [item["word"] for item in found["words"]] == ["yes", "tea", "at", "two"]
+    starts = [item["start"] for item in found["words"]]
+    assert starts == sorted(starts) and len(set(starts)) == 4
+    for key in ("acoustic_gate/words", "semantic_gate/words"):
+        assert all(0 < item["weights"][key] < 1 for item in found["words"])
+    assert found["networks"] == 2 and Path(found["page"]) == tmp_path / "page" / "index.html"
+    assert {path.suffix for path in (tmp_path / "page").iterdir()} == {".html", ".js", ".ogg", ""}
+
+
+def test_what_cannot_be_explained_is_one_line(built: Path, tmp_path: Path) -> None:
+    model = str(built / "models" / "small")
+    silent = recordings.write_silent(tmp_path / "silent.wav")
+    for words, said in (
+        ([str(silent), "--text", "no"], "error: audio silent"),
+        ([str(tmp_path / "gone.wav"), "--text", "no"], "gone.wav is no recording, and --text"),
+        ([str(built / "corpus" / "wav" / "u03.wav"), "--text", ""], "state them with --text"),
+    ):
+        ended = CliRunner().invoke(cli.app, ["explain", *words, "--model", model])
+        assert ended.exit_code == 2 and said in ended.stderr, ended.stderr
