@@ -44,6 +44,7 @@ reproducible: $(INSTALLED)
 	python -m tests.faults.reproduce --write
 
 bench: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.run
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -19,6 +19,7 @@ import os
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,15 +34,17 @@ from threadpoolctl import threadpool_limits
 from benchmarks import acoustic_references as references
 from benchmarks.acoustic_references import NUM_MEL_BINS, Extractor
 from pipeline import audio
+from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import egemaps, fbank, mfcc, short_term, spectrogram
 
+Floor = tuple[str, Callable[[np.ndarray], Callable[[], Any]]]
 TURNS, SLOW_TURNS = 9, 3
 SLOW = ("ssl",)  # seconds a turn
 
 
 class Pair(NamedTuple):
     """A component, a reference (None where nothing else computes the same), their
-    extractors, and the unit of their difference.
+    extractors, the unit of their difference, and the bare transform that is its floor.
     """
 
     component: str
@@ -49,6 +52,7 @@ class Pair(NamedTuple):
     reference: str | None
     theirs: Extractor | None
     difference_in: str
+    floor: Floor | None = None
 
 
 def measure(waveform: np.ndarray, sampling_rate: int, turns: int = TURNS) -> list[dict[str, Any]]:
@@ -66,14 +70,25 @@ def pairs() -> list[Pair]:
     magnitudes = _ours(spectrogram, scale="magnitude")
     package, slow_package = _short_term(backend="package"), _short_term(backend="package", **slow)
     share, log = "share of the feature's largest value", "natural log"
+    single = ("scipy's FFT alone, single precision", lambda x: transform(x, 400, 160, 512, "f4"))
+    short = ("scipy's FFT alone, double", lambda x: transform(x, 400, 160, 400, "f8"))
+    long = ("scipy's FFT alone, double", lambda x: transform(x, 3200, 1600, 3200, "f8"))
+    name, native = "pyAudioAnalysis", references.kaldi_native_fbank
     return [
-        Pair("short_term 25/10 ms", _short_term(), "pyAudioAnalysis", package, share),
-        Pair("short_term 200/100 ms", _short_term(**slow), "pyAudioAnalysis", slow_package, share),
-        Pair("fbank kaldi", kaldi, "kaldi-native-fbank", references.kaldi_native_fbank, log),
-        Pair("fbank kaldi", kaldi, "lhotse", references.lhotse_fbank(), log),
-        Pair("fbank librosa", centred, "librosa", references.librosa_fbank, log),
-        Pair("mfcc", coefficients, "librosa", references.librosa_mfcc, "decibels"),
-        Pair("spectrogram", magnitudes, "librosa", references.librosa_spectrogram, "magnitude"),
+        Pair("short_term 25/10 ms", _short_term(), name, package, share, short),
+        Pair("short_term 200/100 ms", _short_term(**slow), name, slow_package, share, long),
+        Pair("fbank kaldi", kaldi, "kaldi-native-fbank", native, log, single),
+        Pair("fbank kaldi", kaldi, "lhotse", references.lhotse_fbank(), log, single),
+        Pair("fbank librosa", centred, "librosa", references.librosa_fbank, log, single),
+        Pair("mfcc", coefficients, "librosa", references.librosa_mfcc, "decibels", single),
+        Pair(
+            "spectrogram",
+            magnitudes,
+            "librosa",
+            references.librosa_spectrogram,
+            "magnitude",
+            single,
+        ),
         Pair("egemaps", _ours(egemaps), None, None, ""),
         Pair(
             "waveform, halved rate",
@@ -88,7 +103,7 @@ def pairs() -> list[Pair]:
 
 def compare(waveform: np.ndarray, sampling_rate: int, pair: Pair, turns: int) -> dict[str, Any]:
     """Both results compared, then both timed in turns."""
-    name, ours, reference_name, reference, difference_in = pair
+    name, ours, reference_name, reference, difference_in, floor = pair
     result = ours(waveform, sampling_rate)
     row: dict[str, Any] = {
         "component": name,
@@ -122,6 +137,12 @@ def compare(waveform: np.ndarray, sampling_rate: int, pair: Pair, turns: int) ->
     row["ratio_quartiles"] = (
         [float(q) for q in np.quantile(ratios, [0.25, 0.75])] if reference else None
     )
+    if floor is not None:
+        bare = floor[1](waveform)
+        row |= {
+            "floor": floor[0],
+            "floor_seconds": float(np.median([_timed(bare) for _ in range(turns)])),
+        }
     if name in SLOW and reference is not None:
         row["peak_memory_mib"] = _growth(ours, waveform, sampling_rate)
         row["reference_peak_memory_mib"] = _growth(reference, waveform, sampling_rate)
@@ -130,10 +151,26 @@ def compare(waveform: np.ndarray, sampling_rate: int, pair: Pair, turns: int) ->
     return row
 
 
-def _seconds(extractor: Extractor, waveform: np.ndarray, sampling_rate: int) -> float:
+def transform(
+    waveform: np.ndarray, length: int, shift: int, num_fft: int, kind: str
+) -> Callable[[], Any]:
+    """Real transforms of the frames of a waveform, which are cut beforehand."""
+    from scipy import fft
+
+    cut = frames.frames(waveform, length, shift)
+    framed = np.zeros((len(cut), num_fft), kind)
+    framed[:, :length] = cut
+    return lambda: fft.rfft(framed, axis=1)
+
+
+def _timed(run: Callable[[], Any]) -> float:
     start = time.process_time()
-    extractor(waveform, sampling_rate)
+    run()
     return time.process_time() - start
+
+
+def _seconds(extractor: Extractor, waveform: np.ndarray, sampling_rate: int) -> float:
+    return _timed(lambda: extractor(waveform, sampling_rate))
 
 
 def _peak_memory(extractor: Extractor, waveform: np.ndarray, sampling_rate: int) -> float:

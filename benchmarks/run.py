@@ -8,6 +8,7 @@ everything runs; its figures mean nothing.
 """
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -20,37 +21,26 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks import page
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DEMO = ROOT / "data" / "raw" / "demo"
-PARTS = ("acoustic", "alignment", "text", "training_step")
+PARTS = (
+    "acoustic", "datasets", "storage", "alignment", "text", "training_step", "recurrent", "epoch",
+)  # fmt: skip
+OF_FILES = ("datasets", "storage", "epoch")  # parts that write files
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 PACKAGES = (
     "numpy", "scipy", "torch", "transformers", "pyAudioAnalysis", "librosa", "lhotse",
-    "kaldi-native-fbank", "opensmile", "pocketsphinx", "gensim",
+    "kaldi-native-fbank", "opensmile", "pocketsphinx", "gensim", "h5py", "hdf5plugin", "numba",
 )  # fmt: skip
-COLUMNS = (
-    "component", "reference", "audio s", "seconds", "reference s", "ratio", "noise of the ratio",
-    "real-time factor", "largest difference", "in", "peak MiB", "reference peak MiB",
-)  # fmt: skip
-NOTES = """\
-- `ratio` = reference / ours: above 1, ours is faster (in the rows of peak memory: smaller). All in
-  one thread.
-- acoustic: processor time, median of turns; `noise` is the quartiles of the turns. Peak memory is
-  what extraction allocates beside the waveform. ssl: a model of wav2vec2-base's sizes with random
-  weights.
-- alignment: processor time, one run over all utterances; a process's whole peak memory.
-- text: wall time, the better of two runs; a process's whole peak memory.
-- FG_CME: processor time, median of turns; `noise` is the lowest and the highest turn. The
-  reference is the plain form of the same layers. Differences are of loss and gradients; peak
-  memory is above the loaded data.
-"""
 
 
-def recordings() -> list[Path]:
-    """Recordings for the acoustic part, spread over all speakers; [] where there are
+def recordings(count: int | None = 16) -> list[Path]:
+    """Recordings, spread over all speakers, all of them for None; [] where there are
     none.
     """
     folder = os.environ.get("SERFLOW_RAVDESS")
@@ -66,7 +56,7 @@ def recordings() -> list[Path]:
             )
     else:
         found = sorted((DEMO / "wav").glob("*.wav"))
-    return found[:: max(1, len(found) // 16)]
+    return found if count is None else found[:: max(1, len(found) // count)]
 
 
 def measure(part: str, quick: bool) -> list[dict[str, Any]]:
@@ -92,6 +82,15 @@ def measure(part: str, quick: bool) -> list[dict[str, Any]]:
         from benchmarks import text
 
         return text.measure()
+    if part in OF_FILES:
+        module = importlib.import_module(f"benchmarks.{part}")
+        with tempfile.TemporaryDirectory() as folder:
+            rows: list[dict[str, Any]] = module.measure(Path(folder), recordings(None), quick)
+            return rows
+    if part == "recurrent":
+        from benchmarks import recurrent
+
+        return recurrent.measure(1 if quick else recurrent.TURNS)
     from benchmarks import training_step
 
     if quick:
@@ -164,63 +163,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """The results as a table, with the machine and what the columns mean."""
-    host = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in host["versions"].items())
-    lines = [
-        "# Benchmarks",
-        "",
-        "Made by `make bench`; do not edit.",
-        "",
-        f"- {results['date']}, {host['cpu']}, {host['cores']} cores, "
-        f"load average {host['load_average']} at the start",
-        f"- {host['system']}, Python {host['python']}, {versions}",
-        f"- acoustic features of {results['audio']}",
-        *(["- **a quick run: these figures mean nothing**"] * results["quick"]),
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "| --- | --- |" + " ---: |" * (len(COLUMNS) - 2),
-        *("| " + " | ".join(_cells(row)) + " |" for row in results["rows"]),
-        "",
-    ]
-    truths = [row for row in results["rows"] if row.get("median_ms") is not None]
-    lines += [
-        f"- {row['component']} against the true word starts: median error {row['median_ms']} ms, "
-        f"{row['within_50ms']:.1%} within 50 ms; "
-        f"{row['share_placed']:.1%} of {row['utterances']} utterances placed"
-        for row in truths
-    ]
-    return "\n".join([*lines, NOTES])
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    difference = row.get("largest_difference")
-    if isinstance(difference, dict):
-        difference = difference["float32_absolute"]
-    low, high = row.get("ratio_quartiles") or (row.get("ratio_lowest"), row.get("ratio_highest"))
-    return [
-        row["component"],
-        row["reference"] or "–",
-        _number(row.get("audio_seconds")),
-        _number(row.get("seconds")),
-        _number(row.get("reference_seconds")),
-        _number(row.get("ratio")),
-        "–" if low is None else f"{_number(low)} to {_number(high)}",
-        _number(row.get("real_time_factor")),
-        "–" if difference is None else f"{difference:.1e}",
-        "–" if difference is None else row.get("difference_in", "absolute"),
-        _number(row.get("peak_memory_mib")),
-        _number(row.get("reference_peak_memory_mib")),
-    ]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def run(parts: Sequence[str], quick: bool, out: Path) -> None:
     """Runs the parts and writes both files; the rows of parts that are not run again
     stay.
@@ -251,7 +193,7 @@ def run(parts: Sequence[str], quick: bool, out: Path) -> None:
         "rows": [row for part in PARTS for row in rows[part]],
     }
     target.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "RESULTS.md").write_text(markdown(results), encoding="utf-8")
+    (out / "RESULTS.md").write_text(page.markdown(results), encoding="utf-8")
     print(f"written: {target} and RESULTS.md")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import run, scale, table_stages, watch
+from benchmarks import page, run, scale, table_stages, watch
 from pipeline.corpora import manifest
 from pipeline.schema import Utterance
 
@@ -15,6 +15,7 @@ ACOUSTIC = {
     "real_time_factor": 4.5e-4, "reference_seconds": 0.025, "ratio": 2.0,
     "ratio_quartiles": [1.9, 2.1],
     "largest_difference": 1.2e-4, "difference_in": "natural log", "peak_memory_mib": 1.26,
+    "floor": "the FFT alone", "floor_seconds": 0.0017,
 }  # fmt: skip
 STEP = {
     "what": "whole step", "case": "back to back", "ours_cpu_s": 0.5, "plain_cpu_s": 3.0,
@@ -48,16 +49,36 @@ def test_the_parts_share_one_table(made: Path) -> None:
     run.run(["acoustic", "training_step"], False, made)
     table = (made / "RESULTS.md").read_text()
     assert line(table, "fbank kaldi")[1:] == [
-        "lhotse", "28", "0.0125", "0.025", "2", "1.9 to 2.1", "0.00045", "1.2e-04",
+        "lhotse", "28", "0.0125", "0.025", "2", "1.9 to 2.1", "0.0017 s: the FFT alone", "0.00045",
+        "1.2e-04",
         "natural log", "1.26", "–",
     ]  # fmt: skip
     step = line(table, "FG_CME whole step, words back to back")
-    assert step[2:10] == ["–", "0.5", "3", "6", "5.5 to 6.5", "–", "2.0e-07", "absolute, float32"]
+    assert step[2:7] == ["–", "0.5", "3", "6", "5.5 to 6.5"]
+    assert step[7:11] == ["–", "–", "2.0e-07", "absolute, float32"]
     assert line(table, "FG_CME peak memory, words back to back")[-2:] == ["1", "8"]
-    assert len(step) == len(run.COLUMNS) and "None" not in table
+    assert len(step) == len(page.COLUMNS) and "None" not in table
     assert run.machine()["cpu"] in table and "mean nothing" not in table
     run.run(["acoustic"], True, made)
     assert "mean nothing" in (made / "RESULTS.md").read_text()
+
+
+def test_other_tables_follow_the_first(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"table": "Compression", "cells": {"format": name, "MB an hour": size}}
+        for name, size in (("float32", 57.6), ("float16", "28.8 or so"))
+    ]
+    built = {
+        "component": "fbank, FLAC to HDF5, 2 cores", "reference": "librosa", "ratio": 5.0,
+        "processor_seconds": 2.0, "reference_processor_seconds": 8.0, "processor_ratio": 4.0,
+    }  # fmt: skip
+    monkeypatch.setattr(run, "measure_apart", lambda part, quick: [built, *rows])
+    run.run(["storage"], False, made)
+    lines = (made / "RESULTS.md").read_text().splitlines()
+    first = lines.index("## Compression")
+    assert lines[first + 2] == "| format | MB an hour |"
+    assert lines[first + 4 : first + 6] == ["| float32 | 57.6 |", "| float16 | 28.8 or so |"]
+    assert any("2 s of processor time, the reference 8 s, ratio 4" in text for text in lines)
 
 
 def test_a_part_measured_again_leaves_the_others(made: Path) -> None:

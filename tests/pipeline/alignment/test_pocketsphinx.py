@@ -86,6 +86,25 @@ def test_a_search_that_loses_words_is_retried_and_else_reported(speech):
     assert alignment_check.word_start_errors(found, usual)["p95_ms"] <= 20
 
 
+def test_a_narrow_search_comes_first_and_a_wide_one_where_it_loses_words(speech, monkeypatch):
+    decoder, tried = pocketsphinx._decoder, []
+
+    def noted(setting):
+        tried.append(setting.beam)
+        return decoder(setting)
+
+    def times(**settings):
+        tried.clear()
+        (spans,) = align(speech[0][:1], pocketsphinx.Config(**settings)).values()
+        return [(span.word, span.start, span.end) for span in spans]
+
+    monkeypatch.setattr(pocketsphinx, "_decoder", noted)
+    usual = times()
+    assert tried == [1e-40]
+    assert times(first_beam=1e-3, retries=0) == usual and tried == [1e-3, 1e-120]
+    assert times(first_beam=0) == usual and tried == [1e-120]
+
+
 def test_letters_of_another_script_and_other_languages_are_refused(speech):
     utterances, _ = speech
     assert align([replace(utterances[0], words=("你好",))])["one"].reason == "unknown word"
