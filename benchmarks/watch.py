@@ -58,13 +58,21 @@ def _peak(pid: int) -> float:
 
 
 def _children(pid: int) -> list[int]:
+    """Without those that are still a copy of their parent, and have its memory."""
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             found += map(int, thread.read_text().split())
         except OSError:
             continue
-    return found
+    return [child for child in found if _command(child) != _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 if __name__ == "__main__":

@@ -88,13 +88,12 @@ def shown(value: Any) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """The components of a kind ('corpora', 'acoustic', 'alignment', 'text',
-    'networks'), sorted.
-    """
+    """The components of a kind ('corpora', 'acoustic', 'text' …), sorted."""
     found = pkgutil.iter_modules([str(ROOT / kind)])
     return sorted(module.name for module in found if not module.name.startswith("_"))
 
 
+@cache
 def component(kind: str, name: str) -> ModuleType:
     """The module behind a params key; `fbank-tsin` is a variant of `fbank`: the part
     before the first hyphen counts.

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from pipeline import tables
 from pipeline.lookup import ConfigurationError, StorageError
-from pipeline.schema import WordSpan
+from pipeline.schema import Utterance, WordSpan
 
 SPANS = [
     WordSpan("b", 0, "no", 0.0, 0.1, None, "uniform"),
@@ -149,3 +149,15 @@ except StorageError as error:
     assert ended.returncode == 0 and ended.stderr == ""
     assert ended.stdout.startswith(f"{path} cannot be written (File too large)")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_strings_of_many_utterances_are_one(tmp_path: Path) -> None:
+    rows = [
+        Utterance(f"u{n}", "c", "sad", speaker="anna", words=("no", f"word{n % 2}"))
+        for n in range(6)
+    ]
+    tables.write_utterances(tmp_path / "u.parquet", rows)
+    read = tables.read_utterances(tmp_path / "u.parquet")
+    assert read == rows
+    assert len({id(item.speaker) for item in read}) == 1
+    assert len({id(word) for item in read for word in item.words}) == 3

@@ -127,6 +127,16 @@ def test_nothing_is_taken_over_from_other_code_or_a_damaged_memory(
     assert not caplog.messages, "it is whole"
 
 
+def test_the_memory_of_another_version_is_not_damaged(
+    tmp_path: Path, corpus: list[Utterance], caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = tmp_path / "made.parquet"
+    first, _ = prepared(memory, corpus)
+    table = pq.read_table(memory).drop_columns(["words"])
+    pq.write_table(table.replace_schema_metadata({"made_by": "an older version"}), memory)
+    assert prepared(memory, corpus) == (first, []) and not caplog.messages
+
+
 def test_a_recording_that_went_missing_is_rejected(tmp_path: Path, corpus: list[Utterance]) -> None:
     memory = tmp_path / "made.parquet"
     prepared(memory, corpus)
