@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import page, run, scale, table_stages, watch
+from benchmarks import gpu, page, run, scale, table_stages, watch
+from pipeline import lookup
 from pipeline.corpora import manifest
 from pipeline.schema import Utterance
 
@@ -154,3 +155,36 @@ def test_a_scale_corpus_grows_and_leaves_its_rows_as_they_are(tmp_path: Path) ->
     found = list(manifest.read(tmp_path / "corpus", manifest.Config()))
     assert len(found) == 408 and all(isinstance(item, Utterance) for item in found)
     assert all(Path(item.audio_path).is_file() and item.end > item.start for item in found)
+
+
+def test_the_gpu_benchmark_runs_on_a_cpu_and_says_what_that_leaves_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems = lookup.systems()
+    monkeypatch.setattr(lookup, "systems", lambda: {"LSTM_Attn_s": systems["LSTM_Attn_s"]})
+    monkeypatch.setattr(gpu, "LEARNT", ("LSTM_Attn_s",))
+    out = tmp_path / "gpu.json"
+    words = ["gpu.py", "--device", "cpu", "--quick", "--out", str(out)]
+    monkeypatch.setattr(gpu.sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    found = json.loads(out.read_text())
+    assert ended.value.code == 0 and found["failed"] == []
+    assert [item["encoder"] for item in found["encoders"]] == ["ssl", "ctc", "bert"]
+    (system,), (learnt,) = found["systems"], found["accuracy"]
+    assert min(system["train_per_second"], system["infer_per_second"]) > 0
+    assert system["gpu_busy_share"] is None and "on a GPU" in found["not_measured"][0]
+    low, high = learnt["cpu_wa_ci95"]
+    assert low <= learnt["wa"] == learnt["cpu_wa"] <= high
+
+
+def test_the_gpu_benchmark_tells_a_difference_and_what_had_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart = {"encoder": "ssl", "difference": 0.01}
+    monkeypatch.setattr(gpu, "encoders", lambda *_: iter([apart]))
+    found = gpu.measure("cpu", 0.0, quick=True)
+    assert found["failed"] == ["ssl is 1.0e-02 from the CPU"]
+    assert found["systems"] == [] and any(
+        "FG_CME: no time" in item for item in found["not_measured"]
+    )
