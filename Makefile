@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint audit bench reliability faults reproducible
+.PHONY: demo test lint docs audit bench reliability faults reproducible
 
 # A kill in the instant in which DVC writes its file of locks leaves it empty, and DVC unusable.
 demo: $(INSTALLED)
@@ -42,6 +42,10 @@ faults: $(INSTALLED)
 # The demo DAG built three times, under other conditions, to the same bytes.
 reproducible: $(INSTALLED)
 	python -m tests.faults.reproduce --write
+
+# The pages of docs/, into site/; a warning stops it.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
 
 bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

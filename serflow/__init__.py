@@ -94,7 +94,7 @@ class Results:
 
 
 def load(folder: str | PathLike[str], device: str = "cpu") -> Model:
-    """A trained model: models/<experiment>, or a folder that `serflow export` made.
+    """A trained model: `models/<experiment>`, or a folder of `serflow export`.
 
     device: 'cpu', 'cuda', or 'auto' for CUDA where it is there. Every file is checked
     before it is used, and nothing is unpickled.
