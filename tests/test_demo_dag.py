@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.resources import fold_rows
+from tests.resources import browser, fold_rows, inspection
 from tests.resources.project import commit, copy, executed, must, run
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +95,17 @@ def test_report_stands_alone(project: Path) -> None:
     assert EXPERIMENT in page
     assert "synthetic" in page.lower()
     assert 'src="http' not in page and 'href="http' not in page
+
+
+def test_three_clicks_answer_what_one_asks_of_the_report(project: Path) -> None:
+    must(project, "dvc", "repro", "report")
+    rows = pq.read_table(project / "models" / EXPERIMENT / "predictions.parquet").to_pylist()
+    with browser.chromium() as chromium:
+        for sad in ("neutral", "angry", "happy", "sad"):
+            if any((row["label"], row["predicted"]) == ("sad", sad) for row in rows):
+                inspection.mistakes(chromium, project, EXPERIMENT, "sad", sad)
+                break
+        inspection.speaker(chromium, project, EXPERIMENT)
 
 
 def test_prediction_of_a_recording(project: Path) -> None:

@@ -98,5 +98,6 @@ def _write(
         "synthetic": model.synthetic,
         "classes": classes,
         "counts": None,
+        "shown": None,
     }
     return utterance_page.write_files(out, values, context)

@@ -19,6 +19,8 @@ from pipeline.schema import Utterance, WordSpan
 from pipeline.tables import read_rejections, read_spans, read_utterances
 
 PAGES, RECORDINGS = "utterances", "recordings"
+# Utterances of an experiment that can be heard and looked at; all are listed.
+MOST = 10_000
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,10 @@ def _utterances(corpus: str, data: Path) -> dict[str, Utterance]:
 
 
 def _predictions(experiment: Experiment, known: Mapping[str, Utterance]) -> list[dict[str, Any]]:
-    """Rows of predictions.parquet, each with `shares`, its probabilities by class."""
+    """Rows of predictions.parquet, the most confident mistakes first, then what is
+    right, the least sure first; each with `shares`, its probabilities by class, and
+    `shown`, whether its utterance can be heard and looked at.
+    """
     rows: list[dict[str, Any]] = experiment.predictions.to_pylist()
     lost = sorted({item["utterance_id"] for item in rows} - set(known))
     if lost:
@@ -107,7 +112,16 @@ def _predictions(experiment: Experiment, known: Mapping[str, Utterance]) -> list
         )
     for item in rows:
         item["shares"] = [item[f"p_{name}"] for name in experiment.classes]
+    rows.sort(key=_rank)
+    shown = set(list(dict.fromkeys(item["utterance_id"] for item in rows))[:MOST])
+    for item in rows:
+        item["shown"] = item["utterance_id"] in shown
     return rows
+
+
+def _rank(item: Mapping[str, Any]) -> tuple[bool, float, str, int]:
+    right, share = item["label"] == item["predicted"], max(item["shares"])
+    return right, share if right else -share, item["utterance_id"], item["seed"]
 
 
 def _alignments(
@@ -143,7 +157,8 @@ def _recordings(
     for name, rows in predicted.items():
         tested: dict[str, list[Mapping[str, Any]]] = {}
         for item in rows:
-            tested.setdefault(item["utterance_id"], []).append(item)
+            if item["shown"]:
+                tested.setdefault(item["utterance_id"], []).append(item)
         for utterance_id, several in tested.items():
             by_utterance.setdefault(utterance_id, {})[name] = _mean(several)
     return [
@@ -187,8 +202,9 @@ def _folds(
     # A system without word times of its own is shown with the first there are.
     own = placed.get(str(alignment)) or next(iter(placed.values()), None)
     spans: Mapping[str, Sequence[WordSpan]] = own[0] if own is not None else {}
-    for fold in sorted({item["fold"] for item in rows}):
-        mine = [item for item in rows if item["fold"] == fold]
+    drawn = [item for item in rows if item["shown"]]
+    for fold in sorted({item["fold"] for item in drawn}):
+        mine = [item for item in drawn if item["fold"] == fold]
         tested = sorted({item["utterance_id"] for item in mine})
         yield Weighed(
             name,

@@ -27,14 +27,16 @@ def write(
 ) -> None:
     """Writes index.html and table.js into `folder`.
 
-    rows: of predictions.parquet, each with `shares`, its probabilities by class.
+    rows: of predictions.parquet in the order of the page, each with `shares`, its
+    probabilities by class, and `shown`, whether it can be heard and looked at.
     recordings: where the utterances' own files lie, as the page names the folder.
     unseen: why there are no weights of words and frames, None where there are.
     """
     classes = experiment.classes
     chunks: dict[tuple[int, str], str] = {}
-    for fold in {item["fold"] for item in rows}:
-        names = sorted({item["utterance_id"] for item in rows if item["fold"] == fold})
+    shown = [item for item in rows if item["shown"]]
+    for fold in {item["fold"] for item in shown}:
+        names = sorted({item["utterance_id"] for item in shown if item["fold"] == fold})
         chunks |= {(fold, name): file_of(fold, at) for at, name in enumerate(names)}
     lines = [
         row(
@@ -43,7 +45,8 @@ def write(
             item["shares"],
             item["fold"],
             item["seed"],
-            None if unseen else chunks[item["fold"], item["utterance_id"]],
+            None if unseen else chunks.get((item["fold"], item["utterance_id"])),
+            item["shown"],
         )
         for item in rows
     ]
@@ -55,7 +58,7 @@ def write(
         "recordings": recordings,
         "single": False,
         "unseen": f"It cannot be told: {unseen}" if unseen else None,
-        "rows": sorted(lines, key=rank),
+        "rows": lines,
     }
     context = {
         "name": experiment.name,
@@ -64,6 +67,7 @@ def write(
         "synthetic": experiment.synthetic,
         "classes": classes,
         "counts": experiment.confusion.tolist(),
+        "shown": len(shown) if len(shown) < len(rows) else None,
     }
     write_files(folder, values, context)
 
@@ -93,6 +97,7 @@ def row(
     fold: int = 0,
     seed: int = 0,
     chunk: str | None = None,
+    shown: bool = True,
 ) -> list[Any]:
     """One line of the page's table, as templates/inspector_list.js reads it."""
     best = int(np.argmax(shares))
@@ -100,13 +105,6 @@ def row(
     said = utterance.transcript or " ".join(utterance.words)
     name = utterance.utterance_id
     share = round(float(shares[best]), 6)
-    return [
-        key(name), name, truth, best, share, utterance.speaker, seconds, fold, seed, chunk, said,
-    ]  # fmt: skip
-
-
-def rank(line: Sequence[Any]) -> tuple[bool, float, str, int]:
-    """The most confident mistakes first, then what is right, the least sure first."""
-    _, name, truth, predicted, share, *_, seed, _, _ = line
-    wrong = truth != predicted
-    return not wrong, -share if wrong else share, name, seed
+    number = key(name) if shown else ""
+    speaker = utterance.speaker
+    return [number, name, truth, best, share, speaker, seconds, fold, seed, chunk, said]

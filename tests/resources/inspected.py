@@ -56,7 +56,7 @@ def many(folder: Path, count: int) -> Path:
         "recordings": "recordings",
         "single": False,
         "unseen": None,
-        "rows": sorted(lines, key=utterance_page.rank),
+        "rows": lines,
     }
     context = {
         "name": "many",
@@ -65,5 +65,6 @@ def many(folder: Path, count: int) -> Path:
         "synthetic": False,
         "classes": classes,
         "counts": None,
+        "shown": None,
     }
     return utterance_page.write_files(folder, values, context)

@@ -15,7 +15,7 @@ function begin(values) {
     truth: values.classes[truth] ?? "", predicted: values.classes[predicted], wrong: truth !== null && truth !== predicted,
     name: `${key}.${seed}.${fold}`, found: `${id} ${words} ${speaker ?? ""}`.toLowerCase(),
   }));
-  rows.forEach((row) => { place.set(row.name, row); if (!place.has(row.key)) place.set(row.key, row); });
+  rows.filter((row) => row.key).forEach((row) => { place.set(row.name, row); if (!place.has(row.key)) place.set(row.key, row); });
   const many = (name) => new Set(rows.map((row) => row[name])).size > 1;
   columns = COLUMNS.filter(([name]) => name !== "seed" || many("seed"));
   const filters = byId("filters");
@@ -92,7 +92,7 @@ function list(wanted) {
   byId("after").disabled = at === last;
   byId("utterances").tBodies[0].replaceChildren(...part.map((row) => el("tr", {}, columns.map(([name, key, kind]) => {
     const value = key(row);
-    if (name === "utterance") return el("td", {}, el("a", {href: address({u: row.name})}, value));
+    if (name === "utterance") return el("td", {}, row.key ? el("a", {href: address({u: row.name})}, value) : value);
     if (name === "called") return el("td", {class: row.wrong ? "wrong" : null}, row.wrong ? `✗ ${value}` : value);
     if (name === "probability") return el("td", {class: "number"}, percent(value));
     if (name === "seconds") return el("td", {class: "number"}, value === null ? "–" : value.toFixed(2));

@@ -14,7 +14,7 @@ async function view(row) {
   current = row;
   cameFrom = row.id;
   const at = shown.indexOf(row), root = byId("utterance");
-  const way = (target, text) => target ? el("a", {href: address({u: target.name})}, text) : el("span", {}, text);
+  const way = (target, text) => target?.key ? el("a", {href: address({u: target.name})}, text) : el("span", {}, text);
   const title = el("h2", {tabindex: -1}, row.id);
   root.replaceChildren(
     el("nav", {class: "way", "aria-label": "Utterances"}, page.single ? null : el("a", {href: address({u: ""}), id: "back"}, "← list"),
@@ -161,6 +161,6 @@ document.addEventListener("keydown", (event) => {
   if (!current || page.single || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, audio, .scroll, summary")) return;
   const step = {ArrowLeft: -1, ArrowRight: 1}[event.key], next = shown[shown.indexOf(current) + step];
   if (event.key === "Escape") location.hash = address({u: ""});
-  else if (step && next) location.hash = address({u: next.name});
+  else if (step && next?.key) location.hash = address({u: next.name});
   else if (event.key === " " && !event.target.closest("button, a")) { event.preventDefault(); toggle(); }
 });

@@ -94,6 +94,23 @@ def test_weights_are_those_that_explain_tells(built: Path) -> None:
         assert f"{line[0]}.0.{line[7]}" not in [name for name, _ in near]
 
 
+def test_of_very_many_the_first_can_be_heard(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspector, "MOST", 5)
+    report = inspected.again(copied, "few", ["manifest"])
+    values = table(report)
+    assert [bool(line[0]) for line in values["rows"]] == [True] * 5 + [False] * (
+        len(values["rows"]) - 5
+    )
+    assert [line[1:9] for line in values["rows"]] == [
+        line[1:9] for line in table(copied / "report")["rows"]
+    ]
+    assert len(list((report / "recordings").rglob("*.js"))) == 5
+    for line in values["rows"][:5]:
+        assert line[0] in data(report / "utterances" / "small" / "seen" / f"{line[9]}.js")
+    page = (report / "utterances" / "small" / "index.html").read_text(encoding="utf-8")
+    assert "the first 5, the most confident mistakes" in page
+
+
 def test_a_restricted_corpus_keeps_its_sound(copied: Path) -> None:
     report = inspected.again(copied, "quiet", [])
     assert not list(report.rglob("*.ogg"))
