@@ -167,6 +167,22 @@ def test_names_stay_names(browser: Any, crowd: Path) -> None:
         assert page.title() == "many: utterances"
 
 
+def test_what_is_smuggled_in_is_not_run(browser: Any, crowd: Path, tmp_path: Path) -> None:
+    text = crowd.read_text(encoding="utf-8")
+    smuggled = f"{inspected.RUN}<script src='https://example.org/a.js'></script></body>"
+    path = tmp_path / "index.html"
+    path.write_text(text.replace("</body>", smuggled), encoding="utf-8")
+    (tmp_path / "table.js").write_bytes((crowd.parent / "table.js").read_bytes())
+    context = browser.new_context()
+    page, refused = context.new_page(), []
+    page.on("console", lambda said: refused.append(said.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#utterances tbody tr")
+    assert page.title() == "many: utterances"
+    assert sum("violates the following Content Security Policy" in line for line in refused) == 4
+    context.close()
+
+
 def test_the_keyboard_is_enough(browser: Any, built: Path) -> None:
     with opened(browser, utterances(built)) as page:
         names = column(page, "utterance")

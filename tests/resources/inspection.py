@@ -1,5 +1,5 @@
-"""What somebody asks of an experiment, and the clicks that answer it; each starts at the
-report's first page.
+"""What somebody asks of an experiment, and the clicks that answer it; each begins at
+the report's first page.
 """
 
 from pathlib import Path

@@ -17,7 +17,8 @@ function tracks(recording, words, weights, width) {
   if (placed.length) {
     const narrow = placed.some((word, index) => index % 2 === 0 && 7 * word.word.length > scale * (word.end - word.start));
     track("words", TALL.words, () => placed.map((word, index) => [
-      svg("rect", {class: `word-${index % 2}`, "data-word": word.index, x: x(word.start), y: top, width: Math.max(1, scale * (word.end - word.start)), height: TALL.words}),
+      svg("rect", {class: `word-${index % 2}`, "data-word": word.index, x: x(word.start), y: top, width: Math.max(1, scale * (word.end - word.start)), height: TALL.words},
+        svg("title", {}, `${word.word}, ${word.start.toFixed(2)} to ${word.end.toFixed(2)} s` + (word.confidence === null ? "" : `, confidence ${word.confidence.toFixed(2)}`))),
       svg("text", {x: x((word.start + word.end) / 2), y: top + (narrow && index % 2 ? 36 : 18), "text-anchor": "middle"}, word.word)]));
   }
   if (recording.waveform) {
@@ -78,5 +79,5 @@ function weightTrack(weight, words, duration, x, scale) {
   const high = Math.max(...weight.values, 1e-9), height = 44;
   return [height, (top) => words.map((word, index) => word.start === null || weight.values[index] === undefined ? [] : [
     svg("rect", {class: "weight", x: x(word.start) + 1, width: Math.max(1, scale * (word.end - word.start) - 2), y: top + height * (1 - weight.values[index] / high), height: Math.max(0.5, height * weight.values[index] / high)}),
-    svg("text", {x: x((word.start + word.end) / 2), y: top + height - 4, "text-anchor": "middle"}, weight.values[index].toFixed(2))])];
+    scale * (word.end - word.start) < 28 ? [] : svg("text", {x: x((word.start + word.end) / 2), y: top + height - 4, "text-anchor": "middle"}, weight.values[index].toFixed(2))])];
 }
