@@ -16,6 +16,7 @@ UTTERANCES, REJECTS, METRICS = "utterances.parquet", "rejects.parquet", "metrics
 FILLED, ENVIRONMENT = "filled.parquet", "environment.json"
 DETAILS = "details.json"  # of an experiment's metrics
 SPANS, FOLDS, LABELS = "spans.parquet", "folds.parquet", "labels.parquet"
+TRANSCRIPTS = "transcripts.parquet"
 PLACED = "placed.parquet"  # beside the spans: what their aligners answered
 SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
@@ -24,6 +25,11 @@ PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
 def utterances(data: Path, corpus: str) -> Path:
     """Folder of the prepare stage: utterances, rejects, metrics."""
     return _below(data / "utterances", corpus)
+
+
+def transcripts(data: Path, corpus: str) -> Path:
+    """Folder of the transcribe stage: what recognisers heard."""
+    return _below(data / "transcripts", corpus)
 
 
 def recordings(data: Path, corpus: str) -> Path:

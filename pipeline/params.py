@@ -4,14 +4,12 @@ Each section belongs to a room, which checks its entries; what one section says 
 another is checked here.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pipeline import document as documents
 from pipeline import lookup
 from pipeline.folders import ITEM_SECTIONS
 from pipeline.lookup import ConfigurationError, check_name
@@ -19,6 +17,7 @@ from pipeline.lookup import ConfigurationError, check_name
 # Each section and the room that owns its entries; `inputs` is checked here.
 ROOMS = {
     "corpora": "corpora",
+    "transcription": "transcription",
     "acoustic": "acoustic",
     "alignment": "alignment",
     "text": "text",
@@ -27,7 +26,6 @@ ROOMS = {
     "engine": "executor",
 }
 SECTIONS = (*ROOMS, "inputs")
-MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Params:
     """
 
     corpora: dict[str, Any]
+    transcription: dict[str, Any]
     acoustic: dict[str, Any]
     alignment: dict[str, Any]
     text: dict[str, Any]
@@ -50,7 +49,7 @@ class Params:
 
 def load(path: Path) -> Params:
     """Reads and checks params.yaml; raises ConfigurationError with one line."""
-    return check(read(path))
+    return check(documents.read(path))
 
 
 def load_entry(path: Path, section: str, name: str) -> Any:
@@ -59,78 +58,15 @@ def load_entry(path: Path, section: str, name: str) -> Any:
     The rest of the file is the business of the stage `check`: no stage imports a room
     that it does not use.
     """
-    entries = _section(read(path), section)
+    entries = _section(documents.read(path), section)
     _check_reference(section, name, entries)
     return lookup.settings(ROOMS[section], name, entries[name])
 
 
 def load_section(path: Path, section: str) -> dict[str, Any]:
     """The checked entries of a section of params.yaml; none where there is no file."""
-    entries = _section(read(path), section) if path.is_file() else {}
+    entries = _section(documents.read(path), section) if path.is_file() else {}
     return {name: lookup.settings(ROOMS[section], name, item) for name, item in entries.items()}
-
-
-def read(path: Path) -> dict[str, Any]:
-    """params.yaml as it stands; ConfigurationError where it is no YAML mapping, where a
-    key stands twice, and where aliases or nesting make it endless.
-    """
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is missing: run the command where params.yaml lies")
-    try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        _require_plain(root)
-        document = {} if root is None else loader.construct_document(root) or {}
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not in UTF-8 ({error}): save it in UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(
-            f"{path}{place} is not YAML: {error.problem or error.context}"
-        ) from None
-    except (yaml.YAMLError, ValueError, OSError) as error:
-        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path} is nested too deeply to be read") from None
-    if not isinstance(document, dict):
-        kind = type(document).__name__
-        raise ConfigurationError(f"{path} holds {kind}, expected sections {list(SECTIONS)}")
-    return document
-
-
-def _require_plain(root: Any) -> None:
-    """Raises a YAML error for a key that stands twice, of which YAML would take the
-    last, and for aliases that stand for more than anybody writes.
-    """
-    sizes: dict[int, int] = {}
-
-    def size(node: Any) -> int:
-        if id(node) in sizes:
-            if not sizes[id(node)]:
-                raise _marked("an alias inside of what it stands for", node)
-            return sizes[id(node)]
-        sizes[id(node)] = 0
-        inner = []
-        if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = [key for key, number in Counter(keys).items() if number > 1]
-            if twice:
-                raise _marked(f"key {lookup.shown(twice[0])} stands twice", node)
-            inner = [item for pair in node.value for item in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            inner = node.value
-        sizes[id(node)] = 1 + sum(map(size, inner))
-        if sizes[id(node)] > MOST_VALUES:
-            raise _marked(f"aliases make more than {MOST_VALUES} values of it", node)
-        return sizes[id(node)]
-
-    if root is not None:
-        size(root)
-
-
-def _marked(problem: str, node: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def check(document: Mapping[str, Any]) -> Params:
@@ -156,6 +92,10 @@ def check(document: Mapping[str, Any]) -> Params:
     inputs = {name: _inputs(name, entry, checked) for name, entry in sections["inputs"].items()}
     written["report"] = document.get("report") or {}  # has no entries: see commands.build
     params = Params(**checked, inputs=inputs, document=written)
+    for name, corpus in params.corpora.items():
+        if corpus.transcription is not None:
+            where = f"corpora.{name}.transcription"
+            _check_reference(where, corpus.transcription, params.transcription)
     for name in params.experiments:
         _check_experiment(name, params)
     return params

@@ -32,6 +32,9 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     words = lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens")
     found = list(module.read(Path(settings.root), config))
+    if settings.transcription is not None:
+        path = folders.transcripts(data, corpus) / folders.TRANSCRIPTS
+        found = lookup.room("transcription").transcribed(found, path)
     read = [item for item in found if isinstance(item, Utterance)]
     memory = folders.recordings(data, corpus)
     known, states = recall(memory, read, words)

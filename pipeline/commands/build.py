@@ -50,10 +50,23 @@ def items(params: Params) -> dict[str, dict[str, dict[str, Any]]]:
     # The demo is made where something reads it, so other projects build all they have.
     made["synthesise"] = {name: {"remote": ""} for name in corpora if name in DEMO}
     made["demo_vectors"] = {name: {"remote": ""} for name in corpora if name == DEMO[0]}
+    made["transcribe"] = {
+        name: {
+            "name": str(params.corpora[name].transcription),
+            "deps": [
+                *params.corpora[name].places.values(),
+                *_modules("transcribe", _component("corpora", name), *_recognisers(params, name)),
+            ],
+            "remote": remote(params, name),
+        }
+        for name in corpora
+        if params.corpora[name].transcription is not None
+    }
     made["prepare"] = {
         name: {
             "deps": [
                 *params.corpora[name].places.values(),
+                *_transcripts(params, name),
                 *_modules("prepare", _component("corpora", name)),
             ],
             "remote": remote(params, name),
@@ -196,6 +209,22 @@ def _item_deps(stage: str, section: str, item: Mapping[str, str], params: Params
     else:
         components = [_component(section, item["name"])]
     return deps + _modules(stage, *components)
+
+
+def _recognisers(params: Params, corpus: str) -> list[str]:
+    """The modules that write down what is said in a corpus."""
+    chain = params.transcription[params.corpora[corpus].transcription].chain
+    return [_component("transcription", name) for name in chain]
+
+
+def _transcripts(params: Params, corpus: str) -> list[str]:
+    """What prepare reads where recognisers wrote words down: the file, and the modules
+    that read it.
+    """
+    if params.corpora[corpus].transcription is None:
+        return []
+    path = folders.transcripts(DATA, corpus) / folders.TRANSCRIPTS
+    return [path.as_posix(), *_modules("prepare", "pipeline.transcription._corpus")]
 
 
 def _component(kind: str, name: str) -> str:

@@ -69,8 +69,11 @@ def recognisers(model: Model, language: str) -> Chain:
     """
     described = model.description.get("transcription")
     if described is not None:
-        settings = transcription.settings("checkpoint", dict(described))
-        return dict(settings.chain)
+        settings = transcription.settings("checkpoint", described)
+        # Nothing was given with a new recording.
+        chain = {name: own for name, own in settings.chain.items() if name.split("-")[0] != "given"}
+        if chain:
+            return chain
     if language.lower().startswith("en"):
         return {"pocketsphinx": {}}
     raise ConfigurationError(

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from pipeline import document as documents
 from pipeline import lookup, params, tables
 from pipeline.commands import sync
 from pipeline.lookup import ConfigurationError, check_name
@@ -179,7 +180,7 @@ def _add_inputs(target: CommentedMap, corpus: str, listed: Mapping[str, Sequence
 
 
 def _load(params_file: Path) -> CommentedMap:
-    params.read(params_file)
+    documents.read(params_file)
     try:
         return _yaml().load(params_file) or CommentedMap()
     except YAMLError as error:  # a key that stands twice

@@ -37,13 +37,15 @@ __all__ = [
 class Corpus:
     """Where a corpus lies, its reader's settings, how its text becomes words.
 
-    `redistribution` says whether what is made of this copy may be given to anybody,
-    where that differs from the licence that the corpus's module states.
+    `transcription` names an entry of the section `transcription`: who writes down what
+    is said. `redistribution` says whether what is made of this copy may be given to
+    anybody, where that differs from the licence that the corpus's module states.
     """
 
     root: str
     reader: dict[str, Any] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
+    transcription: str | None = None
     redistribution: bool | None = None
 
     @property

@@ -26,7 +26,9 @@ WEIGHTS, DESCRIPTION = "checkpoint.safetensors", "checkpoint.json"
 TABLE, PREFIX = "fitted.table", "network."
 NEEDED = ("experiment", "classes", "sizes", "normalization", "vocabulary")
 # What training adds for a reader, or for a prediction that needs it.
-INPUTS = ("tokens", "train_embedding", "language", "acoustic", "alignment", "text")
+INPUTS = (
+    "tokens", "train_embedding", "language", "acoustic", "alignment", "text", "transcription",
+)  # fmt: skip
 OPTIONAL = ("name", "recipe", *INPUTS, "versions")
 CHOICE = ("select", "measure")  # of the epoch, on validation and on test
 OF_THE_FOLD = ("fold", "seed", "epoch", "validation")

@@ -13,6 +13,7 @@ from pipeline.transcription._corpus import (
     spoken,
     transcribe,
     transcribe_corpus,
+    transcribed,
     write,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "spoken",
     "transcribe",
     "transcribe_corpus",
+    "transcribed",
     "write",
 ]
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,28 @@ def spoken(utterance: Utterance, heard: Transcript) -> Utterance:
         word_times=heard.words,
         alignment_path=None,
     )
+
+
+def transcribed(items: Iterable[Any], path: Path) -> list[Any]:
+    """The utterances with the words that a file of `transcribe_corpus` has of them,
+    without words where nothing was heard; what is no utterance stays.
+
+    Raises ConfigurationError where the file knows nothing of an utterance.
+    """
+    known = read(path)
+    made = []
+    for item in items:
+        if isinstance(item, Utterance) and item.audio_path is not None:
+            heard = known.get(item.utterance_id)
+            if heard is None:
+                raise ConfigurationError(
+                    f"{path} has no row of {item.utterance_id}: run `dvc repro transcribe`"
+                )
+            # The corpus's own words do not stand in for those that were not heard.
+            silent = dataclasses.replace(item, transcript=None, alignment_path=None)
+            item = spoken(item, heard) if isinstance(heard, Transcript) else silent
+        made.append(item)
+    return made
 
 
 def provenance(chain: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:

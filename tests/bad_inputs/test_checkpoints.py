@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline import document as documents
 from pipeline import lookup, params
 from pipeline.batch import Sizes
 from pipeline.training import checkpoint
@@ -27,7 +28,7 @@ Make = Callable[[Path], None]
 
 def fold(folder: Path, number: int, **experiment: Any) -> None:
     """A fold of the small corpus's experiment whose network was never trained."""
-    document = params.read(small_corpus.write_params(folder, folder / "corpus", **experiment))
+    document = documents.read(small_corpus.write_params(folder, folder / "corpus", **experiment))
     described = params.describe(params.check(document), "small")
     torch.manual_seed(number)
     chosen = described["experiment"]
