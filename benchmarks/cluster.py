@@ -112,6 +112,7 @@ def measure(counts: list[int], utterances: list[Utterance], feature: str, turns:
         shutil.rmtree(folder)
         return taken, digest.hexdigest()
 
+    spent: dict[int, list[float]] = {}
     walls: dict[int, list[float]] = {number: [] for number in counts}
     bounds: dict[int, list[float]] = {number: [] for number in counts}
     with ExitStack() as stack:
@@ -129,6 +130,7 @@ def measure(counts: list[int], utterances: list[Utterance], feature: str, turns:
                 before = there.seconds()
                 taken, digest = extract(there.address, utterances)
                 own = [now - then for now, then in zip(there.seconds(), before, strict=True)]
+                spent[number] = own
                 walls[number].append(taken)
                 bounds[number].append(max(*own[2:], sum(own) / max(2, number)))
                 made.add(digest)
@@ -138,6 +140,10 @@ def measure(counts: list[int], utterances: list[Utterance], feature: str, turns:
             shown = " ".join(f"{value:.2f}" for value in taken)
             ratio = min(found[counts[0]]) / min(taken)
             print(f"{name}, {number} workers: {shown} s, {ratio:.2f} of the first")
+    for number, parts in spent.items():
+        names = ("this process", "scheduler", *(["worker"] * number))
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, parts, strict=True))
+        print(f"processor time of the last turn, {number} workers: {shown} s")
     print("the same bytes, also on this machine's processes" if len(made) == 1 else "OTHER BYTES")
 
 

@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 import struct
+from functools import lru_cache
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
+from pipeline.lookup import ConfigurationError, StorageError
 from pipeline.schema import Utterance
 
 # -80 dBFS: below the noise floor of any microphone, above the dither of a digital zero.
@@ -60,14 +63,12 @@ def read(
     import soundfile
 
     try:
-        if not Path(path).is_file():
-            raise AudioError("audio not found", str(path))
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(source(path)) as file:
             rate = int(file.samplerate)
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 detail = f"{path}: {rate} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE}"
                 raise AudioError("impossible sampling rate", detail)
-            whole = end is not None or _is_whole(Path(path), file.format)
+            whole = end is not None or _is_whole(path, file.format)
             first = 0 if start is None else _sample(start, rate)
             last = file.frames if end is None else _sample(end, rate)
             # A rounded last time may name a few samples past the end; more than that is
@@ -103,10 +104,8 @@ def duration(path: str | Path) -> float:
     import soundfile
 
     try:
-        if not Path(path).is_file():
-            raise AudioError("audio not found", str(path))
-        with soundfile.SoundFile(str(path)) as file:
-            seconds, whole = file.frames / file.samplerate, _is_whole(Path(path), file.format)
+        with soundfile.SoundFile(source(path)) as file:
+            seconds, whole = file.frames / file.samplerate, _is_whole(path, file.format)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError("audio unreadable", f"{path}: {error}") from error
     if not whole:
@@ -116,12 +115,49 @@ def duration(path: str | Path) -> float:
     return float(seconds)
 
 
+def source(path: str | Path) -> str | BytesIO:
+    """What soundfile reads a recording from: its path, or the bytes behind a URL of
+    fsspec (`s3://…`).
+
+    Raises AudioError for one that is missing, StorageError for a store that cannot be
+    read: a network that fails shall not leave out recordings.
+    """
+    if is_url(path):
+        return BytesIO(_fetched(str(path)))
+    if not Path(path).is_file():
+        raise AudioError("audio not found", str(path))
+    return str(path)
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether a place is in a store that fsspec reads."""
+    return "://" in str(place)
+
+
+# Utterances of one recording come one after the other.
+@lru_cache(maxsize=1)
+def _fetched(url: str) -> bytes:
+    import fsspec
+
+    try:
+        with fsspec.open(url, "rb") as file:
+            content: bytes = file.read()
+    except FileNotFoundError as error:
+        raise AudioError("audio not found", url) from error
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(f"{url} cannot be read: {error}") from None
+    except Exception as error:  # each store has errors of its own
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StorageError(f"{url} cannot be read ({reason})") from error
+    return content
+
+
 def _sample(seconds: float, rate: int) -> int:
     """The sample at a time; one beyond every recording where it would overflow."""
     return round(min(seconds * rate, 2.0**62))
 
 
-def _is_whole(path: Path, kind: str) -> bool:
+def _is_whole(path: str | Path, kind: str) -> bool:
     """Whether a recording has the end that its header declares; libsndfile takes what
     there is of most formats.
 
@@ -129,7 +165,8 @@ def _is_whole(path: Path, kind: str) -> bool:
     """
     if kind in SELF_CHECKED:
         return True
-    with path.open("rb") as file:
+    place = source(path)
+    with Path(place).open("rb") if isinstance(place, str) else place as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         match kind:

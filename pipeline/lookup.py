@@ -53,8 +53,8 @@ class WorkerKilledError(RuntimeError):
 
 
 class StorageError(RuntimeError):
-    """A file cannot be written: the disk is full, the folder read-only; the message
-    fits one line and names the file.
+    """A file cannot be written, as the disk is full or the folder read-only, or a store
+    cannot be read; the message fits one line and names the file.
     """
 
 

@@ -71,7 +71,7 @@ def inspect(utterance: Utterance) -> Recording | Rejection | None:
     return Recording(
         utterance_id=utterance.utterance_id,
         sampling_rate=rate,
-        channels=int(soundfile.info(utterance.audio_path).channels),
+        channels=int(soundfile.info(audio.source(utterance.audio_path)).channels),
         duration=len(waveform) / rate,
         clipped_share=float(runs.sum()) / len(waveform),
         audio_sha256=audio.content_hash(waveform, rate),

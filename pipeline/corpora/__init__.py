@@ -4,6 +4,7 @@ from dataclasses import field
 from typing import Any
 
 from pipeline import folders, lookup, tokens
+from pipeline.audio import is_url
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import files, hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
@@ -56,14 +57,17 @@ class Corpus:
 
     @property
     def places(self) -> dict[str, str]:
-        """The folders that hold the corpus, by setting."""
+        """The folders that hold the corpus, by setting. What lies in a store is not
+        asked for changes.
+        """
         if joined := self.joins:
             return {
                 f"reader.corpora.{name}": f"{self.root}/{name}/{folders.UTTERANCES}"
                 for name in joined
             }
-        elsewhere = self.reader.get("audio_root")
-        return {"root": self.root, **({"reader.audio_root": str(elsewhere)} if elsewhere else {})}
+        elsewhere = str(self.reader.get("audio_root") or "")
+        found = {} if not elsewhere or is_url(elsewhere) else {"reader.audio_root": elsewhere}
+        return {"root": self.root, **found}
 
 
 def settings(name: str, values: Any) -> Corpus:
@@ -74,6 +78,12 @@ def settings(name: str, values: Any) -> Corpus:
             raise ConfigurationError(
                 f"corpora.{name}.{setting}: {lookup.shown(place)}, expected the folder of the "
                 "corpus"
+            )
+        if is_url(place):
+            raise ConfigurationError(
+                f"corpora.{name}.{setting}: readers list folders, {place} is none: mount it or "
+                "bring a copy; only the recordings of a manifest may lie in a store (its reader's "
+                "audio_root)"
             )
         if "$" in place or place.startswith("~"):
             raise ConfigurationError(

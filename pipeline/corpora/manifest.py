@@ -22,15 +22,15 @@ elsewhere; no path may leave that folder.
 """
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.audio import is_url
 from pipeline.corpora import _listing as listing
 from pipeline.corpora import _rows as rows_of
 from pipeline.corpora._licence import Licence
+from pipeline.corpora._places import PlaceError, Places, Store
 from pipeline.lookup import ConfigurationError, checked
 from pipeline.schema import Rejection, Utterance
 
@@ -69,7 +69,8 @@ class Config:
 
     `encoding` is that of a text table which is neither UTF-8 nor UTF-16 with its mark:
     a guess could put wrong words into training. `audio_root` is the folder of the
-    recordings and word times where they do not lie with the table. `follow_links`
+    recordings and word times where they do not lie with the table, or a URL that fsspec
+    reads (`s3://bucket/folder`), for recordings that do not change. `follow_links`
     allows a symbolic link inside the folder to lead out of it, for data that DVC links
     to its cache.
     """
@@ -79,13 +80,11 @@ class Config:
     language: str = "en"
     encoding: rows_of.Encoding | None = None
     follow_links: bool = False
-    audio_root: Path | None = None
+    audio_root: Path | str | None = None
 
 
-class _RowError(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
+class _RowError(PlaceError):
+    """Why a row cannot be used."""
 
 
 def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
@@ -97,10 +96,7 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """
     path = root if root.is_file() else root / config.file
     listing.require_file(path, "a table with a row per utterance (CSV, TSV or parquet)")
-    folder = path.parent
-    if config.audio_root is not None:
-        folder = listing.require_folder(config.audio_root, "the recordings (setting audio_root)")
-    places = _Places(folder, config.follow_links)
+    places = _places(path.parent, config)
     seen: set[str] = set()
     columns, rows = table(path, config.encoding)
     _require_columns(path, columns)
@@ -113,7 +109,7 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
                 raise _RowError("listed twice", f"row {number}")
             seen.add(name)
             yield _utterance(name, row, places, config)
-        except _RowError as error:
+        except PlaceError as error:
             yield Rejection(name, "prepare", error.reason, f"{path}: {error.detail}")
 
 
@@ -124,7 +120,18 @@ def table(path: Path, encoding: str | None = None) -> tuple[list[str], Iterator[
     return rows_of.table(listing.require_file(path, "a table (CSV, TSV or parquet)"), encoding)
 
 
-def _utterance(name: str, row: Mapping[str, Any], places: "_Places", config: Config) -> Utterance:
+def _places(folder: Path, config: Config) -> Places | Store:
+    if config.audio_root is None:
+        return Places(folder, config.follow_links)
+    if is_url(config.audio_root):
+        return Store(str(config.audio_root))
+    what = "the recordings (setting audio_root)"
+    return Places(listing.require_folder(Path(config.audio_root), what), config.follow_links)
+
+
+def _utterance(
+    name: str, row: Mapping[str, Any], places: Places | Store, config: Config
+) -> Utterance:
     if _text(row, "utterance_id") is None:
         raise _RowError("no utterance id", "expected a name that no other row has")
     if row.get("", None) is not None:
@@ -149,7 +156,7 @@ def _utterance(name: str, row: Mapping[str, Any], places: "_Places", config: Con
         utterance_id=name,
         corpus=config.corpus,
         emotion=emotion.lower(),
-        audio_path=places.of(row, "audio_path"),
+        audio_path=_place(row, "audio_path", places),
         start=start,
         end=end,
         transcript=_text(row, "transcript"),
@@ -159,7 +166,7 @@ def _utterance(name: str, row: Mapping[str, Any], places: "_Places", config: Con
         style=_text(row, "style"),
         language=_text(row, "language") or config.language,
         subset=None if subset is None else SUBSETS[subset.lower()],
-        alignment_path=places.of(row, "alignment_path"),
+        alignment_path=_place(row, "alignment_path", places),
         ratings=ratings,
         votes=tuple(
             vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()
@@ -217,6 +224,11 @@ def _require_columns(table: Path, columns: Sequence[str]) -> None:
         )
 
 
+def _place(row: Mapping[str, Any], column: str, places: Places | Store) -> str | None:
+    text = _text(row, column)
+    return None if text is None else places.of(text, column)
+
+
 def _text(row: Mapping[str, Any], column: str) -> str | None:
     value = row.get(column)
     return None if value is None else str(value).strip() or None
@@ -240,46 +252,3 @@ def _seconds(row: Mapping[str, Any], column: str) -> float | None:
     if value is not None and value < 0:
         raise _RowError("impossible segment", f"{column} is {value} s, expected a time from 0")
     return value
-
-
-class _Places:
-    """Paths below a folder; the links of a folder are followed once for all rows that
-    name something in it.
-    """
-
-    def __init__(self, folder: Path, follow_links: bool) -> None:
-        self.folder, self.follow_links = folder, follow_links
-        self.root = self._spelled("") if follow_links else str(folder.resolve())
-        self._parent = cache(lambda parent: str((folder / parent).resolve()))
-
-    def of(self, row: Mapping[str, Any], column: str) -> str | None:
-        """The path in a column; None where the cell is empty."""
-        text = _text(row, column)
-        if text is None:
-            return None
-        if "\0" in text:
-            raise _RowError("unparsable path", f"{column} {text!r} holds a null character")
-        try:
-            # An unresolved path is judged by its spelling alone: its links may lead
-            # anywhere.
-            place = self._spelled(text) if self.follow_links else self._resolved(text)
-        except (OSError, RuntimeError) as error:  # links in a circle, by version of Python
-            raise _RowError("unparsable path", f"{column} {text[:80]!r}: {error}") from None
-        if place != self.root and not place.startswith(self.root.rstrip("/") + "/"):
-            raise _RowError(
-                "path leaves the corpus folder",
-                f"{column} {text!r} lies outside {self.folder}: set the reader's audio_root to the "
-                "folder that holds the recordings",
-            )
-        return (self.folder / text).as_posix()
-
-    def _spelled(self, text: str) -> str:
-        return os.path.normpath((self.folder / text).absolute())
-
-    def _resolved(self, text: str) -> str:
-        parent, slash, name = text.rpartition("/")
-        if name in ("", os.curdir, os.pardir):
-            return str((self.folder / text).resolve())
-        place = f"{self._parent(parent + slash).rstrip('/')}/{name}"
-        # `Path.is_symlink` raises for a name that is too long: who reads it reports it.
-        return str(Path(place).resolve()) if os.path.islink(place) else place  # noqa: PTH114
