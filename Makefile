@@ -12,6 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A kill in the instant in which DVC writes its file of locks leaves it empty, and DVC unusable.
 demo: $(INSTALLED)
 	@test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock
+	serflow ahead
 	dvc repro
 	serflow results
 	@echo "Compare:  git add dvc.lock data models && git commit -m 'The demo as built', before the first change: dvc metrics diff shows changes since a commit"
