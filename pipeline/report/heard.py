@@ -68,7 +68,9 @@ def write(recording: Recording, folder: Path) -> None:
         "silent": recording.silent,
     }
     spoken = utterance.audio_path is not None
-    if spoken:
+    if not spoken:
+        values["silent"] = "The corpus has no recording of it."
+    else:
         try:
             waveform = audio.load(utterance, sound.RATE)
         except audio.AudioError as error:

@@ -157,6 +157,30 @@ def test_without_predictions_or_utterances_there_is_no_page(copied: Path) -> Non
     )
 
 
+def test_every_seed_has_its_line_and_a_corpus_without_sound_its_words(
+    workplace: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricated.run_serially(monkeypatch)
+    models, corpora = workplace
+    missing = inspector.write(experiments(models), corpora, tmp_path, ["demo"])
+    assert all(line.startswith("no weights") for lines in missing.values() for line in lines)
+    for item in experiments(models):
+        values = data(tmp_path / "utterances" / item.name / "table.js")
+        rows = {(line[1], line[7], line[8]) for line in values["rows"]}
+        expected = item.predictions.select(["utterance_id", "fold", "seed"]).to_pylist()
+        assert rows == {tuple(row.values()) for row in expected}
+        assert len(values["rows"]) == len(expected)
+    voice = data(tmp_path / "utterances" / "voice-demo" / "table.js")["rows"]
+    assert {line[8] for line in voice} == {0, 1}
+    name = voice[0][0]
+    told = data(tmp_path / "recordings" / "demo" / f"{name}.js")
+    assert told["audio"] is None and "waveform" not in told and told["words"][0] == "sentence"
+    assert told["silent"] == "The corpus has no recording of it."
+    # Two seeds: the mean of both stands beside the other experiments.
+    shares = [line[4] for line in voice if line[0] == name]
+    assert len(shares) == 2 and set(told["experiments"]) == {"fg_cme-demo", "voice-demo"}
+
+
 def recorded(folder: Path, alignment: heard.Alignment, **changes: Any) -> dict[str, Any]:
     path = recordings.write(folder / "a.wav", seconds=1.0)
     utterance = Utterance("u/1", "made", "", words=("tea", "now"), audio_path=str(path), **changes)
