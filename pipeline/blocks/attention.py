@@ -89,8 +89,7 @@ class MultiHeadAttention(nn.Module):
         found = (weights @ memory).view(batch, heads, steps, -1)
         total = weights.sum(dim=-1).view(batch, heads, steps, 1)
         heard: Tensor = found @ value.transpose(1, 2)
-        heard = heard + total * self.value.bias.view(heads, 1, channels)
-        return heard
+        return heard + total * self.value.bias.view(heads, 1, channels)
 
     def weights(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
         """The weights of each query step over the memory, mean over the heads:
