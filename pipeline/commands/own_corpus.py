@@ -46,7 +46,8 @@ def start(
     if wrong := sorted(set(named) - set(SYNONYMS)):
         raise ConfigurationError(f"--column {wrong[0]!r}, expected one of {list(SYNONYMS)}")
     found = find(folder, table, pattern, named)
-    made, notes = sections(name, folder, found, network, language)
+    taken = params.load(params_file).document
+    made, notes = sections(name, folder, found, network, language, taken)
     path = add(params_file, name, found, made)
     (experiment,) = made["experiments"].values()
     classes = ", ".join(f"{label} {number}" for label, number in found.classes.items())
@@ -65,10 +66,15 @@ def start(
 
 
 def sections(
-    name: str, folder: Path, found: Found, network: str | None, language: str
+    name: str,
+    folder: Path,
+    found: Found,
+    network: str | None,
+    language: str,
+    taken: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, Any], list[str]]:
     """The params sections of the corpus, its protocol and an experiment called like it,
-    and what there is to say about them.
+    and what there is to say about them; `taken` are the sections that there are.
     """
     notes = []
     corpus = f"manifest-{name}"
@@ -108,6 +114,10 @@ def sections(
     if paper == "fg_cme" and len(found.rows) < FEW:
         published["training"] = {"batch_size": 8, "epochs": 40}
     for section, (item, settings) in inputs.items():
+        known = taken.get(section, {})
+        # A name that stands for something else there already.
+        if item in known and known[item] != settings:
+            item = f"{item.partition('-')[0]}-{name}"
         made[section] = {item: settings}
         experiment[section] = item
     made["experiments"] = {name: experiment | published}

@@ -2,19 +2,16 @@
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 from typer.testing import CliRunner
 
 import serflow
 from pipeline import acoustic, cli, lookup
 from pipeline.commands import predict
-from pipeline.demo import synthesis
 from pipeline.schema import Utterance
 from tests.resources import small_corpus
 
@@ -22,31 +19,11 @@ ROOT = Path(__file__).parents[2]
 SAID = "she died and I miss her"
 
 
-def spoken(path: Path) -> None:
-    """The words of README, by a voice of the demo."""
-    bounds = [(match.start(), match.end()) for match in re.finditer(r"\S+", SAID)]
-    speech = synthesis.speak(SAID, bounds, synthesis.Manner("en-us"), sampling_rate=16000)
-    soundfile.write(path, speech.waveform, speech.sampling_rate)
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A trained model called as README calls it, and a recording of those words."""
-    folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        small_corpus.run_stages(monkeypatch, folder)
-        (folder / "models" / "small").rename(folder / "models" / "fg_cme-demo")
-        described = folder / "models" / "fg_cme-demo" / "folds" / "experiment.json"
-        described.write_text(described.read_text().replace('"small"', '"fg_cme-demo"'))
-        spoken(folder / "recording.wav")
-        monkeypatch.chdir(folder)
-        yield folder
-
-
-def test_the_example_of_the_readme_runs(project: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+@pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
+def test_the_example_of_the_document_runs(project: Path, document: str) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.S)
     made: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), made)  # noqa: S102
+    exec(compile(example, document, "exec"), made)  # noqa: S102
     assert isinstance(made["words"], pd.DataFrame)
     assert made["words"]["word"].tolist() == SAID.lower().split()
 
@@ -98,12 +75,14 @@ def test_words_are_placed(project: Path) -> None:
 
 def test_results_are_those_of_the_files(project: Path) -> None:
     found = serflow.read_results()
-    assert found.experiments.index.tolist() == ["fg_cme-demo"] and len(found.folds) == 2
+    assert found.experiments.index.tolist() == ["fg_cme-demo", "words-demo"]
+    assert len(found.folds) == 4
     scores = found.experiments.loc["fg_cme-demo"]
     assert scores["ua_ci95.low"] <= scores["ua"] <= scores["ua_ci95.high"]
-    right = found.predictions["label"] == found.predictions["predicted"]
+    own = found.predictions[found.predictions["experiment"] == "fg_cme-demo"]
+    right = own["label"] == own["predicted"]
     assert len(right) == scores["n"]
-    each = right.groupby(found.predictions["fold"]).mean()
+    each = right.groupby(own["fold"]).mean()
     assert each.mean() == pytest.approx(scores["wa"], abs=1e-5)
     assert serflow.read_results("nowhere").experiments.empty
 

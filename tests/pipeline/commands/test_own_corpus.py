@@ -162,6 +162,15 @@ def test_the_experiment_fits_what_is_known(
     assert warned == (protocol == "random-mine")
 
 
+def test_a_feature_of_that_name_with_other_settings_stays(project: Path, tmp_path: Path) -> None:
+    project.write_text(project.read_text().replace("num_mel_bins: 40}", "num_mel_bins: 23}", 1))
+    folder = recordings(tmp_path / "corpus")
+    own_corpus.start(project, "mine", folder, None, (), "{speaker}/{emotion}/{}", None, "en", False)
+    params = parameters.load(project)
+    assert params.acoustic["fbank"].num_mel_bins == 23
+    assert params.acoustic[params.experiments["mine"].acoustic].num_mel_bins == 40
+
+
 def test_words_that_are_not_there_cannot_be_read(project: Path, tmp_path: Path) -> None:
     folder = recordings(tmp_path / "corpus")
     arguments = (project, "mine", folder, None, (), "{speaker}/{emotion}/{}")
