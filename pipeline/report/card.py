@@ -10,6 +10,7 @@ from pipeline.report.accounts import Account
 from pipeline.report.audit import Finding
 from pipeline.report.experiments import Experiment
 from pipeline.report.pictures import Picture
+from pipeline.report.scrutiny import Scrutiny, scrutiny
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Card:
     undrawn: Sequence[str]
     utterances: str | None
     counts: list[list[int]] | None
+    scrutiny: Scrutiny | None
 
 
 def card(
@@ -52,6 +54,7 @@ def card(
         undrawn,
         utterances,
         _counts(experiment),
+        scrutiny(experiment, data_root),
     )
 
 

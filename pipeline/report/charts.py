@@ -200,6 +200,29 @@ def comparison(path: Path, rows: Mapping[str, Mapping[str, float]]) -> None:
         axes.set_xlabel("UA (%), 95 % interval; ring: best test epoch")
 
 
+def reliability(path: Path, tenths: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """The share that is right by the probability of the answer (Guo et al. 2017, fig.
+    1), for each list of tenths from `calibration.reliability`; larger dots are more
+    utterances.
+    """
+    names = {"stated": "as stated", "softened": "with validation's temperature"}
+    with sheet(path, 4.6, 4.0) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle="--")
+        for number, (key, points) in enumerate(tenths.items()):
+            look: dict[str, Any] = {"color": COLOURS[number], "marker": MARKERS[number]}
+            said, right = ([100 * point[name] for point in points] for name in ("said", "right"))
+            total = sum(point["n"] for point in points)
+            axes.plot(said, right, color=COLOURS[number], linewidth=1.2)
+            sizes = [12 + 240 * point["n"] / total for point in points]
+            axes.scatter(said, right, s=sizes, alpha=0.8, label=names[key], **look)
+        axes.set_xlabel("probability of the answer (%)")
+        axes.set_ylabel("right (%)")
+        axes.set_xlim(0, 103)
+        axes.set_ylim(0, 103)
+        legend_above(axes, len(tenths))
+
+
 def _class_panels(path: Path, scores: Mapping[str, Mapping[str, float]], label: str) -> None:
     classes = list(next(iter(scores.values())))
     lines = range(len(scores))

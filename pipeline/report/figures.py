@@ -15,6 +15,7 @@ from pipeline.report.audit import declared
 from pipeline.report.drawing import noted
 from pipeline.report.experiments import Experiment
 from pipeline.report.results import groups
+from pipeline.report.scrutiny import scrutiny
 from pipeline.schema import Utterance, WordSpan
 from pipeline.tables import read_spans, read_table, read_utterances
 
@@ -62,6 +63,7 @@ def draw(experiment: Experiment, data_root: Path, out: Path) -> list[str]:
         "curves": _curves,
         "folds": lambda item, _, path: charts.fold_bars(path, item.folds),
         "classes": lambda item, _, path: charts.class_bars(path, {item.name: item.metrics["f1"]}),
+        "calibration": _calibration,
         "tsne": _tsne,
     }
     if experiment.settings.get("alignment") is not None:
@@ -130,6 +132,13 @@ def _curves(experiment: Experiment, data_root: Path, path: Path) -> None:
         for row in experiment.folds
     }
     charts.curves(path, histories, chosen)
+
+
+def _calibration(experiment: Experiment, data_root: Path, path: Path) -> None:
+    found = scrutiny(experiment, data_root)
+    if found is None:
+        raise FileNotFoundError(f"{experiment.folder / folders.PREDICTIONS} is missing")
+    charts.reliability(path, found.tenths)
 
 
 def _tsne(experiment: Experiment, data_root: Path, path: Path) -> None:

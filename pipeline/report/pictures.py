@@ -10,6 +10,7 @@ from pathlib import Path
 CARD = {
     "curves": "Loss and UA by epoch: thin lines are folds, dots the chosen epochs",
     "tsne": "Utterance vectors before the classifier (t-SNE), a test fold",
+    "calibration": "How often it is right by how sure it is; the line is what should be",
     "folds": "UA of each test fold; rings: best test epoch",
     "alignment": "Word spans of one utterance",
     "features": "Short-term features of one utterance",

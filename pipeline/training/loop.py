@@ -17,6 +17,7 @@ from pipeline.training.saved import State
 from pipeline.training.schedule import Task
 from pipeline.training.word_vectors import TrainedVectors
 
+LOWEST = 1e-7  # probability: the logarithm of nothing has no temperature
 SAVE_SECONDS = 10.0  # between saved states: a killed run repeats at most this much work
 
 
@@ -176,7 +177,28 @@ def _validate(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> 
         "valid_loss": float(-np.log(np.maximum(picked, 1e-12)).mean()),
         "valid_wa": float(right.mean()),
         "valid_ua": float(np.mean([right[labels == label].mean() for label in np.unique(labels)])),
+        "valid_temperature": _temperature(probabilities, labels),
     }
+
+
+def _temperature(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """What logits are divided by so that the validation loss is lowest (Guo et al.,
+    ICML 2017), from 0.05 to 20.
+    """
+    from scipy.optimize import minimize_scalar
+
+    logits = np.log(np.maximum(probabilities.astype(np.float64), LOWEST))
+
+    def loss(logarithm: float) -> float:
+        scaled = logits / math.exp(logarithm)
+        highest = scaled.max(axis=1, keepdims=True)
+        normalizer = highest[:, 0] + np.log(np.exp(scaled - highest).sum(axis=1))
+        return float((normalizer - scaled[np.arange(len(labels)), labels]).mean())
+
+    if not np.isfinite(logits).all():
+        return 1.0
+    bounds = (-math.log(20), math.log(20))
+    return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
 
 
 def _merit(curve: Mapping[str, float], select: str) -> tuple[float, float]:

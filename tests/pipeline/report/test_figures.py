@@ -74,7 +74,7 @@ def drawn(folder: Path) -> set[str]:
 def test_what_can_be_drawn_is_drawn_and_the_rest_is_named(tmp_path):
     models, data = workplace(tmp_path)
     missing = figures.draw_all(experiments(models), data, tmp_path / "plots")
-    names = {"confusion", "curves", "folds", "classes", "alignment", "features"}
+    names = {"confusion", "curves", "folds", "classes", "calibration", "alignment", "features"}
     assert drawn(tmp_path / "plots" / "one") == names
     assert len(missing["one"]) == 1
     assert missing["one"][0].startswith("no tsne.png: no checkpoint")
@@ -87,7 +87,7 @@ def test_what_can_be_drawn_is_drawn_and_the_rest_is_named(tmp_path):
 def test_without_data_only_the_scores_are_drawn(tmp_path):
     models, _ = workplace(tmp_path)
     missing = figures.draw(experiments(models)[0], tmp_path / "nowhere", tmp_path / "plots")
-    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes"}
+    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes", "calibration"}
     assert [line.split(":")[0] for line in missing] == [
         "no tsne.png",
         "no alignment.png",
@@ -100,7 +100,7 @@ def test_what_a_system_does_not_read_is_neither_drawn_nor_missed(tmp_path):
     item = experiments(models)[0]
     item.settings["acoustic"] = item.settings["alignment"] = None
     missing = figures.draw(item, data, tmp_path / "plots")
-    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes"}
+    assert drawn(tmp_path / "plots") == {"confusion", "curves", "folds", "classes", "calibration"}
     assert [line.split(":")[0] for line in missing] == ["no tsne.png"]
 
 

@@ -33,7 +33,7 @@ def test_a_fold_leaves_checkpoint_probabilities_and_history(
     assert outcome.epoch == json.loads((task.out / "checkpoint.json").read_text())["epoch"]
     assert (task.out / "history.csv").read_text().splitlines()[
         0
-    ] == "epoch,train_loss,train_wa,valid_loss,valid_wa,valid_ua"
+    ] == "epoch,train_loss,train_wa,valid_loss,valid_wa,valid_ua,valid_temperature"
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path, inputs: dict[str, Folders]) -> None:
