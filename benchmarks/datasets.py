@@ -4,9 +4,9 @@ people write by hand, in one run and on the same files.
     python -m benchmarks.run datasets
 
 The recordings lie as FLAC at 16 kHz; as many utterances as RAVDESS has are made of
-them. Building takes wall time, with two worker processes for ours, their start
-included, and one process for the reference; reading takes processor time. Every
-result is compared. All files lie in the page cache.
+them. Building takes wall time, from a fresh process to its end: with two workers for
+ours, alone for the reference. Reading takes processor time. Every result is compared.
+All files lie in the page cache.
 """
 
 import os
@@ -24,9 +24,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks import acoustic as sounds
+from benchmarks import building
 from pipeline import audio
-from pipeline.acoustic import _frames as frames
-from pipeline.acoustic import egemaps, extract_corpus, fbank
 from pipeline.batch import collate
 from pipeline.schema import Utterance
 from pipeline.shards import Shards
@@ -35,9 +34,9 @@ from pipeline.training.fitted import Fitted
 from pipeline.training.inputs import Inputs
 
 RATE, BATCH = 16000, 32
-UTTERANCES, OF_EGEMAPS, QUICK = 1440, 120, 64
+UTTERANCES, OF_EGEMAPS, QUICK = 1440, 300, 64
 TURNS = 5
-CONFIG = fbank.Config(convention="librosa")
+CONFIG: dict[str, dict[str, Any]] = {"fbank": {"convention": "librosa"}, "egemaps": {}}
 Array = np.ndarray
 Batches = Iterator[tuple[Tensor, Tensor]]
 
@@ -46,11 +45,17 @@ def measure(folder: Path, paths: Sequence[Path], quick: bool) -> list[dict[str, 
     """All rows; `folder` is empty and takes what is written."""
     os.environ["SERFLOW_WORKERS"] = "2"
     utterances = write_flac(folder / "flac", paths, QUICK if quick else UTTERANCES)
-    features, arrays = folder / "shards", folder / "npy"
+    features, arrays = folder / "fbank", folder / "by-hand-fbank"
     rows = [
-        build_fbank(utterances, features, arrays),
-        build_egemaps(utterances[: 8 if quick else OF_EGEMAPS], folder),
-    ]
+        build(
+            "fbank, FLAC to HDF5, 2 cores", "librosa, one .npy each", "fbank",
+            building.librosa_arrays, utterances, folder,
+        ),
+        build(
+            "egemaps, FLAC to HDF5, 2 cores", "opensmile, file by file", "egemaps",
+            building.opensmile_arrays, utterances[: 8 if quick else OF_EGEMAPS], folder,
+        ),
+    ]  # fmt: skip
     grouped = folder / "groups.h5"
     with h5py.File(grouped, "w") as file:
         for item in utterances:
@@ -82,98 +87,45 @@ def write_flac(folder: Path, paths: Sequence[Path], count: int) -> list[Utteranc
     ]
 
 
-def build_fbank(utterances: Sequence[Utterance], shards: Path, arrays: Path) -> dict[str, Any]:
-    """Log mel energies of all utterances, from FLAC to files."""
-    import librosa
-
-    length, shift = frames.samples(0.025, RATE), frames.samples(0.010, RATE)
-    settings = {"n_fft": 512, "win_length": length, "hop_length": shift, "window": "hamming"}
-    arrays.mkdir()
-
-    def reference() -> None:
-        for item in utterances:
-            waveform, rate = librosa.load(item.audio_path, sr=RATE)
-            power = librosa.feature.melspectrogram(y=waveform, sr=rate, n_mels=40, **settings)
-            np.save(arrays / f"{item.utterance_id}.npy", np.log(np.maximum(power, 1e-10)).T)
-
-    def ours() -> None:
-        extract_corpus(utterances, "fbank", CONFIG, shards)
-
-    # librosa compiles and imports at its first call.
-    librosa.feature.melspectrogram(y=np.zeros(RATE, np.float32), sr=RATE, n_mels=40, **settings)
-    row = both("fbank, FLAC to HDF5, 2 cores", "librosa, one .npy each", ours, reference)
-    began = time.perf_counter()
-    samples = sum(len(soundfile.read(str(item.audio_path))[0]) for item in utterances)
-    row |= {"floor": "decoding, on 2 cores", "floor_seconds": (time.perf_counter() - began) / 2}
-    read = Shards(shards)
+def build(
+    component: str,
+    reference: str,
+    feature: str,
+    by_hand: Callable[..., None],
+    utterances: Sequence[Utterance],
+    folder: Path,
+) -> dict[str, Any]:
+    """A feature of all utterances from FLAC to files: ours into `folder` / feature, the
+    reference's arrays into `folder` / by-hand-feature; both compared.
+    """  # fmt: skip
+    named = [(item.utterance_id, str(item.audio_path)) for item in utterances]
+    shards, arrays = folder / feature, folder / f"by-hand-{feature}"
+    ours = building.fresh(building.serflow, feature, CONFIG[feature], named, shards)
+    theirs = building.fresh(by_hand, named, arrays)
+    read, began, samples = Shards(shards), time.perf_counter(), 0
+    for _, path in named:
+        samples += len(soundfile.read(path)[0])
+    decoded = time.perf_counter() - began
     difference = max(
-        float(np.abs(read.read(name) - np.load(arrays / f"{name}.npy")).max())
-        for name in (item.utterance_id for item in utterances)
+        float(np.abs(read.read(name) - np.load(arrays / f"{name}.npy")).max()) for name, _ in named
     )
-    assert difference < 1e-2, f"log energies differ by {difference}"
-    return row | {
+    assert difference < 1e-2, f"{feature} differs by {difference}"
+    return {
+        "component": component,
+        "reference": reference,
+        "seconds": ours[0],
+        "reference_seconds": theirs[0],
+        "ratio": theirs[0] / ours[0],
+        "processor_seconds": ours[1],
+        "reference_processor_seconds": theirs[1],
+        "processor_ratio": theirs[1] / ours[1],
+        "floor": "decoding, on two cores",
+        "floor_seconds": decoded / 2,
         "audio_seconds": samples / RATE,
-        "real_time_factor": row["seconds"] * RATE / samples,
-        "largest_difference": difference,
-        "difference_in": "natural log",
-    }
-
-
-def build_egemaps(utterances: Sequence[Utterance], folder: Path) -> dict[str, Any]:
-    """eGeMAPS functionals of some utterances, from FLAC to files."""
-    import opensmile
-
-    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
-    expected: dict[str, Array] = {}
-
-    def reference() -> None:
-        for item in utterances:
-            values = smile.process_file(str(item.audio_path)).to_numpy(dtype=np.float32)
-            np.save(folder / "egemaps.npy", values)
-            expected[item.utterance_id] = values
-
-    def ours() -> None:
-        extract_corpus(utterances, "egemaps", egemaps.Config(), folder / "egemaps")
-
-    row = both("egemaps, FLAC to HDF5, 2 cores", "opensmile, file by file", ours, reference)
-    read = Shards(folder / "egemaps")
-    difference = max(float(np.abs(read.read(name) - expected[name]).max()) for name in expected)
-    samples = sum(soundfile.info(str(item.audio_path)).frames for item in utterances)
-    return row | {
-        "audio_seconds": samples / RATE,
-        "real_time_factor": row["seconds"] * RATE / samples,
+        "real_time_factor": ours[0] * RATE / samples,
         "largest_difference": difference,
         "difference_in": "absolute",
     }
-
-
-def both(
-    component: str, name: str, ours: Callable[[], None], reference: Callable[[], None]
-) -> dict[str, Any]:
-    """Wall time of one run each; `processor_ratio` is that of the processor times, the
-    ones of all processes.
-    """
-    seconds, processor = [], []
-    for run in (ours, reference):
-        began, worked = time.perf_counter(), _processor_time()
-        run()
-        seconds.append(time.perf_counter() - began)
-        processor.append(_processor_time() - worked)
-    return {
-        "component": component,
-        "reference": name,
-        "seconds": seconds[0],
-        "reference_seconds": seconds[1],
-        "ratio": seconds[1] / seconds[0],
-        "processor_seconds": processor[0],
-        "reference_processor_seconds": processor[1],
-        "processor_ratio": processor[1] / processor[0],
-    }
-
-
-def _processor_time() -> float:
-    """Of this process and of those that it started and that have ended."""
-    return sum(os.times()[:4])
 
 
 def read_epochs(
@@ -202,12 +154,16 @@ def read_epochs(
         return epoch
 
     kept = from_examples(examples())
+    read = Shards(shards)
+    everything = torch.from_numpy(np.concatenate([read.read(name) for name in names]))
+    room = torch.empty_like(everything)
     forms: dict[str, Callable[[Sequence[int]], Batches]] = {
         "first": lambda order: from_examples(examples())(order),
         "later": kept,
         "one .npy an utterance": padded(lambda name: np.load(arrays / f"{name}.npy")),
         "one HDF5 group an utterance": padded(lambda name: np.asarray(opened[name])),
-        "floor": lambda order: copied(shards, order),
+        "the files read whole": lambda order: read_whole(shards, order),
+        "the bytes copied": lambda order: iter([(room.copy_(everything), room)]),
     }
     generator = np.random.default_rng(0)
     orders = [list(map(int, generator.permutation(len(names)))) for _ in range(TURNS + 1)]
@@ -224,7 +180,7 @@ def read_epochs(
             times[name].append(time.thread_time() - began)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     rows = []
-    for which in ("first", "later"):
+    for which, floor in (("first", "the files read whole"), ("later", "the bytes copied")):
         for name in ("one .npy an utterance", "one HDF5 group an utterance"):
             ratios = [other / own for own, other in zip(times[which], times[name], strict=True)]
             rows.append(
@@ -236,8 +192,8 @@ def read_epochs(
                     "ratio": statistics.median(ratios),
                     "ratio_lowest": min(ratios),
                     "ratio_highest": max(ratios),
-                    "floor": "the files read whole",
-                    "floor_seconds": seconds["floor"],
+                    "floor": floor,
+                    "floor_seconds": seconds[floor],
                     "largest_difference": 0.0,
                     "difference_in": "against ours from .npy",
                 }
@@ -251,7 +207,7 @@ def batches(order: Sequence[int]) -> Iterator[Sequence[int]]:
     return (order[first : first + BATCH] for first in range(0, len(order), BATCH))
 
 
-def copied(shards: Path, order: Sequence[int]) -> Batches:
+def read_whole(shards: Path, order: Sequence[int]) -> Batches:
     """Nothing but the bytes of all shards."""
     for path in shards.glob("*.h5"):
         path.read_bytes()

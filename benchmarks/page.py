@@ -13,7 +13,8 @@ NOTES = """\
 - acoustic: processor time, median of turns; `noise` is the quartiles of the turns. Peak memory is
   what extraction allocates beside the waveform. ssl: a model of wav2vec2-base's sizes with random
   weights.
-- FLAC to HDF5: wall time, with two workers for ours and their start, one process for the reference.
+- FLAC to HDF5: wall time from a fresh process to its end, imports included; two workers for ours,
+  one process for the reference.
   Shuffled epochs: processor time; the first reads the shards, later ones find the examples in
   memory, as training does.
 - BLSTM: the layer of LSTM_Attn_a, 32 sequences of 200 to 400 frames; the padded one also runs over

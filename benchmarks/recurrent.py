@@ -23,7 +23,7 @@ from pipeline.blocks.recurrent import BiLSTM
 
 BATCH, BINS, HIDDEN = 32, 40, 256
 SHORTEST, LONGEST = 200, 400  # frames: RAVDESS at 10 ms
-TURNS = 5
+TURNS = 3
 TOLERANCE = 1e-4
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page
+from pipeline.executor import local
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -112,7 +113,8 @@ def measure_apart(part: str, quick: bool) -> list[dict[str, Any]]:
             str(made),
             *(["--quick"] * quick),
         ]
-        environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+        # The workers of a stage have both, and so has everything that is compared.
+        environment = os.environ | ONE_THREAD | local.MALLOC | {"PYTHONPATH": str(ROOT)}
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
             raise SystemExit(f"the benchmark {part} failed: its message stands above")
         rows: list[dict[str, Any]] = json.loads(made.read_text(encoding="utf-8"))
