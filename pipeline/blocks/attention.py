@@ -57,7 +57,8 @@ class MultiHeadAttention(nn.Module):
             )
         self.num_heads, self.few_queries = num_heads, few_queries
         self.query = nn.Linear(size, size)
-        self.key = nn.Linear(size, size)
+        # A bias of the keys adds the same to all scores of a query: no weight changes.
+        self.key = nn.Linear(size, size, bias=not few_queries)
         self.value = nn.Linear(size, size)
         self.output = nn.Linear(size, size)
         self.dropout = nn.Dropout(dropout)
@@ -77,8 +78,8 @@ class MultiHeadAttention(nn.Module):
         return joined
 
     def _ask(self, query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """`attend` without a projection of the memory: q (W m + b) is (q W) m and a
-        constant, which the softmax does not see, and a (W m + b) is W (a m) + sum(a) b.
+        """`attend` without a projection of the memory: q (W m) is (q W) m, and
+        a (W m + b) is W (a m) + sum(a) b.
         """
         batch, heads, steps, channels = query.shape
         key = self.key.weight.view(heads, channels, -1)

@@ -129,5 +129,6 @@ def _start_as_torch(attention: MultiHeadAttention) -> None:
     bound = (6 / (size + 3 * size)) ** 0.5
     for projection in (attention.query, attention.key, attention.value):
         nn.init.uniform_(projection.weight, -bound, bound)
-        nn.init.zeros_(projection.bias)
+        if projection.bias is not None:
+            nn.init.zeros_(projection.bias)
     nn.init.zeros_(attention.output.bias)
