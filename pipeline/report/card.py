@@ -76,7 +76,9 @@ def facts(experiment: Experiment) -> dict[str, str]:
             found[heading] = settings[key] + _changes(checkpoint.get(key, {}).get("config"))
     if checkpoint.get("train_embedding"):
         found["words"] += ", vectors trained with the network"
-    if recipe := checkpoint.get("recipe"):
+    if experiment.reference:
+        found["recipe"] = "fitted to all training rows at once, by scikit-learn"
+    elif recipe := checkpoint.get("recipe"):
         found["recipe"] = _recipe(recipe) + _changes(settings.get("training"), "changed: ")
     if experiment.validated:
         _, measure = metrics["selected_by"].split()
