@@ -76,6 +76,14 @@ def filters(
     return weights
 
 
+@lru_cache(maxsize=16)
+def sparse_filters(*settings: Any) -> Any:
+    """The same filters without their zeros, for `mel_energies`."""
+    from pipeline.acoustic import _spectrum_loops as loops
+
+    return loops.sparse(filters(*settings))
+
+
 def _kaldi_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(hertz / 700.0))
 
@@ -134,13 +142,14 @@ def mel_energies(
     waveform: NDArray[np.floating[Any]],
     window: NDArray[np.float64],
     shift: int,
-    weights: NDArray[np.float64],
+    num_fft: int,
+    matrix: Any,
     scale: float = 1.0,
     preemphasis: float = 0.0,
     remove_mean: bool = False,
 ) -> NDArray[np.float64]:
-    """Sums of every frame's powers |DFT|^2 under `weights` (num_fft // 2 + 1,
-    num_mel_bins): (num_frames, num_mel_bins).
+    """Sums of every frame's powers |DFT|^2 under the columns of a sparse `matrix`
+    (num_fft // 2 + 1, num_mel_bins): (num_frames, num_mel_bins).
 
     The samples are multiplied by `scale`; `remove_mean` and `preemphasis` act inside
     each frame, in this order, as in Kaldi (its first sample is its own predecessor).
@@ -149,11 +158,11 @@ def mel_energies(
     from pipeline.acoustic import _spectrum_loops as loops
     from pipeline.acoustic._lanes import LANES
 
-    length, num_fft = len(window), 2 * (len(weights) - 1)
+    length = len(window)
     num_frames = frames.num_frames(len(waveform), length, shift)
-    result = np.empty((weights.shape[1], -(-num_frames // LANES) * LANES))
+    result = np.empty((len(matrix.begins) - 1, -(-num_frames // LANES) * LANES))
     loops.energies(
         waveform, shift, window * scale, preemphasis, remove_mean, fourier.plan(num_fft),
-        loops.sparse(weights), fourier.workspace(length, shift, num_fft), result,
+        matrix, fourier.workspace(length, shift, num_fft), result,
     )  # fmt: skip
     return result[:, :num_frames].T

@@ -8,7 +8,7 @@ Slaney's mel scale with unit-area filters, natural log floored at 1e-10, samples
 1]: log(max(librosa.feature.melspectrogram(...), 1e-10)).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,17 +48,17 @@ class Config:
 
     def __post_init__(self) -> None:
         frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
-        _filters(self, self.sampling_rate)
+        mel.filters(*_filters(self, self.sampling_rate))
 
 
-def _filters(config: Config, sampling_rate: int) -> NDArray[np.float64]:
-    """Raises ValueError for filters that these frames cannot have."""
+def _filters(config: Config, sampling_rate: int) -> tuple[Any, ...]:
+    """What `mel.filters` makes the filters from."""
     low, high = config.low_frequency, config.high_frequency
     if low is None:
         low = 20.0 if config.convention == "kaldi" else 0.0
     num_fft = mel.fft_length(frames.samples(config.frame_length, sampling_rate))
     high = sampling_rate / 2 if high is None else high
-    return mel.filters(config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high)
+    return config.convention, config.num_mel_bins, num_fft, sampling_rate, low, high
 
 
 def extract(
@@ -80,7 +80,8 @@ def extract(
         waveform if kaldi else mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=not kaldi),
         shift,
-        _filters(config, sampling_rate),
+        num_fft,
+        mel.sparse_filters(*_filters(config, sampling_rate)),
         scale=scale,
         preemphasis=preemphasis,
         remove_mean=kaldi,

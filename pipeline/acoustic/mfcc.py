@@ -7,7 +7,7 @@ IEEE Trans. ASSP 28(4), 1980. Deltas are those of librosa.feature.delta: Savitzk
 derivatives over nine frames.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,15 +52,15 @@ class Config:
                 f"{self.num_mel_bins}"
             )
         frames.require_samples(self.frame_length, self.frame_shift, self.sampling_rate)
-        _filters(self, self.sampling_rate)
+        mel.filters(*_filters(self, self.sampling_rate))
 
 
-def _filters(config: Config, sampling_rate: int) -> NDArray[np.float64]:
-    """Raises ValueError for filters that these frames cannot have."""
+def _filters(config: Config, sampling_rate: int) -> tuple[Any, ...]:
+    """What `mel.filters` makes the filters from."""
     low, high = config.low_frequency, config.high_frequency
     high = sampling_rate / 2 if high is None else high
     num_fft = mel.fft_length(frames.samples(config.frame_length, sampling_rate))
-    return mel.filters("librosa", config.num_mel_bins, num_fft, sampling_rate, low, high)
+    return "librosa", config.num_mel_bins, num_fft, sampling_rate, low, high
 
 
 def extract(
@@ -84,7 +84,8 @@ def extract(
         mel.centred(waveform, length, num_fft, shift),
         frames.window(config.window, length, periodic=True),
         shift,
-        _filters(config, sampling_rate),
+        num_fft,
+        mel.sparse_filters(*_filters(config, sampling_rate)),
     )
     # Twice as fast as log10, and right to the same digit but one.
     decibels = np.log(np.maximum(energies, mel.LIBROSA_FLOOR)) * (10 / np.log(10))

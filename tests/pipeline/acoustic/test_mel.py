@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 from pipeline.acoustic import _frames as frames
 from pipeline.acoustic import _mel as mel
+from pipeline.acoustic import _spectrum_loops as loops
 
 RATE, LENGTH, SHIFT, NUM_FFT = 16000, 400, 160, 512
 
@@ -38,7 +39,14 @@ def test_logarithms_are_right_beside_loud_sound(decibels: float) -> None:
     waveform = sound(decibels)
     expected = np.log(np.maximum(plain(waveform, window, weights), mel.KALDI_FLOOR))
     found = mel.mel_energies(
-        waveform, window, SHIFT, weights, scale=32768, preemphasis=0.97, remove_mean=True
+        waveform,
+        window,
+        SHIFT,
+        NUM_FFT,
+        loops.sparse(weights),
+        scale=32768,
+        preemphasis=0.97,
+        remove_mean=True,
     )
     np.testing.assert_allclose(
         np.log(np.maximum(found, mel.KALDI_FLOOR)), expected, rtol=0, atol=1e-9
@@ -47,8 +55,8 @@ def test_logarithms_are_right_beside_loud_sound(decibels: float) -> None:
 
 def test_a_frame_does_not_depend_on_its_neighbours() -> None:
     window = frames.window("hamming", LENGTH)
-    weights = mel.filters("librosa", 40, NUM_FFT, RATE, 0.0, 8000.0)
+    matrix = mel.sparse_filters("librosa", 40, NUM_FFT, RATE, 0.0, 8000.0)
     waveform = sound(80)
-    whole = mel.mel_energies(waveform, window, SHIFT, weights)
-    one = mel.mel_energies(waveform[60 * SHIFT :][:LENGTH], window, SHIFT, weights)
+    whole = mel.mel_energies(waveform, window, SHIFT, NUM_FFT, matrix)
+    one = mel.mel_energies(waveform[60 * SHIFT :][:LENGTH], window, SHIFT, NUM_FFT, matrix)
     np.testing.assert_array_equal(one[0], whole[60])
