@@ -21,6 +21,10 @@ from transformers import (
     Wav2Vec2Model,
     WavLMConfig,
     WavLMModel,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+    WhisperTokenizer,
 )
 
 SPEECH = {
@@ -89,4 +93,57 @@ def write_text_encoder(
         pad_token_id=1,
     )
     RobertaModel(config).save_pretrained(str(folder))
+    return str(folder)
+
+
+def write_whisper(folder: Path) -> str:
+    """A Whisper of one layer that knows English and German and few tokens; the
+    folder.
+    """
+    from tokenizers.implementations import ByteLevelBPETokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(["kids are talking by the door " * 3], 300, 1)
+    marks = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>"]
+    marks += ["<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>"]
+    marks += ["<|notimestamps|>", *(f"<|{number / 50:.2f}|>" for number in range(1501))]
+    (folder / "bpe").mkdir()
+    trained.save_model(str(folder / "bpe"))
+    tokenizer = WhisperTokenizer(
+        str(folder / "bpe" / "vocab.json"), str(folder / "bpe" / "merges.txt")
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    tokenizer.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
+    ids = {mark: tokenizer.convert_tokens_to_ids(mark) for mark in marks}
+    torch.manual_seed(0)
+    end = ids["<|endoftext|>"]
+    config = WhisperConfig(
+        vocab_size=len(tokenizer),
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        pad_token_id=end,
+        bos_token_id=end,
+        eos_token_id=end,
+        decoder_start_token_id=ids["<|startoftranscript|>"],
+    )
+    model = WhisperForConditionalGeneration(config)
+    chosen = model.generation_config
+    # Else it is made anew from config.json when the model is loaded.
+    chosen._from_model_config = False
+    chosen.begin_suppress_tokens = None
+    chosen.is_multilingual = True
+    chosen.lang_to_id = {mark: ids[mark] for mark in ("<|en|>", "<|de|>")}
+    chosen.task_to_id = {name: ids[f"<|{name}|>"] for name in ("transcribe", "translate")}
+    chosen.no_timestamps_token_id = ids["<|notimestamps|>"]
+    chosen.prev_sot_token_id = ids["<|startofprev|>"]
+    chosen.alignment_heads = [[0, 0], [0, 1]]
+    chosen.max_initial_timestamp_index = 50
+    model.save_pretrained(folder)
     return str(folder)

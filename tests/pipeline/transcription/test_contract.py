@@ -12,7 +12,10 @@ from pipeline.schema import Transcript, TranscriptionError, Utterance
 from tests.resources import recordings, small_models
 
 RECOGNISERS = lookup.names("transcription")
-WRITERS: dict[str, Callable[[Path], str]] = {"ctc": small_models.write_recogniser}
+WRITERS: dict[str, Callable[[Path], str]] = {
+    "ctc": small_models.write_recogniser,
+    "whisper": small_models.write_whisper,
+}
 
 
 @pytest.fixture(scope="module", params=RECOGNISERS)
@@ -20,7 +23,9 @@ def recogniser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """A module and a Config of it."""
     module = lookup.component("transcription", request.param)
     writer = WRITERS.get(request.param)
-    values = {"model": writer(tmp_path_factory.mktemp("model"))} if writer else {}
+    values: dict[str, Any] = {"model": writer(tmp_path_factory.mktemp("model"))} if writer else {}
+    if request.param == "whisper":
+        values["max_tokens"] = 8
     return module, lookup.configure(module.Config, values, request.param)
 
 
