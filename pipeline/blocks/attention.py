@@ -89,8 +89,9 @@ class MultiHeadAttention(nn.Module):
         weights = self.dropout(weights)
         found = (weights @ memory).view(batch, heads, steps, -1)
         total = weights.sum(dim=-1).view(batch, heads, steps, 1)
+        bias: Tensor = self.value.bias.view(heads, 1, channels)
         heard: Tensor = found @ value.transpose(1, 2)
-        return heard + total * self.value.bias.view(heads, 1, channels)
+        return torch.addcmul(heard, total, bias)
 
     def weights(self, query: Tensor, memory: Tensor, memory_lengths: Tensor) -> Tensor:
         """The weights of each query step over the memory, mean over the heads:
