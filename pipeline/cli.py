@@ -79,6 +79,10 @@ def predict(
 def export(
     experiment: Annotated[str, typer.Argument(help="An evaluated experiment.")],
     folder: Annotated[Path, typer.Argument(help="A new folder for the model.")],
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Train one network on everything, instead of the folds'."),
+    ] = False,
     models: ModelsFolder = MODELS,
     data: DataFolder = DATA,
 ) -> None:
@@ -89,7 +93,7 @@ def export(
     from pipeline.commands import export as exporting
 
     with _one_line():
-        card = exporting.export(experiment, folder, models, data)
+        card = exporting.export(experiment, folder, models, data, refit)
     print(f"{folder}: {card} says what it is")
 
 

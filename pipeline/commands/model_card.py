@@ -21,6 +21,10 @@ NOT_FOR = (
     "It was tried on the corpus named above and on no other. Other voices, languages, rooms, "
     "microphones and spontaneous speech are likely to give lower scores.",
 )
+REFIT = (
+    "One network that every labelled utterance of the corpus trained (`--refit`), for as many "
+    "epochs as the folds chose on average."
+)
 SYNTHETIC = (
     "**The corpus is synthetic speech.** No human being speaks in it: the model shows that the "
     "pipeline works and is of no use on recordings of people."
@@ -28,10 +32,14 @@ SYNTHETIC = (
 
 
 def card(
-    name: str, models: Path, data: Path, loaded: Sequence[tuple[Path, Any, Any, dict[str, Any]]]
+    name: str,
+    models: Path,
+    data: Path,
+    loaded: Sequence[tuple[Path, Any, Any, dict[str, Any]]],
+    refit: bool = False,
 ) -> str:
     """The card of an evaluated experiment as Markdown; `loaded` as
-    `checkpoint.load_all` gives it.
+    `checkpoint.load_all` gives it, `refit`: one network on everything in its place.
 
     Raises ConfigurationError where it was not evaluated.
     """
@@ -57,14 +65,14 @@ def card(
         "",
         "## What it is",
         "",
-        _networks(len(loaded)),
+        REFIT if refit else _networks(len(loaded)),
         "",
         *(f"- {heading}: {said}" for heading, said in facts_of.items()),
         *_needs(description),
         "",
         "## How well it does",
         "",
-        *_scores(found),
+        *_scores(found, refit),
         "",
         *(f"- {item.text}" for item in audit.findings(accounts.split_metrics(found, data))),
         "",
@@ -92,7 +100,8 @@ def _networks(number: int) -> str:
     )
 
 
-def _scores(found: Experiment) -> list[str]:
+def _scores(found: Experiment, refit: bool) -> list[str]:
+    tried = "this network" if refit else "the mean of all folds"
     scores, lines = found.metrics, ["| | % | 95 % interval |", "| --- | ---: | --- |"]
     for key, said in (("ua", "UA, mean recall of the classes"), ("wa", "WA, accuracy")):
         low, high = (percent(scores[f"{key}_ci95"][end]) for end in ("low", "high"))
@@ -102,8 +111,7 @@ def _scores(found: Experiment) -> list[str]:
     lines += [
         "",
         f"Single networks on utterances that did not train them (split {found.split}, "
-        f"{scores['n']} utterances): the mean of all folds was not tried, for no utterance is new "
-        "to it.",
+        f"{scores['n']} utterances): {tried} was not tried, for no utterance is new to it.",
     ]
     return lines
 

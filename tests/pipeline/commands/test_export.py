@@ -71,6 +71,31 @@ def test_the_card_states_score_interval_audit_licence_and_what_it_is_not_for(
     assert "synthetic" not in card
 
 
+def test_one_network_may_be_trained_on_everything(
+    project: Path, built: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    export.export("small", made, project / "models", project / "data", refit=True)
+    (described,) = [json.loads(path.read_text()) for path in made.glob("folds/*/checkpoint.json")]
+    folds = sorted((project / "models" / "small" / "folds").glob("*/checkpoint.json"))
+    each = [json.loads(path.read_text()) for path in folds]
+    assert described["epoch"] == round(sum(fold["epoch"] for fold in each) / len(each))
+    # All words that some fold trained on, which no single fold knows.
+    words = set().union(*(fold["vocabulary"] for fold in each))
+    assert set(described["vocabulary"]) == words
+    recording = built / "corpus" / "wav" / "u03.wav"
+    answer = predict.predict(recording, SAID, made)
+    assert answer.networks == 1 and answer.words == ("no", "rain")
+    assert answer != predict.predict(recording, SAID, project / "models" / "small")
+    again = tmp_path / "again"
+    export.export("small", again, project / "models", project / "data", refit=True)
+    assert predict.predict(recording, SAID, again).probabilities == answer.probabilities
+    card = (made / "README.md").read_text()
+    assert "every labelled utterance of the corpus trained" in card
+    assert "this network was not tried" in card and "The mean of" not in card
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "made", "project"]
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
