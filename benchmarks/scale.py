@@ -130,12 +130,13 @@ def document(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     drawn = np.random.default_rng(0)
     lines = (f"{word} {' '.join(f'{x:.4f}' for x in drawn.normal(size=50))}" for word in WORDS)
     vectors.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    labels = {name: name for name in EMOTIONS}
     return {
         "corpora": {CORPUS: {"root": str(folder / "corpus")}},
         "acoustic": {name: {} for name in given.features},
         "alignment": {name: {"chain": {name: {}}} for name in given.aligners},
         "text": {"glove": {"path": str(vectors)}, "one_hot": {}},
-        "splits": {"speaker": {"labels": {name: name for name in EMOTIONS}, "folds": 5}},
+        "splits": {"speaker": {"labels": labels, "folds": 5, "allow": ["sentence"]}},
         "inputs": {
             CORPUS: {
                 "acoustic": given.features,
