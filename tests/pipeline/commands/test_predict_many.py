@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from pipeline import cli, executor
 from pipeline.alignment import Pauses
 from pipeline.commands import _answers as answers
+from pipeline.commands import _journal as journal
 from pipeline.commands import predict as prediction
 from pipeline.commands import predict_many as batch
 from pipeline.lookup import ConfigurationError
@@ -105,6 +106,15 @@ def test_what_was_answered_is_taken_over(
     # Other settings make other answers.
     batch.predict_all([folder], model, out, pauses=Pauses(longest=9.0))
     assert len(hears) == 7
+
+
+def test_two_commands_do_not_write_one_table(built: Path, folder: Path) -> None:
+    out = folder.parent / "out.csv"
+    with (
+        journal.opened(journal.place(out), "another"),
+        pytest.raises(ConfigurationError, match="another command is writing"),
+    ):
+        batch.predict_all([folder], built / "models" / "small", out)
 
 
 def test_a_table_names_parts_words_and_ids(built: Path, folder: Path, hears: list[str]) -> None:
