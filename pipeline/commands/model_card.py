@@ -72,7 +72,7 @@ def card(
         "",
         "## How well it does",
         "",
-        *_scores(found, refit),
+        *_scores(found, refit, len(loaded) == 1 and not refit),
         "",
         *(f"- {item.text}" for item in audit.findings(accounts.split_metrics(found, data))),
         "",
@@ -100,7 +100,7 @@ def _networks(number: int) -> str:
     )
 
 
-def _scores(found: Experiment, refit: bool) -> list[str]:
+def _scores(found: Experiment, refit: bool, alone: bool) -> list[str]:
     tried = "this network" if refit else "the mean of all folds"
     scores, lines = found.metrics, ["| | % | 95 % interval |", "| --- | ---: | --- |"]
     for key, said in (("ua", "UA, mean recall of the classes"), ("wa", "WA, accuracy")):
@@ -108,12 +108,15 @@ def _scores(found: Experiment, refit: bool) -> list[str]:
         lines.append(f"| {said} | {percent(scores[key])} | {low} to {high} |")
     for name, value in scores["recall"].items():
         lines.append(f"| recall of {name} | {percent(value)} | |")
-    lines += [
-        "",
-        f"Single networks on utterances that did not train them (split {found.split}, "
-        f"{scores['n']} utterances): {tried} was not tried, for no utterance is new to it.",
-    ]
-    return lines
+    of_what = f"(split {found.split}, {scores['n']} utterances)"
+    if alone:
+        said = f"This network on utterances that did not train it {of_what}."
+    else:
+        said = (
+            f"Single networks on utterances that did not train them {of_what}: "
+            f"{tried} was not tried, for no utterance is new to it."
+        )
+    return [*lines, "", said]
 
 
 def _licence(corpus: str) -> list[str]:
@@ -127,7 +130,7 @@ def _licence(corpus: str) -> list[str]:
             "others unless your terms allow it."
         )
     citation = (module.__doc__ or "").partition("Citation:")[2].partition("\n\n")[0]
-    if citation.strip():
+    if citation.strip() not in ("", "none.", "yours."):
         lines.append(f"- citation: {' '.join(citation.split())}")
     return lines
 

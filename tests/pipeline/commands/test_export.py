@@ -71,6 +71,16 @@ def test_the_card_states_score_interval_audit_licence_and_what_it_is_not_for(
     assert "synthetic" not in card
 
 
+def test_a_single_fold_is_scored_as_it_is(project: Path, tmp_path: Path) -> None:
+    model = project / "models" / "small"
+    shutil.rmtree(model / "folds" / "seed-0-fold-1")
+    stated = json.loads((model / "folds" / "experiment.json").read_text())
+    stated["folds"] = ["seed-0-fold-0"]
+    (model / "folds" / "experiment.json").write_text(json.dumps(stated))
+    card = (exported(project, tmp_path / "made") / "README.md").read_text()
+    assert "This network on utterances that did not train it" in card and "not tried" not in card
+
+
 def test_one_network_may_be_trained_on_everything(
     project: Path, built: Path, tmp_path: Path
 ) -> None:
