@@ -127,7 +127,7 @@ MISTAKES = {
     ),
     "unknown protocol": (
         setting("splits", "kfold", {"labels": {"a": "a"}}),
-        "unknown splits component 'kfold', expected one of ['fold_file', 'grouped'",
+        "unknown splits component 'kfold', expected one of ['cross', 'fold_file', 'grouped'",
     ),
     "split without labels": (
         setting("splits", "random-two", None),
