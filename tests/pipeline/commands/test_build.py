@@ -24,6 +24,7 @@ MODULES = sorted(
 # What a change in a room may rerun. `check` reads params.yaml, in a second.
 RERUNS = {
     "corpora": {"prepare"},
+    "transcription": {"transcribe"},
     "acoustic": {"acoustic"},
     "alignment": {"align"},
     # Folds fit their own word vectors; the demo's vectors are made by an encoder.
@@ -35,7 +36,7 @@ RERUNS = {
     "training": {"train"},
     # The report compares experiments by the same bootstrap.
     "evaluation": {"evaluate", "report"},
-    "executor": {"prepare", "acoustic", "align", "text", "train", "report"},
+    "executor": {"transcribe", "prepare", "acoustic", "align", "text", "train", "report"},
     "report": {"report"},
     "commands": {"check"},
     "demo": {"synthesise", "demo_vectors"},
