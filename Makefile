@@ -49,7 +49,6 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
 
 bench: $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	python -m benchmarks.run
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is nested too deeply to be read") from None
     if not isinstance(document, dict):
         kind = type(document).__name__
-        raise ConfigurationError(f"{path} holds {kind}, expected sections")
+        raise ConfigurationError(f"{path} holds {kind}, expected sections such as `experiments:`")
     return document
 
 
