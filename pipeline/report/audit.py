@@ -30,6 +30,9 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
     if "verdict" not in audit:
         text = "The metrics.json of the split is not here: `dvc repro` or `dvc pull` brings it."
         return [Finding("unknown", text)]
+    if "allowed" not in audit:
+        text = "The metrics.json of the split is of an older version: `dvc repro` makes it anew."
+        return [Finding("unknown", text)]
     verdict, folds = audit["verdict"], audit["folds"]
     found = [_speakers(verdict)]
     for kind in ("session", "dialogue"):

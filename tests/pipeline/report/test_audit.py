@@ -19,6 +19,15 @@ def test_audit_sentences(workplace, change, state, words):
     assert any(found.state == state and words in found.text for found in audit.findings(stated))
 
 
+@pytest.mark.parametrize(("lost", "words"), [("verdict", "not here"), ("allowed", "older")])
+def test_metrics_of_another_version_are_no_verdict(workplace, lost, words):
+    models, data = workplace
+    stated = accounts.split_metrics(experiments(models)[0], data)
+    del stated[lost]
+    (found,) = audit.findings(stated)
+    assert found.state == "unknown" and words in found.text
+
+
 def test_an_alignment_that_cannot_be_right_is_bad_news(aligned):
     found = audit.alignment(aligned)
     assert [item.state for item in found] == ["good", "warn", "good", "good"]
