@@ -55,10 +55,8 @@ def one_line(*errors: type[Exception]) -> Iterator[None]:
     def unwind(number: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        # Raised in a destructor the exception would be printed and forgotten. The
-        # thread of a pool complains of calls that were cancelled.
+        # Raised in a destructor the exception would be printed and forgotten.
         sys.unraisablehook = lambda _: None
-        threading.excepthook = lambda _: None
         stops.append(StoppedError(128 + number))
         threading.Thread(target=_give_up, args=(stops[0],), daemon=True).start()
         raise stops[0]

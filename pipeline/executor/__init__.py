@@ -121,10 +121,13 @@ def _results(
     pending: dict[Future[Result], int] = {}
     try:
         yield from _in_order(engine, function, work, advance, pending)
-    finally:
-        # What has not begun would only delay the message of what failed.
-        for future in pending:
-            future.cancel()
+    except Exception as error:
+        # What has not begun would only delay the message of what failed. A broken
+        # engine fails it itself, and its thread trips over what is cancelled.
+        if not isinstance(error, tuple(engine.broken)):
+            for future in pending:
+                future.cancel()
+        raise
 
 
 def _in_order(

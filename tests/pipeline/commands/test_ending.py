@@ -64,27 +64,6 @@ with ending.one_line():
     except BaseException:
         raise AssertionError("not all was written")
 """
-# What leaves a thread behind that fails of it, as a pool of processes does.
-COMPLAINING = r"""
-import threading, time
-from pipeline.commands import ending
-stopping = threading.Event()
-
-def complain():
-    stopping.wait()
-    raise RuntimeError("cancelled")
-
-ending.install()
-with ending.one_line():
-    thread = threading.Thread(target=complain)
-    thread.start()
-    print("working", flush=True)
-    try:
-        time.sleep(60)
-    finally:
-        stopping.set()
-        thread.join()
-"""
 # What takes long to leave.
 SLOW = r"""
 import atexit, time
@@ -173,9 +152,7 @@ def test_a_signal_to_the_whole_group_ends_workers_without_a_word(
 
 
 @pytest.mark.parametrize(
-    "script",
-    [DEAF, OTHER, COMPLAINING, SLOW],
-    ids=["swallowed", "another error", "a thread fails", "slow to leave"],
+    "script", [DEAF, OTHER, SLOW], ids=["swallowed", "another error", "slow to leave"]
 )
 def test_a_process_that_does_not_leave_ends_all_the_same(script: str) -> None:
     process = begin(sys.executable, "-c", script)

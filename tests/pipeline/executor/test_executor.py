@@ -3,11 +3,15 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from pipeline import executor
+from pipeline.executor._engine import Engine
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 
 
@@ -122,3 +126,26 @@ def test_freed_memory_is_kept_by_glibc_unless_told_otherwise(
     names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     calls = [f"__import__('os').environ[{name!r}]" for name in names]
     assert list(executor.run(eval, calls, "", workers=1)) == ["33554432", "1"]
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_only_an_engine_that_goes_on_has_its_waiting_calls_cancelled(
+    monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    """The thread of a broken pool fails them itself, and would trip over cancelled
+    ones.
+    """
+    calls: list[Future[int]] = []
+
+    class Pool(Executor):
+        def submit(self, *_: object, **__: object) -> Future[int]:
+            calls.append(Future())
+            if len(calls) == 1:
+                calls[0].set_exception(BrokenProcessPool() if broken else ValueError("wrong"))
+            return calls[-1]
+
+    engine = Engine(Pool(), lambda: 1, {BrokenProcessPool: "killed"})
+    monkeypatch.setattr(executor, "_opened", lambda _: nullcontext(engine))
+    with pytest.raises(WorkerKilledError if broken else ValueError):
+        list(executor.run(abs, [1, 2, 3], "count"))
+    assert [call.cancelled() for call in calls] == [False, not broken, not broken]
