@@ -1,8 +1,9 @@
 """The rows of a user's own table: CSV, TSV or parquet."""
 
 import csv
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,3 +95,23 @@ def _decoded(path: Path, encoding: str | None) -> str:
             f"{path} cannot be decoded by reader.encoding {encoding!r} ({error}): name another"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text(row: Mapping[str, Any], column: str) -> str | None:
+    """What a cell says, None where it is empty or the column is not there."""
+    value = row.get(column)
+    return None if value is None else str(value).strip() or None
+
+
+def number(row: Mapping[str, Any], column: str) -> float | None:
+    """The number of a cell, None where it is empty; ValueError for anything else."""
+    cell = text(row, column)
+    if cell is None:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{column} is {cell[:80]!r}, expected a number")
+    return value

@@ -1,6 +1,5 @@
 """A table of recordings without labels, for a prediction."""
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,11 @@ def recordings(
             f"{', '.join(map(repr, columns[:20]))})"
         )
     for number, row in enumerate(rows, start=1):
-        name = _text(row, "utterance_id") or Path(_text(row, "audio_path") or f"row {number}").stem
-        path = _text(row, "audio_path")
+        name = (
+            rows_of.text(row, "utterance_id")
+            or Path(rows_of.text(row, "audio_path") or f"row {number}").stem
+        )
+        path = rows_of.text(row, "audio_path")
         try:
             start, end = _seconds(row, "start"), _seconds(row, "end")
         except ValueError as error:
@@ -51,24 +53,13 @@ def recordings(
                 audio_path=(table.parent / path).as_posix(),
                 start=start,
                 end=end,
-                transcript=_text(row, "transcript") or transcript,
-                language=_text(row, "language") or language,
+                transcript=rows_of.text(row, "transcript") or transcript,
+                language=rows_of.text(row, "language") or language,
             )
 
 
-def _text(row: Mapping[str, Any], column: str) -> str | None:
-    value = row.get(column)
-    return None if value is None else str(value).strip() or None
-
-
 def _seconds(row: Mapping[str, Any], column: str) -> float | None:
-    text = _text(row, column)
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{column} is {text[:80]!r}, expected seconds from 0")
+    value = rows_of.number(row, column)
+    if value is not None and value < 0:
+        raise ValueError(f"{column} is {value} s, expected a time from 0")
     return value

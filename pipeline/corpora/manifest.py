@@ -21,7 +21,6 @@ Paths start at the table's folder, or at `Config.audio_root` where the recording
 elsewhere; no path may leave that folder.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,19 +131,19 @@ def _places(folder: Path, config: Config) -> Places | Store:
 def _utterance(
     name: str, row: Mapping[str, Any], places: Places | Store, config: Config
 ) -> Utterance:
-    if _text(row, "utterance_id") is None:
+    if rows_of.text(row, "utterance_id") is None:
         raise _RowError("no utterance id", "expected a name that no other row has")
     if row.get("", None) is not None:
         raise _RowError(
             "unparsable row", f"{row['']!r} beyond the last column, expected quotes around commas"
         )
-    emotion = _text(row, "emotion")
+    emotion = rows_of.text(row, "emotion")
     if emotion is None:
         raise _RowError("no label", "expected a word in the column emotion")
     start, end = _seconds(row, "start"), _seconds(row, "end")
     if end is not None and end <= (start or 0.0):
         raise _RowError("impossible segment", f"{start}-{end} s, expected an end after the start")
-    subset = _text(row, "subset")
+    subset = rows_of.text(row, "subset")
     if subset is not None and subset.lower() not in SUBSETS:
         raise _RowError("unknown subset", f"{subset!r}, expected one of train, valid, test")
     ratings = {
@@ -159,24 +158,24 @@ def _utterance(
         audio_path=_place(row, "audio_path", places),
         start=start,
         end=end,
-        transcript=_text(row, "transcript"),
-        speaker=_text(row, "speaker"),
-        session=_text(row, "session"),
-        dialogue=_text(row, "dialogue"),
-        style=_text(row, "style"),
-        language=_text(row, "language") or config.language,
+        transcript=rows_of.text(row, "transcript"),
+        speaker=rows_of.text(row, "speaker"),
+        session=rows_of.text(row, "session"),
+        dialogue=rows_of.text(row, "dialogue"),
+        style=rows_of.text(row, "style"),
+        language=rows_of.text(row, "language") or config.language,
         subset=None if subset is None else SUBSETS[subset.lower()],
         alignment_path=_place(row, "alignment_path", places),
         ratings=ratings,
         votes=tuple(
-            vote.strip() for vote in (_text(row, "votes") or "").split(";") if vote.strip()
+            vote.strip() for vote in (rows_of.text(row, "votes") or "").split(";") if vote.strip()
         ),
     )
 
 
 def _id(row: Mapping[str, Any]) -> str | None:
     _require_cells({"utterance_id": row.get("utterance_id")})
-    name = _text(row, "utterance_id")
+    name = rows_of.text(row, "utterance_id")
     if name is not None and not name.isprintable():
         raise _RowError("unprintable id", f"{name!r}, expected letters, digits and marks")
     return name
@@ -225,26 +224,15 @@ def _require_columns(table: Path, columns: Sequence[str]) -> None:
 
 
 def _place(row: Mapping[str, Any], column: str, places: Places | Store) -> str | None:
-    text = _text(row, column)
+    text = rows_of.text(row, column)
     return None if text is None else places.of(text, column)
 
 
-def _text(row: Mapping[str, Any], column: str) -> str | None:
-    value = row.get(column)
-    return None if value is None else str(value).strip() or None
-
-
 def _number(row: Mapping[str, Any], column: str) -> float | None:
-    text = _text(row, column)
-    if text is None:
-        return None
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise _RowError("not a number", f"{column} is {text!r}, expected a number")
-    return value
+        return rows_of.number(row, column)
+    except ValueError as error:
+        raise _RowError("not a number", str(error)) from None
 
 
 def _seconds(row: Mapping[str, Any], column: str) -> float | None:
