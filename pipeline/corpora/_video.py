@@ -30,9 +30,10 @@ def sound_tracks(clips: Sequence[Path], cache: Path) -> Iterator[Path | AudioErr
 def sound_track(clip: Path, cache: Path) -> Path:
     """A file in `cache` with the sound of `clip`: 16-bit FLAC at the clip's own rate.
 
-    Its first sound track is taken and the channels are averaged. The file's name
-    carries the hash of the clip, so that a clip that was exchanged is decoded again.
-    Raises AudioError for a missing or unreadable clip and for one without sound.
+    Its first sound track is taken and the channels are averaged, a block at a time: the
+    memory does not grow with the length. The file's name carries the hash of the clip,
+    so that a clip that was exchanged is decoded again. Raises AudioError for a missing
+    or unreadable clip and for one without sound, StorageError where the disk is full.
     """
     av = require_decoder()
     if not clip.is_file():
@@ -42,11 +43,12 @@ def sound_track(clip: Path, cache: Path) -> Path:
     target = cache / clip.parent.name / f"{clip.stem}-{digest[:16]}.flac"
     if target.is_file():
         return target
-    try:
-        waveform, rate = _decode(av, clip)
-    except (av.error.FFmpegError, OSError) as error:
-        raise AudioError("audio unreadable", f"{clip}: {error}") from error
-    _write(target, waveform, rate)
+    with tables.replacing(target) as temporary:
+        try:
+            with av.open(str(clip)) as container:
+                _write(temporary, clip, container)
+        except av.error.FFmpegError as error:
+            raise AudioError("audio unreadable", f"{clip}: {error}") from error
     return target
 
 
@@ -68,36 +70,53 @@ def _attempt(clip: Path, cache: Path) -> Path | AudioError:
         return error
 
 
-def _decode(av: Any, clip: Path) -> tuple[NDArray[np.float32], int]:
-    blocks: list[NDArray[np.float32]] = []
-    with av.open(str(clip)) as container:
-        if not container.streams.audio:
-            raise AudioError("audio track missing", str(clip))
-        stream = container.streams.audio[0]
-        rate = int(stream.rate)
-        # Planar floats of the same layout: no mixing rules but the mean below.
-        planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
-        for frame in container.decode(stream):
-            blocks += [part.to_ndarray().mean(axis=0) for part in planar.resample(frame)]
-        blocks += [part.to_ndarray().mean(axis=0) for part in planar.resample(None)]
-        declared = None if stream.duration is None else float(stream.duration * stream.time_base)
-    if not blocks or not sum(map(len, blocks)):
-        raise AudioError("audio empty", f"{clip}: its sound track has no samples")
-    waveform = np.concatenate(blocks)
-    if declared is not None and len(waveform) / rate < declared - TRUNCATED_SECONDS:
-        raise AudioError(
-            "audio truncated",
-            f"{clip}: {len(waveform) / rate:.2f} s of the declared {declared:.2f} s",
-        )
-    return waveform, rate
-
-
-def _write(target: Path, waveform: NDArray[np.float32], rate: int) -> None:
+def _write(target: Path, clip: Path, container: Any) -> None:
     import soundfile
 
-    samples = np.rint(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
-    # libsndfile does not say why it could not write a file.
-    coded = io.BytesIO()
-    soundfile.write(coded, samples, rate, format="FLAC", subtype="PCM_16")
-    with tables.replacing(target) as temporary:
-        temporary.write_bytes(coded.getvalue())
+    if not container.streams.audio:
+        raise AudioError("audio track missing", str(clip))
+    stream = container.streams.audio[0]
+    rate, length = int(stream.rate), 0
+    with _Output(target, "w+b") as file:
+        try:
+            with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format="FLAC") as coded:
+                for block in _blocks(container, stream):
+                    coded.write(np.rint(np.clip(block, -1, 1) * 32767).astype(np.int16))
+                    length += len(block)
+        finally:
+            if file.refusal is not None:
+                raise file.refusal
+    if not length:
+        raise AudioError("audio empty", f"{clip}: its sound track has no samples")
+    seconds = length / rate
+    declared = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
+    if seconds < declared - TRUNCATED_SECONDS:
+        raise AudioError(
+            "audio truncated", f"{clip}: {seconds:.2f} s of the declared {declared:.2f} s"
+        )
+
+
+def _blocks(container: Any, stream: Any) -> Iterator[NDArray[np.float32]]:
+    """The samples of the sound track, the mean of its channels."""
+    import av
+
+    # Planar floats of the same layout: no mixing rules but the mean below.
+    planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    for frame in container.decode(stream):
+        yield from (part.to_ndarray().mean(axis=0) for part in planar.resample(frame))
+    yield from (part.to_ndarray().mean(axis=0) for part in planar.resample(None))
+
+
+class _Output(io.FileIO):
+    """A file to write, which keeps the system's refusal: libsndfile says no reason."""
+
+    refusal: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        written = 0
+        try:
+            while written < len(data):
+                written += super().write(data[written:])
+        except OSError as error:
+            self.refusal = error
+        return written

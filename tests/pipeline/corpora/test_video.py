@@ -1,4 +1,6 @@
 import builtins
+import resource
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import soundfile
 
 from pipeline.audio import AudioError
 from pipeline.corpora import _video as video
-from pipeline.lookup import ConfigurationError
+from pipeline.lookup import ConfigurationError, StorageError
 from tests.resources import recordings
 
 
@@ -79,6 +81,29 @@ def test_equal_clips_decode_to_equal_bytes(tmp_path: Path) -> None:
     clip = recordings.write_clip(tmp_path / "videos" / "a.mp4")
     first, second = (video.sound_track(clip, tmp_path / cache) for cache in ("one", "two"))
     assert first.name == second.name and first.read_bytes() == second.read_bytes()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    clip = recordings.write_clip(tmp_path / "a.mp4", seconds=4.0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            video.sound_track(clip, tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_long_clip_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    clip = recordings.write_clip(tmp_path / "a.mp4", seconds=40.0)
+    tracemalloc.start()
+    try:
+        sound = video.sound_track(clip, tmp_path / "cache")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * soundfile.info(str(sound)).frames
 
 
 def test_a_missing_decoder_names_the_install_command(
