@@ -28,11 +28,12 @@ def fresh(function: Callable[..., None], *given: Any) -> tuple[float, float]:
 
 def serflow(feature: str, values: dict[str, Any], named: Named, folder: Path) -> None:
     """Shards of a feature, as the stage builds them."""
-    from pipeline import acoustic
+    from pipeline import acoustic, tables
     from pipeline.schema import Utterance
 
     utterances = [Utterance(name, "bench", "any", path, audio_sha256=name) for name, path in named]
-    acoustic.extract_corpus(utterances, feature, acoustic.settings(feature, values), folder)
+    table = tables.utterance_table(utterances)
+    acoustic.extract_corpus(table, feature, acoustic.settings(feature, values), folder)
 
 
 def librosa_arrays(named: Named, folder: Path) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.run import ROOT, recordings
-from pipeline import lookup
+from pipeline import lookup, tables
 from pipeline.acoustic import extract_corpus
 from pipeline.executor import local
 from pipeline.schema import Utterance
@@ -103,7 +103,7 @@ def measure(counts: list[int], utterances: list[Utterance], feature: str, turns:
     def extract(address: str, listed: list[Utterance]) -> tuple[float, str]:
         os.environ["SERFLOW_ENGINE"] = address
         began = time.perf_counter()
-        extract_corpus(listed, feature, config, folder)
+        extract_corpus(tables.utterance_table(listed), feature, config, folder)
         taken = time.perf_counter() - began
         digest = hashlib.sha256()
         for path in sorted(folder.rglob("*")):

@@ -96,7 +96,11 @@ def measure(folder: Path, seconds: float) -> list[tuple[str, float, float]]:
         rows.append((f"decode {name}", taken(decode) / hours, size / hours))
     items = {f"{n:04d}": (f"{n:04d}", waveform) for n, waveform in enumerate(waveforms)}
     keys = dict.fromkeys(items, "key")
-    shards.build(folder / "shards", keys, items, _produce, {"feature_dim": 1}, "waveform")
+
+    def given(names: Sequence[str]) -> list[tuple[str, Any]]:
+        return [items[name] for name in names]
+
+    shards.build(folder / "shards", keys, given, _produce, {"feature_dim": 1}, "waveform")
     stored = shards.Shards(folder / "shards")
     size = sum(path.stat().st_size for path in (folder / "shards").glob("*.h5")) / 1e6
     row = taken(lambda: [stored.read(name) for name in stored])

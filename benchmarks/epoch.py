@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks import datasets, training_step
+from pipeline import tables
 from pipeline.acoustic import extract_corpus, fbank
 from pipeline.batch import Batch
 from pipeline.schema import Utterance
@@ -33,7 +34,12 @@ def measure(folder: Path, paths: Sequence[Path], quick: bool) -> list[dict[str, 
     torch.set_num_threads(1)
     steps = QUICK if quick else STEPS
     utterances = datasets.write_flac(folder / "flac", paths[: BATCH * steps], BATCH * steps)
-    extract_corpus(utterances, "fbank", fbank.Config(convention="librosa"), folder / "shards")
+    extract_corpus(
+        tables.utterance_table(utterances),
+        "fbank",
+        fbank.Config(convention="librosa"),
+        folder / "shards",
+    )
     shards = Shards(folder / "shards")
 
     def kept(item: Utterance) -> Tensor:

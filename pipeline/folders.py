@@ -1,12 +1,15 @@
-"""Where each stage's output lies below the folders `data` and `models`, and whether
-there is room for it.
+"""Where each stage's output lies below the folders `data` and `models`, whether there
+is room for it, and whether a file has changed.
 """
 
 import errno
 import os
+import re
 import resource
 import shutil
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.lookup import check_name
 
@@ -20,6 +23,38 @@ TRANSCRIPTS = "transcripts.parquet"
 PLACED = "placed.parquet"  # beside the spans: what their aligners answered
 SPARE = 64 * 2**20  # bytes, for what all workers hold back between two looks at the disk
 PREDICTIONS, PROBABILITIES = "predictions.parquet", "probabilities.parquet"
+REFUSALS = {
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS,
+}  # fmt: skip
+SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+SETTLING = 2 * 10**9  # ns; the coarsest clock of a file system in use, FAT's, ticks so
+
+
+class State(NamedTuple):
+    """By which a file is known to be unchanged, as DVC knows it: the same inode of the
+    same size, changed at the same nanosecond.
+    """
+
+    size: int
+    changed: int
+    inode: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next change will be seen: a clock that ticks slowly could not
+        tell it from one of just now.
+        """
+        return self.changed <= time.time_ns() - SETTLING
+
+
+def state(path: str | Path) -> State | None:
+    """The state of a file, None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - many files, and a Path is dear
+    except (OSError, ValueError):
+        return None
+    return State(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def utterances(data: Path, corpus: str) -> Path:
@@ -35,6 +70,14 @@ def transcripts(data: Path, corpus: str) -> Path:
 def recordings(data: Path, corpus: str) -> Path:
     """What the prepare stage remembers of recordings: no output, beside the data."""
     return data.parent / ".scratch" / ".prepare" / f"{corpus}.parquet"
+
+
+def seen(folder: Path) -> Path:
+    """What is remembered of a folder of shards, `acoustic` or `text`: no output, beside
+    the data.
+    """
+    kind, corpus, name = folder.parts[-3:]
+    return folder.parents[3] / ".scratch" / ".shards" / kind / corpus / f"{name}.json"
 
 
 def acoustic(data: Path, corpus: str, feature: str) -> Path:
@@ -100,3 +143,16 @@ def require_space(path: Path, size: int) -> None:
     if refused or shutil.disk_usage(path.parent).free < missing + SPARE:
         number = errno.EFBIG if refused else errno.ENOSPC
         raise OSError(number, os.strerror(number), str(path))
+
+
+def refusal(error: Exception) -> str | None:
+    """What the system said when it refused to write a file, None for other errors.
+
+    HDF5, Arrow and safetensors give its number in words; NumPy does not.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (said := SYSTEM_ERROR.search(str(error))):
+        number = int(said[1])
+    if number is None and isinstance(error, OSError) and SHORT_WRITE.search(str(error)):
+        number = errno.ENOSPC
+    return os.strerror(number) if number is not None and number in REFUSALS else None

@@ -3,10 +3,8 @@ whole.
 """
 
 import dataclasses
-import errno
 import json
 import os
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.folders import refusal
 from pipeline.lookup import ConfigurationError, StorageError
 from pipeline.schema import Rejection, TimedWord, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
+FIELDS = tuple(field.name for field in dataclasses.fields(Utterance))
 STRINGS = (
     "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "session",
     "dialogue", "style",
@@ -28,11 +28,6 @@ SHARED = {*STRINGS, "subset", "emotion"} - {"utterance_id", "transcript"}
 WORD_TIMES = ("start", "end", "confidence")
 LISTS = ("words", "votes")
 RECOGNISED = ("words_from", "word_times")  # where a recogniser wrote words down
-REFUSALS = {
-    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS,
-}  # fmt: skip
-SYSTEM_ERROR = re.compile(r"(?:[Ee]rrno(?: =)?|os error) (\d+)")
-SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def utterance_table(utterances: Iterable[Utterance]) -> Any:
@@ -68,15 +63,25 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
 def read_utterances(path: str | Path) -> list[Utterance]:
     """The utterances of an utterances.parquet, sorted by utterance_id."""
-    fields = [field.name for field in dataclasses.fields(Utterance)]
+    return utterance_rows(read_utterance_table(path))
+
+
+def read_utterance_table(path: str | Path) -> Any:
+    """An utterances.parquet as a pyarrow table, of which few rows may be wanted."""
     table = read_table(path)
-    rated = [name for name in table.column_names if name.startswith(RATING_PREFIX)]
-    other = {*table.column_names, *RECOGNISED, "ratings"} ^ {*fields, *rated}
+    rated = {name for name in table.column_names if name.startswith(RATING_PREFIX)}
+    other = {*table.column_names, *RECOGNISED, "ratings"} ^ {*FIELDS, *rated}
     if other:
         raise ConfigurationError(
             f"{path} has columns of another version ({', '.join(sorted(other))}): build it again "
             "with `dvc repro`"
         )
+    return table
+
+
+def utterance_rows(table: Any) -> list[Utterance]:
+    """The utterances of a table of `utterance_table`, in its order."""
+    rated = [name for name in table.column_names if name.startswith(RATING_PREFIX)]
     # Of equal strings one is kept: many rows have few speakers, and few words.
     share: Callable[[Any, Any], Any] = {}.setdefault
     columns = {name: table[name].to_pylist() for name in table.column_names}
@@ -91,7 +96,7 @@ def read_utterances(path: str | Path) -> list[Utterance]:
         for ratings, value in zip(columns["ratings"], columns.pop(name), strict=True):
             if value is not None:
                 ratings[name.removeprefix(RATING_PREFIX)] = value
-    return list(map(Utterance, *(columns[name] for name in fields)))
+    return list(map(Utterance, *(columns[name] for name in FIELDS)))
 
 
 def write_rejections(path: str | Path, rejections: Iterable[Rejection]) -> None:
@@ -169,11 +174,11 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except Exception as error:
-        refusal = _refusal(error)
-        if refusal is None:
+        refused = refusal(error)
+        if refused is None:
             raise
         raise StorageError(
-            f"{path} cannot be written ({refusal}): mend that, then give the same command again, "
+            f"{path} cannot be written ({refused}): mend that, then give the same command again, "
             "what was finished is kept"
         ) from error
     finally:
@@ -186,19 +191,6 @@ def remove_unfinished(folder: Path) -> None:
     """Removes what a killed process had not finished; DVC lets no other write there."""
     for left in folder.glob(".*.tmp"):
         left.unlink()
-
-
-def _refusal(error: Exception) -> str | None:
-    """What the system said when it refused to write a file, None for other errors.
-
-    HDF5, Arrow and safetensors give its number in words; NumPy does not.
-    """
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (said := SYSTEM_ERROR.search(str(error))):
-        number = int(said[1])
-    if number is None and isinstance(error, OSError) and SHORT_WRITE.search(str(error)):
-        number = errno.ENOSPC
-    return os.strerror(number) if number is not None and number in REFUSALS else None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,9 +15,9 @@ def main(
     """
     executor.choose(parameters.load_section(params_file, "engine"))
     config = parameters.load_entry(params_file, "acoustic", feature)
-    utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
+    utterances = tables.read_utterance_table(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.acoustic(data, corpus, feature)
-    built = extract_corpus(utterances, feature, config, folder)
+    built = extract_corpus(utterances, feature, config, folder, folders.seen(folder))
     shards = Shards(folder)
     lengths = [shards.length(utterance_id) for utterance_id in shards]
     lost = sum(shards.lost(utterance_id) for utterance_id in shards)

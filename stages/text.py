@@ -16,7 +16,7 @@ def main(
     config = parameters.load_entry(params_file, "text", embedding)
     utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.text(data, corpus, embedding)
-    summary, rejections = embed_corpus(utterances, embedding, config, folder)
+    summary, rejections = embed_corpus(utterances, embedding, config, folder, folders.seen(folder))
     used = summary.pop("used")
     metrics = {name: value for name, value in summary.items() if name != "rejected"}
     account(f"text {corpus} {embedding}", folder, len(utterances), used, rejections, metrics)

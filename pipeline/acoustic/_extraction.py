@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, lookup, shards
+from pipeline import audio, lookup, shards, tables
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Built, Rows
 
 
 def extract_corpus(
-    utterances: Sequence[Utterance], feature: str, config: Any, folder: Path
+    utterances: Any, feature: str, config: Any, folder: Path, memory: Path | None = None
 ) -> Built:
     """Brings `folder` to hold the feature of every utterance, as the feature module's
     `config` says. Rows of unchanged audio, settings and code are kept.
+
+    `utterances` are a table of `tables.utterance_table`, `memory` is that of
+    `shards.build`.
     """
     module = lookup.component("acoustic", feature)
     names = list(module.feature_names(config))
@@ -31,20 +34,29 @@ def extract_corpus(
         "max_frames": config.max_frames,
         "timing": asdict(module.timing(config)),
     }
-    by_id = {item.utterance_id: item for item in utterances}
     produce = partial(_produce, feature, config)
     keys = feature_keys(utterances, feature, config)
-    return shards.build(folder, keys, by_id, produce, attributes, f"acoustic {feature}")
+    place = {utterance_id: row for row, utterance_id in enumerate(keys)}
+
+    def items(utterance_ids: Sequence[str]) -> list[Utterance]:
+        return tables.utterance_rows(utterances.take([place[item] for item in utterance_ids]))
+
+    title = f"acoustic {feature}"
+    return shards.build(folder, keys, items, produce, attributes, title, memory)
 
 
-def feature_keys(utterances: Sequence[Utterance], feature: str, config: Any) -> dict[str, str]:
-    """Hash of what the rows of each utterance follow from: audio, settings and code."""
+def feature_keys(utterances: Any, feature: str, config: Any) -> dict[str, str]:
+    """Hash of what the rows of each utterance of a table follow from, by utterance_id:
+    audio, settings and code.
+    """
     module = lookup.component("acoustic", feature)
     made_by = [feature, asdict(config), lookup.fingerprint(module.__name__, "pipeline.audio")]
     if hasattr(module, "identity"):
         made_by.append(module.identity(config))
     key = lookup.keys_with(*made_by)
-    return {item.utterance_id: key(item.audio_sha256, item.start, item.end) for item in utterances}
+    names = ("utterance_id", "audio_sha256", "start", "end")
+    rows = zip(*(utterances[name].to_pylist() for name in names), strict=True)
+    return {utterance_id: key(*parts) for utterance_id, *parts in rows}
 
 
 def features(utterance: Utterance, feature: str, config: Any) -> tuple[NDArray[np.float32], int]:

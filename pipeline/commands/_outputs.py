@@ -158,8 +158,8 @@ def _counted(names: Sequence[str], of: Mapping[str, Any], what: str) -> list[str
 def _acoustic(
     output: Output, utterances: Mapping[str, Utterance], sample: int | None, draw: Random
 ) -> Inspected:
-    keys = acoustic.feature_keys(list(utterances.values()), output.name, output.config)
-    others = output.rejected()
+    listed, others = tables.utterance_table(utterances.values()), output.rejected()
+    keys = acoustic.feature_keys(listed, output.name, output.config)
     damaged, stale, whole, made_by = _of_shards(output, keys, others)
     names = [*whole, *(name for name in others if name in utterances)] if whole else []
     groups = _parts([utterances[name] for name in names], sample, draw)

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import executor
+from pipeline.folders import state
 from pipeline.schema import Rejection
 from pipeline.shards import _files as files
+from pipeline.shards import _seen as seen_before
 from pipeline.shards._files import Stored
 from pipeline.shards._rows import DamagedError, Placed
 from pipeline.tables import remove_unfinished, replacing
@@ -50,21 +52,21 @@ class Built:
 
 @dataclass(frozen=True)
 class _Work:
-    """A shard that is wanted: the key and the item of each utterance, and the stored
-    shards that hold some of them.
+    """A shard that is wanted: the key of each utterance, the stored shards that hold
+    some of them, which of these are known to be whole, and, for a worker, the items.
     """
 
     name: str
     keys: dict[str, str]
-    items: dict[str, Any]
     stored: tuple[Stored, ...]
+    whole: tuple[bool, ...]
+    items: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_stored(self) -> bool:
         """Whether its file has what is wanted, and nothing else."""
-        return [item.path.name for item in self.stored] == [self.name] and self.keys == {
-            row["utterance_id"]: row["key"] for row in self.stored[0].index
-        }
+        names = [item.path.name for item in self.stored]
+        return names == [self.name] and self.keys == self.stored[0].keys
 
 
 @dataclass(frozen=True)
@@ -105,56 +107,61 @@ def divide(utterance_ids: Iterable[str]) -> dict[str, list[str]]:
 def build(
     folder: Path,
     keys: Mapping[str, str],
-    items: Mapping[str, Item],
+    items: Callable[[Sequence[str]], Sequence[Item]],
     produce: Produce[Item],
     attributes: Mapping[str, Any],
     description: str,
+    memory: Path | None = None,
 ) -> Built:
     """Brings a folder to hold the utterances of `keys` (id -> key), computing only rows
     whose key changed or whose file is damaged, which is logged.
 
-    `items` are what `produce` makes rows of (id -> item); a worker gets those of its
-    shard alone. `attributes` describe the rows (JSON values) and are written to every
-    shard. Peak memory: the rows of one utterance a worker. A killed build goes on with
-    the shards that it had finished.
+    `items` gives what `produce` makes the rows of some ids of, in their order; it is
+    asked for those of a shard that changed. `attributes` describe the rows (JSON
+    values) and are written to every shard. `memory`: a file, no output, that remembers
+    which shards were compared with their hashes. Peak memory: the rows of one utterance
+    a worker. A killed build goes on with the shards that it had finished.
     """
     # As they will be read back: a tuple would never equal the list that it becomes.
     attributes = dict(json.loads(json.dumps(dict(attributes), default=str)))
     building = folder / BUILDING
     building.mkdir(parents=True, exist_ok=True)
     stored = _stored(folder, attributes)
+    seen = seen_before.recall(memory, folder, attributes)
     remove_unfinished(folder)
     remove_unfinished(building)
     files.write_attributes(building, attributes)
     place = {
-        row["utterance_id"]: path
+        name: path
         for path, old in stored.items()
-        for row in old.index
-        if keys.get(row["utterance_id"]) == row["key"]
+        for name, key in old.keys.items()
+        if keys.get(name) == key
     }
-    work = [
-        _Work(
-            name,
-            {item: keys[item] for item in names},
-            {item: items[item] for item in names},
-            tuple(stored[old] for old in sorted({place[item] for item in names if item in place})),
-        )
-        for name, names in divide(keys).items()
-    ]
+    work = []
+    for name, names in divide(keys).items():
+        holding = [stored[old] for old in sorted({place[item] for item in names if item in place})]
+        whole = tuple(old in seen for old in holding)
+        work.append(_Work(name, {item: keys[item] for item in names}, tuple(holding), whole))
     # Reading a file and hashing it needs no process of its own.
     with ThreadPoolExecutor(executor.worker_count()) as threads:
         made = list(threads.map(partial(_taken_over, attributes), work))
     task = partial(_build_shard, building, produce, attributes)
-    missing = [wanted for wanted, done in zip(work, made, strict=True) if done is None]
+    missing = [
+        replace(wanted, items=dict(zip(wanted.keys, items([*wanted.keys]), strict=True)))
+        for wanted, done in zip(work, made, strict=True)
+        if done is None
+    ]
     finished = [done for done in made if done is not None]
     for part in executor.run(task, missing, description) if missing else ():
         for fault in part.faults:
             _log(folder, fault)
         finished.append(part)
-    _finish(folder, attributes, [item.stored for item in finished if item.stored.index])
+    filled = [item.stored for item in finished if len(item.stored.table)]
+    _finish(folder, attributes, filled)
+    seen_before.remember(memory, folder, attributes, filled)
     rejections = [item for part in finished for item in part.rejections]
     return Built(
-        sum(len(part.stored.index) for part in finished),
+        sum(len(part.stored.table) for part in finished),
         sum(part.reused for part in finished),
         tuple(sorted(rejections, key=lambda item: item.utterance_id)),
     )
@@ -168,10 +175,11 @@ def _taken_over(attributes: Mapping[str, Any], work: _Work) -> _Made | None:
         return None
     (stored,) = work.stored
     try:
-        files.check_shard(stored, attributes)
+        if not all(work.whole):
+            files.check_shard(stored, attributes)
     except DamagedError:
         return None
-    return _Made(stored, len(stored.index))
+    return _Made(stored, len(stored.table))
 
 
 def _build_shard(
@@ -179,11 +187,12 @@ def _build_shard(
 ) -> _Made:
     faults: list[str] = []
     kept: dict[str, tuple[Stored, dict[str, Any]]] = {}
-    for old in work.stored:
+    for old, whole in zip(work.stored, work.whole, strict=True):
         same = [row for row in old.index if work.keys.get(row["utterance_id"]) == row["key"]]
         try:
             if same:
-                files.check_shard(old, attributes)
+                if not whole:
+                    files.check_shard(old, attributes)
                 kept |= {row["utterance_id"]: (old, row) for row in same}
         except DamagedError as error:
             faults.append(str(error))
@@ -233,7 +242,8 @@ def _build_shard(
     with replacing(path) as temporary:
         files.write_shard(temporary, dim, attributes, rows(), index)
     makers = {files.here(), *(maker for old, _ in kept.values() for maker in old.made_by)}
-    stored = Stored(path, files.sha256(path), index, tuple(sorted(makers)))
+    before, table = state(path), files.index_table(index)
+    stored = Stored(path, files.sha256(path), table, tuple(sorted(makers)), before)
     files.write_index(path.with_suffix(".parquet"), [stored])
     return _Made(stored, len(kept), tuple(refused.values()), tuple(faults))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.folders import require_space
+from pipeline.folders import State, require_space, state
 from pipeline.lookup import environment, key_of
 from pipeline.shards._rows import DamagedError, Float, MissingError, one_line, open_rows
 from pipeline.tables import read_parquet, replacing, write_text
@@ -38,14 +38,45 @@ Index = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Stored:
-    """A shard's file, the SHA-256 of its bytes, its part of the index in the order of
-    its rows, and the environments (`lookup.environment` as JSON) that made them.
+    """A shard's file, the SHA-256 of its bytes, its part of the index (a table) in the
+    order of its rows, the environments (`lookup.environment` as JSON) that made them,
+    and the state of the file before it was read.
     """
 
     path: Path
     sha256: str
-    index: Index
+    table: pa.Table
     made_by: tuple[str, ...] = ()
+    state: State | None = None
+
+    @property
+    def index(self) -> Index:
+        """Its part of the index, row by row."""
+        return list(self.table.to_pylist())
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key of each utterance."""
+        names, keys = (self.table[name].to_pylist() for name in ("utterance_id", "key"))
+        return dict(zip(names, keys, strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled, a part of a table would take all of it along.
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as stream:
+            stream.write_table(self.table)
+        part = sink.getvalue().to_pybytes()
+        return _received, (self.path, self.sha256, part, self.made_by, self.state)
+
+
+def _received(path: Path, sha256: str, part: bytes, *others: Any) -> Stored:
+    with pa.ipc.open_stream(part) as stream:
+        return Stored(path, sha256, stream.read_all(), *others)
+
+
+def index_table(rows: Index) -> pa.Table:
+    """Rows of the index as a table."""
+    return pa.Table.from_pylist(rows, SCHEMA)
 
 
 def name_of(shard: str) -> str:
@@ -95,7 +126,7 @@ def check_shard(stored: Stored, attributes: Mapping[str, Any]) -> None:
     """Raises DamagedError where a shard is not, byte for byte, the file that its part
     of the index and `attributes` describe.
     """
-    path, index = stored.path, stored.index
+    path = stored.path
     if not path.is_file():
         raise MissingError(f"{path.name} is missing")
     # Bytes that nobody vouches for are not given to the HDF5 library.
@@ -116,7 +147,7 @@ def check_shard(stored: Stored, attributes: Mapping[str, Any]) -> None:
     contents = described.pop("contents", "")
     if described != {name: _json(value) for name, value in attributes.items()}:
         raise DamagedError(f"{ATTRIBUTES} is damaged: {path.name} was written with another one")
-    rows = open_rows(path, int(attributes["feature_dim"]))
+    rows, index = open_rows(path, int(attributes["feature_dim"])), stored.index
     with rows.file:
         end = len(rows)
     if contents != _contents(index) or end != sum(row["length"] for row in index):
@@ -128,17 +159,36 @@ def write_index(path: Path, stored: Iterable[Stored]) -> None:
     made its rows stand in its metadata.
     """
     shards = sorted(stored, key=lambda item: item.path.name)
-    rows = sorted(
-        (row for item in shards for row in item.index), key=lambda row: row["utterance_id"]
-    )
+    table = pa.concat_tables([SCHEMA.empty_table(), *(item.table for item in shards)])
+    # In one piece: the bytes of a file follow from the pieces too.
+    table = table.combine_chunks().sort_by("utterance_id")
     metadata = {item.path.name: item.sha256 for item in shards}
     metadata[MADE_BY] = _json({item.path.name: list(item.made_by) for item in shards})
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA.with_metadata(metadata)), temporary)
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
 
 
 def read_index(path: Path) -> list[Stored]:
-    """The shards of an index, which lie beside it."""
+    """The shards of an index, which lie beside it, in the states that they are in."""
+    table, hashes, made_by = read_whole_index(path)
+    shards = table["shard"].combine_chunks().dictionary_encode()
+    numbers = shards.indices.to_numpy()
+    # Those of older versions do not follow each other.
+    table = table.take(np.argsort(numbers, kind="stable"))
+    ends = np.cumsum(np.bincount(numbers, minlength=len(shards.dictionary)))
+    found, start = [], 0
+    for shard, end in zip(shards.dictionary.to_pylist(), ends.tolist(), strict=True):
+        place, part = path.parent / name_of(shard), table.slice(start, end - start)
+        name, start = place.name, end
+        item = Stored(place, hashes.get(name, ""), part, made_by.get(name, ()), state(place))
+        found.append(item)
+    return found
+
+
+def read_whole_index(
+    path: Path,
+) -> tuple[pa.Table, Mapping[str, str], Mapping[str, tuple[str, ...]]]:
+    """An index, the hash of each of its files and what made the rows of each."""
     try:
         table = read_parquet(path)
         found = {key.decode(): text.decode() for key, text in (table.schema.metadata or {}).items()}
@@ -146,19 +196,13 @@ def read_index(path: Path) -> list[Stored]:
             name: tuple(map(str, makers))
             for name, makers in json.loads(found.pop(MADE_BY, "{}")).items()
         }
-        table = table.select(SCHEMA.names)
+        table = table.select(SCHEMA.names).replace_schema_metadata(None)
         _check_index(table)
     except FileNotFoundError:
         raise MissingError(f"{path.name} is missing") from None
     except (OSError, AttributeError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise DamagedError(f"{path.name} is damaged ({one_line(error)})") from None
-    parts: dict[str, Index] = {}
-    for row in table.to_pylist():
-        parts.setdefault(name_of(row["shard"]), []).append(row)
-    return [
-        Stored(path.parent / name, found.get(name, ""), part, made_by.get(name, ()))
-        for name, part in parts.items()
-    ]
+    return table, found, made_by
 
 
 def here() -> str:
@@ -192,7 +236,7 @@ def _check_index(table: pa.Table) -> None:
         raise ValueError("an utterance stands twice")
     if any((table[name].to_numpy() < 0).any() for name in ("start", "length", "lost")):
         raise ValueError("a number is below zero")
-    if not all(SHARD.fullmatch(name) for name in set(table["shard"].to_pylist())):
+    if not all(SHARD.fullmatch(name) for name in table["shard"].unique().to_pylist()):
         raise ValueError("a shard has another name than sixteen hexadecimal digits")
 
 

@@ -21,26 +21,26 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         try:
-            self._stored = files.read_index(folder / files.INDEX)
+            table, _, made_by = files.read_whole_index(folder / files.INDEX)
             self.attributes = files.read_attributes(folder)
         except DamagedError as error:
             raise _unusable(folder, error) from None
         self.folder = folder
-        rows = sorted(
-            (row for item in self._stored for row in item.index),
-            key=lambda row: str(row["utterance_id"]),
-        )
-        self._index = {row["utterance_id"]: row for row in rows}
+        table = table.sort_by("utterance_id")
+        ids, self._shards, *numbers, self._keys = (column.to_pylist() for column in table.columns)
+        self._starts, self._lengths, self._lost = numbers
+        self._rows = {utterance_id: row for row, utterance_id in enumerate(ids)}
+        self._made_by = {item for makers in made_by.values() for item in makers}
         self._files: dict[str, Placed] = {}
 
     def __contains__(self, utterance_id: str) -> bool:
-        return utterance_id in self._index
+        return utterance_id in self._rows
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._index)
+        return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._rows)
 
     @property
     def feature_dim(self) -> int:
@@ -49,25 +49,24 @@ class Shards:
 
     def file_of(self, utterance_id: str) -> str:
         """Name of the file that holds the utterance's rows."""
-        return files.name_of(self._index[utterance_id]["shard"])
+        return files.name_of(self._shards[self._rows[utterance_id]])
 
     def key(self, utterance_id: str) -> str:
         """What the utterance's rows were made of, as a hash."""
-        return str(self._index[utterance_id]["key"])
+        return str(self._keys[self._rows[utterance_id]])
 
     @property
     def made_by(self) -> list[dict[str, str]]:
         """The environments that made the rows, none for shards of older versions."""
-        known = {item for stored in self._stored for item in stored.made_by}
-        return [json.loads(item) for item in sorted(known)]
+        return [json.loads(item) for item in sorted(self._made_by)]
 
     def length(self, utterance_id: str) -> int:
         """Rows of an utterance."""
-        return int(self._index[utterance_id]["length"])
+        return int(self._lengths[self._rows[utterance_id]])
 
     def lost(self, utterance_id: str) -> int:
         """Rows that a frame limit cut from the utterance's end."""
-        return int(self._index[utterance_id]["lost"])
+        return int(self._lost[self._rows[utterance_id]])
 
     def check(self) -> None:
         """Raises ConfigurationError where a shard is not, byte for byte, the file that
@@ -80,7 +79,7 @@ class Shards:
         """What is wrong with each shard, the index or the attributes: nothing where all
         are as they were written.
         """
-        for stored in self._stored:
+        for stored in files.read_index(self.folder / files.INDEX):
             try:
                 files.check_shard(stored, self.attributes)
             except DamagedError as error:
@@ -88,8 +87,9 @@ class Shards:
 
     def read(self, utterance_id: str) -> NDArray[np.float32]:
         """The rows of an utterance: (length, dim) float32."""
-        row = self._index[utterance_id]
-        shard, start, past = row["shard"], row["start"], row["start"] + row["length"]
+        row = self._rows[utterance_id]
+        shard, start = self._shards[row], self._starts[row]
+        past = start + self._lengths[row]
         try:
             if shard not in self._files:
                 path = self.folder / files.name_of(shard)

@@ -24,10 +24,15 @@ Table = NDArray[np.float32]
 
 
 def embed_corpus(
-    utterances: Sequence[Utterance], embedding: str, config: Any, folder: Path
+    utterances: Sequence[Utterance],
+    embedding: str,
+    config: Any,
+    folder: Path,
+    memory: Path | None = None,
 ) -> tuple[dict[str, Any], list[Rejection]]:
     """Writes words.parquet, vocabulary.parquet, info.json and, by the embedding's kind,
-    table.npy or shards; `config` is the Config of the embedding's module.
+    table.npy or shards; `config` is the Config of the embedding's module, `memory` that
+    of `shards.build`.
 
     Returns counts for the stage's metrics and a rejection for each utterance without
     words.
@@ -57,7 +62,7 @@ def embed_corpus(
     if kind == "static":
         _stop_when_too_many_are_unknown(embedding, config, counts, vocabulary, known)
     if kind == "contextual":
-        built, unit = _contextual(spoken, embedding, config, folder)
+        built, unit = _contextual(spoken, embedding, config, folder, memory)
         rejections += built.rejections
         failed = {item.utterance_id for item in built.rejections}
         spoken = [item for item in spoken if item.utterance_id not in failed]
@@ -191,7 +196,7 @@ def _fit(
 
 
 def _contextual(
-    spoken: Sequence[Utterance], embedding: str, config: Any, folder: Path
+    spoken: Sequence[Utterance], embedding: str, config: Any, folder: Path, memory: Path | None
 ) -> tuple[shards.Built, str]:
     """Vectors of every utterance into shards, and what a row of them stands for."""
     module = lookup.component("text", embedding)
@@ -205,7 +210,12 @@ def _contextual(
     by_id = {item.utterance_id: item for item in spoken}
     produce = partial(_produce, embedding, config)
     keys = vector_keys(spoken, embedding, config)
-    return shards.build(folder, keys, by_id, produce, attributes, f"text {embedding}"), unit
+
+    def items(utterance_ids: Sequence[str]) -> list[Utterance]:
+        return [by_id[item] for item in utterance_ids]
+
+    title = f"text {embedding}"
+    return shards.build(folder, keys, items, produce, attributes, title, memory), unit
 
 
 def _produce(

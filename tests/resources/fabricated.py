@@ -179,7 +179,7 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
     shards.build(
         folders.acoustic,
         dict.fromkeys(numbers, "1"),
-        numbers,
+        lambda names: [numbers[item] for item in names],
         produce(dim, raw),
         attributes,
         "made",

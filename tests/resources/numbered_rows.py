@@ -37,19 +37,15 @@ def producer(
     return produce
 
 
-def named(keys: Mapping[str, str]) -> dict[str, str]:
-    """Rows follow from the name alone: it is the item that they are made of."""
-    return {name: name for name in keys}
-
-
 def build(
     folder: Path, keys: Mapping[str, str], **options: object
 ) -> tuple[shards.Built, list[str]]:
     asked: list[str] = []
     broken = options.pop("broken", ())
     attributes = options.pop("attributes", ATTRIBUTES)
+    memory = options.pop("memory", None)
     built = shards.build(
-        folder, keys, named(keys), producer(keys, asked, broken), attributes, "test"
+        folder, keys, list, producer(keys, asked, broken), attributes, "test", memory
     )
     return built, asked
 

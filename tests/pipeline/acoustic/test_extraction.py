@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import audio, lookup, tokens
+from pipeline import audio, lookup, tables, tokens
 from pipeline.acoustic import _extraction as extraction
 from pipeline.acoustic import fbank
 from pipeline.corpora import _preparation as preparation
@@ -38,7 +38,9 @@ def extract(
     utterances: list[Utterance], folder: Path, feature: str = "fbank", **settings: object
 ) -> Built:
     config = lookup.component_config("acoustic", feature, SETTINGS | settings)
-    return extraction.extract_corpus(utterances, feature, config, folder / "out")
+    return extraction.extract_corpus(
+        tables.utterance_table(utterances), feature, config, folder / "out"
+    )
 
 
 def test_shards_hold_what_the_feature_gives(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def key_of_one(monkeypatch: pytest.MonkeyPatch, feature: str) -> str:
     monkeypatch.setattr(extraction.shards, "build", lambda folder, keys, *_: found.update(keys))
     config = lookup.component_config("acoustic", feature, {})
     item = Utterance("a", "tiny", "sad", audio_sha256="0")
-    extraction.extract_corpus([item], feature, config, Path())
+    extraction.extract_corpus(tables.utterance_table([item]), feature, config, Path())
     return found["a"]
 
 
@@ -180,10 +182,10 @@ def test_another_model_under_the_same_name_is_another_key(
     )
     model = write_speech_encoder(tmp_path)
     config = lookup.component_config("acoustic", "ssl", {"model": model})
-    extraction.extract_corpus([item], "ssl", config, tmp_path / "out")
+    extraction.extract_corpus(tables.utterance_table([item]), "ssl", config, tmp_path / "out")
     with (tmp_path / "config.json").open("a") as file:
         file.write("\n")
-    extraction.extract_corpus([item], "ssl", config, tmp_path / "out")
+    extraction.extract_corpus(tables.utterance_table([item]), "ssl", config, tmp_path / "out")
     assert len(set(found)) == 2
 
 

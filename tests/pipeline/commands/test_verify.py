@@ -64,7 +64,9 @@ def remake(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
     keys = {name: old.key(name) for name in old}
     for path in (folder / "attributes.json", *folder.glob("shard-*.h5")):
         path.unlink()
-    shards.build(folder, keys, rows, iter, old.attributes, "remade")
+    shards.build(
+        folder, keys, lambda names: [rows[name] for name in names], iter, old.attributes, "remade"
+    )
 
 
 def test_what_was_built_here_is_the_same_bytes(whole: Path) -> None:

@@ -22,7 +22,7 @@ from pipeline.lookup import ConfigurationError, WorkerKilledError
 from pipeline.schema import Rejection
 from pipeline.shards import Rows
 from tests.resources import fabricated, small_corpus
-from tests.resources.numbered_rows import ATTRIBUTES, named, names, small_shards, values
+from tests.resources.numbered_rows import ATTRIBUTES, names, small_shards, values
 
 ROOT = Path(__file__).parents[3]
 distributed = pytest.importorskip("distributed", reason="the engine dask needs distributed")
@@ -103,7 +103,7 @@ def slowly(wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
 
 def build(folder: Path) -> None:
     keys = names(60)
-    shards.build(folder, keys, named(keys), slowly, ATTRIBUTES, "test")
+    shards.build(folder, keys, list, slowly, ATTRIBUTES, "test")
 
 
 def test_two_workers_make_the_bytes_of_this_machine_one_of_them_killed_on_the_way(

@@ -18,7 +18,6 @@ from tests.resources.numbered_rows import (
     DIM,
     build,
     file_of,
-    named,
     names,
     producer,
     small_shards,
@@ -219,9 +218,7 @@ def test_a_failing_producer_leaves_the_old_shards(tmp_path: Path) -> None:
         yield from ()
 
     with pytest.raises(RuntimeError, match="no memory"):
-        shards.build(
-            tmp_path, dict.fromkeys(names(20), "2"), named(names(20)), fails, ATTRIBUTES, "test"
-        )
+        shards.build(tmp_path, dict.fromkeys(names(20), "2"), list, fails, ATTRIBUTES, "test")
     shutil.rmtree(tmp_path / ".building")
     assert fabricated.files(tmp_path) == before
 
@@ -231,14 +228,12 @@ def test_rows_of_another_utterance_are_refused(tmp_path: Path) -> None:
         return (Rows("somebody else", values(item)) for item in wanted)
 
     with pytest.raises(RuntimeError, match=r"'somebody else' came, expected 'utterance \d+'"):
-        shards.build(tmp_path, names(3), named(names(3)), confused, ATTRIBUTES, "test")
+        shards.build(tmp_path, names(3), list, confused, ATTRIBUTES, "test")
 
 
 def test_rows_of_another_width_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"rows of shape \(\d+, 3\), expected \(length, 5\)"):
-        shards.build(
-            tmp_path, names(3), named(names(3)), producer(names(3)), {"feature_dim": 5}, "test"
-        )
+        shards.build(tmp_path, names(3), list, producer(names(3)), {"feature_dim": 5}, "test")
 
 
 def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
@@ -268,9 +263,9 @@ def test_any_lengths_in_any_blocks(
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(_files, "CHUNK_BYTES", chunk)
         first = dict(list(keys.items())[:split])
-        shards.build(folder / "grown", first, named(first), produce, ATTRIBUTES, "test")
-        shards.build(folder / "grown", keys, named(keys), produce, ATTRIBUTES, "test")
-        shards.build(folder / "clean", keys, named(keys), produce, ATTRIBUTES, "test")
+        shards.build(folder / "grown", first, list, produce, ATTRIBUTES, "test")
+        shards.build(folder / "grown", keys, list, produce, ATTRIBUTES, "test")
+        shards.build(folder / "clean", keys, list, produce, ATTRIBUTES, "test")
     read = Shards(folder / "grown")
     for item, length in keys.items():
         np.testing.assert_array_equal(read.read(item), values(item, length=int(length)))
