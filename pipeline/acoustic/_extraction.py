@@ -42,7 +42,7 @@ def extract_corpus(
         return tables.utterance_rows(utterances.take([place[item] for item in utterance_ids]))
 
     title = f"acoustic {feature}"
-    return shards.build(folder, keys, items, produce, attributes, title, memory)
+    return shards.build(folder, keys, items, produce, attributes, title, memory, one_by_one=True)
 
 
 def feature_keys(utterances: Any, feature: str, config: Any) -> dict[str, str]:

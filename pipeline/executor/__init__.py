@@ -102,8 +102,11 @@ def run(
 @contextmanager
 def together() -> Iterator[None]:
     """Every `run` in here, of any thread that has this context, works on one engine and
-    shows its progress in one display.
+    shows its progress in one display: those of the outermost `together`.
     """
+    if _COMMON.get():
+        yield
+        return
     with _display() as display, _opened(worker_count()) as engine:
         token = _COMMON.set((display, engine))
         try:

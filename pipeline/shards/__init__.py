@@ -7,8 +7,9 @@ How a corpus is divided follows from its ids: those that join change the shards 
 they fall into and no others.
 """
 
-from pipeline.shards._building import Built, Rows, build, divide
+from pipeline.shards._building import Built, build, divide
 from pipeline.shards._files import sha256
+from pipeline.shards._making import Rows
 from pipeline.shards._reading import Shards
 
 __all__ = ["Built", "Rows", "Shards", "build", "divide", "sha256"]

@@ -142,7 +142,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def key_of_one(monkeypatch: pytest.MonkeyPatch, feature: str) -> str:
     lookup.reachable.cache_clear()
     found: dict[str, str] = {}
-    monkeypatch.setattr(extraction.shards, "build", lambda folder, keys, *_: found.update(keys))
+    monkeypatch.setattr(extraction.shards, "build", lambda _, keys, *__, **___: found.update(keys))
     config = lookup.component_config("acoustic", feature, {})
     item = Utterance("a", "tiny", "sad", audio_sha256="0")
     extraction.extract_corpus(tables.utterance_table([item]), feature, config, Path())
@@ -178,7 +178,7 @@ def test_another_model_under_the_same_name_is_another_key(
     item = Utterance("a", "tiny", "sad", audio_sha256="0")
     found: list[str] = []
     monkeypatch.setattr(
-        extraction.shards, "build", lambda folder, keys, *_: found.append(keys["a"])
+        extraction.shards, "build", lambda _, keys, *__, **___: found.append(keys["a"])
     )
     model = write_speech_encoder(tmp_path)
     config = lookup.component_config("acoustic", "ssl", {"model": model})
