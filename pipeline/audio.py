@@ -23,6 +23,7 @@ SILENCE_PEAK = 1e-4
 LOUDEST_PEAK = 16.0
 LOWEST_RATE, HIGHEST_RATE = 1000, 1_000_000  # Hz
 UNKNOWN_LENGTH = 0xFFFFFFFF  # of a streamed file
+MP3_LEAD = 0.5  # s that are decoded before a segment
 LONGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
 # libsndfile finds a missing end in these by itself.
 SELF_CHECKED = ("FLAC", "MP3", "CAF", "HTK")
@@ -77,8 +78,11 @@ def read(
                 detail = f"{path}: {start}-{end} s of {file.frames / rate:.3f} s"
                 raise AudioError("segment outside the recording", detail)
             expected = min(last, file.frames) - first
-            file.seek(first)
-            waveform = file.read(expected, dtype="float32", always_2d=True)
+            # A frame of MP3 is decoded by what came before it: the first ones after a
+            # seek are another sound.
+            lead = min(first, round(MP3_LEAD * rate)) if file.format == "MP3" else 0
+            file.seek(first - lead)
+            waveform = file.read(lead + expected, dtype="float32", always_2d=True)[lead:]
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError("audio unreadable", f"{path}: {error}") from error
     if len(waveform) < expected or not whole:

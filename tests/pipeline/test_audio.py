@@ -40,6 +40,22 @@ def test_a_segment_is_that_part_of_the_recording(
     )
 
 
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_segment_of_an_mp3_is_what_reading_from_the_start_gives(
+    tmp_path: Path, rate: int
+) -> None:
+    time = np.arange(12 * rate) / rate
+    pitch = 120 + 20 * np.sin(np.pi * time)
+    voice = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 20))
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, 0.05 * voice * (1 + np.sin(6 * np.pi * time)), rate, format="MP3")
+    whole, _ = audio.read(path)
+    for start in np.arange(0.1, 11.0, 0.13):
+        part, _ = audio.read(path, float(start), float(start) + 0.5)
+        first = round(start * rate)
+        np.testing.assert_allclose(part, whole[first : first + len(part)], rtol=0, atol=1e-6)
+
+
 def test_an_end_rounded_past_the_recording_is_forgiven_a_wrong_one_is_not(tmp_path: Path) -> None:
     path = recordings.write(tmp_path / "a.wav", seconds=0.3)
     assert len(audio.read(path, 0.1, 0.34)[0]) == 3200
