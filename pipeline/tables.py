@@ -56,8 +56,12 @@ def write_utterances(path: str | Path, utterances: Iterable[Utterance]) -> None:
     ConfigurationError for an empty or repeated utterance_id.
     """
     rows = sorted(utterances, key=lambda utterance: utterance.utterance_id)
-    _require_distinct(rows)
-    table = utterance_table(rows)
+    write_utterance_table(path, utterance_table(rows))
+
+
+def write_utterance_table(path: str | Path, table: Any) -> None:
+    """Writes utterances.parquet of a table that is sorted by utterance_id."""
+    _require_distinct(table["utterance_id"].to_pylist())
     _write(path, dict(zip(table.column_names, table.columns, strict=True)))
 
 
@@ -145,16 +149,14 @@ def _columns(rows: Sequence[Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     return {key: pa.array([getattr(row, key) for row in rows], kinds[key]) for key in kinds}
 
 
-def _require_distinct(rows: Sequence[Utterance]) -> None:
-    repeated = sorted(
-        name for name, number in Counter(row.utterance_id for row in rows).items() if number > 1
-    )
-    if repeated:
+def _require_distinct(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        repeated = sorted(name for name, number in Counter(names).items() if number > 1)
         shown = ", ".join(repeated[:5]) + " …" * (len(repeated) > 5)
         raise ConfigurationError(
             f"{len(repeated)} utterance ids stand twice ({shown}), expected distinct ids"
         )
-    if any(not row.utterance_id for row in rows):
+    if not all(names):
         raise ConfigurationError(
             "an utterance has an empty id, expected a name that no other utterance has"
         )

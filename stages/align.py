@@ -29,4 +29,5 @@ def main(
 
 
 if __name__ == "__main__":
+    executor.spare_pandas()
     run(main)

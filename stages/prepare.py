@@ -7,14 +7,17 @@ from pathlib import Path
 from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
 from pipeline.corpora import (
-    State,
+    SOURCE,
     differences,
     flag_duplicates,
     prepare_all,
+    read_corpus,
     recall,
     remember,
     require_usable,
+    together,
 )
+from pipeline.folders import State
 from pipeline.schema import Rejection, Utterance
 from pipeline.tokens import Config as TokensConfig
 from stages.entry import DATA, PARAMS, DataFolder, ParamsFile, account, console, run
@@ -31,17 +34,20 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     module = lookup.component("corpora", corpus)
     config = lookup.configure(module.Config, settings.reader, f"corpora.{corpus}.reader")
     words = lookup.configure(TokensConfig, settings.tokens, f"corpora.{corpus}.tokens")
-    found = list(module.read(Path(settings.root), config))
+    memory = folders.recordings(data, corpus)
+    former = recall(memory, words)
+    known_rows = former if settings.transcription is None else None
+    read = read_corpus(corpus, Path(settings.root), config, known_rows)
+    found = read.items
     if settings.transcription is not None:
         path = folders.transcripts(data, corpus) / folders.TRANSCRIPTS
         found = lookup.room("transcription").transcribed(found, path)
-    read = [item for item in found if isinstance(item, Utterance)]
-    memory = folders.recordings(data, corpus)
-    known, states = recall(memory, read, words)
-    new = [item for item in read if item not in known]
-    own = read if _are_few(new, states) else [item for item in read if item in known]
+    utterances = [item for item in found if isinstance(item, Utterance)]
+    known, states = former.known(read.taken), former.look_at(utterances)
+    new = [item for item in utterances if item not in known]
+    own = utterances if _are_few(new, states) else [item for item in utterances if item in known]
     prepared = prepare_all(own, corpus, words, known)
-    if len(own) < len(read):
+    if len(own) < len(utterances):
         # Few enough to keep all workers busy, many enough to be worth the way there.
         size = max(1, min(256, len(new) // (16 * executor.worker_count())))
         parts = [new[start : start + size] for start in range(0, len(new), size)]
@@ -49,20 +55,24 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
         for part in executor.run(work, parts, f"prepare {corpus}"):
             prepared += part
     rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
-    used = flag_duplicates(item for item in prepared if isinstance(item, Utterance))
-    require_usable(corpus, used, rejections)
-    remember(memory, used, states, words)
+    made = [item for item in prepared if isinstance(item, Utterance)]
+    require_usable(corpus, len(made) + len(read.taken), rejections)
+    used = flag_duplicates(together(former, read, made))
+    remember(memory, used, states, words, read.read_by)
+    used = used.drop_columns([SOURCE])
     folder = folders.utterances(data, corpus)
-    tables.write_utterances(folder / folders.UTTERANCES, used)
+    tables.write_utterance_table(folder / folders.UTTERANCES, used)
     metrics = {
-        "duplicates": sum(item.duplicate_of is not None for item in used),
-        "hours": round(sum(item.duration or 0 for item in used) / 3600, 6),
-        "without_transcript": sum(not item.words for item in used),
+        "duplicates": len(used) - used["duplicate_of"].null_count,
+        "hours": round(sum(value or 0 for value in used["duration"].to_pylist()) / 3600, 6),
+        "without_transcript": sum(not words for words in used["words"].to_pylist()),
     }
     if module.TOTALS is not None:
-        for line in differences(module.TOTALS, used, rejections):
+        for line in differences(module.TOTALS, tables.utterance_rows(used), rejections):
             console.print(f"  [yellow]published total differs:[/] {line}", highlight=False)
-    account(f"prepare {corpus}", folder, len(found), len(used), rejections, metrics)
+    account(
+        f"prepare {corpus}", folder, len(found) + len(read.taken), len(used), rejections, metrics
+    )
 
 
 def _are_few(utterances: Sequence[Utterance], states: Mapping[str, State]) -> bool:
@@ -82,4 +92,5 @@ def _are_few(utterances: Sequence[Utterance], states: Mapping[str, State]) -> bo
 
 
 if __name__ == "__main__":
+    executor.spare_pandas()
     run(main)

@@ -23,4 +23,5 @@ def main(
 
 
 if __name__ == "__main__":
+    executor.spare_pandas()
     run(main)

@@ -7,17 +7,17 @@ from pipeline import folders, lookup, tokens
 from pipeline.audio import is_url
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import files, hidden_metadata
-from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable
-from pipeline.corpora._recordings import State, recall, remember
+from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable, together
+from pipeline.corpora._recordings import SOURCE, read_corpus, recall, remember
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.corpora._unlabelled import recordings
 from pipeline.corpora._video import sound_track
 from pipeline.lookup import ConfigurationError, checked
 
 __all__ = [
+    "SOURCE",
     "Corpus",
     "Licence",
-    "State",
     "Totals",
     "differences",
     "files",
@@ -25,12 +25,14 @@ __all__ = [
     "hidden_metadata",
     "missing_parts",
     "prepare_all",
+    "read_corpus",
     "recall",
     "recordings",
     "remember",
     "require_usable",
     "settings",
     "sound_track",
+    "together",
 ]
 
 

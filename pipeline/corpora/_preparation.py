@@ -2,10 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from pipeline import audio, tokens
-from pipeline.corpora._recordings import Known
+import numpy as np
+
+from pipeline import audio, tables, tokens
+from pipeline.corpora._recordings import SOURCE, Former, Known, Read
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
@@ -64,24 +67,45 @@ def prepare_utterance(
     )
 
 
-def flag_duplicates(utterances: Iterable[Utterance]) -> list[Utterance]:
-    """The utterances sorted by id, with `duplicate_of` set to the first one that has
-    the same samples.
+def together(former: Former, read: Read, made: Sequence[Utterance]) -> Any:
+    """A table of the former rows that were taken over and of those made now, with their
+    `SOURCE`, sorted by id: as if all had been made at once.
     """
-    first: dict[str, str] = {}
-    flagged = []
-    for utterance in sorted(utterances, key=lambda item: item.utterance_id):
-        original = None
-        if utterance.audio_sha256 is not None:
-            original = first.setdefault(utterance.audio_sha256, utterance.utterance_id)
-        duplicate_of = None if original == utterance.utterance_id else original
-        if duplicate_of != utterance.duplicate_of:
-            utterance = dataclasses.replace(utterance, duplicate_of=duplicate_of)
-        flagged.append(utterance)
-    return flagged
+    import pyarrow as pa
+
+    new = tables.utterance_table(made)
+    sources = pa.array([read.sources.get(item.utterance_id) for item in made], pa.string())
+    kept = former.rows.take(pa.array(read.taken, pa.int64()))
+    parts = [kept, new.append_column(SOURCE, sources)]
+    table = pa.concat_tables(parts, promote_options="default")
+    # A column that only some corpora have, of values that no row has any more.
+    optional = [name for name in table.column_names if name.startswith(tables.RATING_PREFIX)]
+    optional = sorted(optional) + [name for name in tables.RECOGNISED if name in table.column_names]
+    last = [name for name in optional if table[name].null_count < len(table)]
+    first = [name for name in new.column_names if name not in optional]
+    return table.select([*first, *last, SOURCE]).combine_chunks().sort_by("utterance_id")
 
 
-def require_usable(corpus: str, used: Sequence[Utterance], rejections: Sequence[Rejection]) -> None:
+def flag_duplicates(table: Any) -> Any:
+    """A table of utterances, sorted by id, with `duplicate_of` set to the first one
+    that has the same samples.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = table["audio_sha256"].combine_chunks().dictionary_encode().indices
+    # Numbered in the order in which they come, those without a hash by no number.
+    numbers = found.fill_null(-1).to_numpy()
+    values, rows = np.unique(numbers, return_index=True)
+    first = np.arange(len(table))
+    first[numbers >= 0] = rows[np.searchsorted(values, numbers[numbers >= 0])]
+    names = table["utterance_id"].take(pa.array(first))
+    duplicate_of = pc.if_else(pa.array(first == np.arange(len(table))), None, names)
+    place = table.column_names.index("duplicate_of")
+    return table.set_column(place, "duplicate_of", duplicate_of.cast(pa.string()))
+
+
+def require_usable(corpus: str, used: int, rejections: Sequence[Rejection]) -> None:
     """Raises ConfigurationError with the reasons counted where no utterance is left."""
     if used:
         return

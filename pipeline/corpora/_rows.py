@@ -26,8 +26,13 @@ Encoding = Annotated[str, AfterValidator(_known)]
 
 
 def table(path: Path, encoding: str | None) -> tuple[list[str], Iterator[dict[str, Any]]]:
-    """The columns and the rows of a table; cells beyond the columns of a text table
-    stand under ''.
+    """The columns and the rows of a table, as `records` and `row` make them."""
+    columns, cells = records(path, encoding)
+    return columns, (row(columns, item) for item in cells)
+
+
+def records(path: Path, encoding: str | None) -> tuple[list[str], Iterator[list[Any]]]:
+    """The columns of a table and the cells of each row.
 
     Raises ConfigurationError for a file that is no such table, and with its lines for a
     quote that is not closed: it would swallow rows.
@@ -39,22 +44,33 @@ def table(path: Path, encoding: str | None) -> tuple[list[str], Iterator[dict[st
             content = tables.read_parquet(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise ConfigurationError(f"{path}: {error}, expected a parquet table") from error
-        return list(content.column_names), iter(content.to_pylist())
+        columns = [content[name].to_pylist() for name in content.column_names]
+        return list(content.column_names), map(list, zip(*columns, strict=True))
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     # The module's own limit would end the whole table: the reader rejects the row.
     csv.field_size_limit(sys.maxsize)
     lines = listing.lines(_decoded(path, encoding))
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    records = _records(path, reader, delimiter)
-    columns = [column.strip() for column in next(records, [])]
-    return columns, (_row(columns, cells) for cells in records if cells)
+    found = _records(path, reader, delimiter)
+    header = [column.strip() for column in next(found, [])]
+    return header, filter(None, found)
 
 
-def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
-    row: dict[str, Any] = dict(zip(columns, cells, strict=False))
+def row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
+    """The cells of a row by column; those beyond the columns stand under ''."""
+    found: dict[str, Any] = dict(zip(columns, cells, strict=False))
     if len(cells) > len(columns):
-        row[""] = cells[len(columns) :]
-    return row
+        found[""] = cells[len(columns) :]
+    return found
+
+
+def source(cells: list[Any]) -> str:
+    """The cells as a text that no others have."""
+    try:
+        joined = "\0".join(["", *cells])
+    except TypeError:  # numbers of a parquet table
+        return repr(cells)
+    return joined if joined.count("\0") == len(cells) else repr(cells)
 
 
 def _records(path: Path, reader: Any, delimiter: str) -> Iterator[list[str]]:

@@ -21,7 +21,7 @@ Paths start at the table's folder, or at `Config.audio_root` where the recording
 elsewhere; no path may leave that folder.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,23 +93,44 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     A row that cannot be used becomes a Rejection; a missing or unknown column raises
     ConfigurationError.
     """
+    for _, item in read_new(root, config, lambda _: ()):
+        if item is not None:
+            yield item
+
+
+def read_new(
+    root: Path, config: Config, known: Callable[[str], Container[str]]
+) -> Iterator[tuple[str, Utterance | Rejection | None]]:
+    """As `read`, each row with the text that it was read from; None for a row whose
+    text is among those that are `known` for the table's heading.
+    """
     path = root if root.is_file() else root / config.file
     listing.require_file(path, "a table with a row per utterance (CSV, TSV or parquet)")
     places = _places(path.parent, config)
     seen: set[str] = set()
-    columns, rows = table(path, config.encoding)
+    columns, records = rows_of.records(path, config.encoding)
     _require_columns(path, columns)
-    for number, row in enumerate(rows, start=1):
-        name = f"row {number}"
+    former, ids = known(rows_of.source(columns)), columns.index("utterance_id")
+    beside = columns.index("alignment_path") if "alignment_path" in columns else None
+    for number, cells in enumerate(records, start=1):
+        source = rows_of.source(cells)
+        # A path out of the folder may be a link that was put there since.
+        if source in former and (beside is None or not str(cells[beside] or "").strip()):
+            name = str(cells[ids]).strip()
+            if name not in seen:
+                seen.add(name)
+                yield source, None
+                continue
+        row, name = rows_of.row(columns, cells), f"row {number}"
         try:
             name = _id(row) or name
             _require_cells(row)
             if name in seen:
                 raise _RowError("listed twice", f"row {number}")
             seen.add(name)
-            yield _utterance(name, row, places, config)
+            yield source, _utterance(name, row, places, config)
         except PlaceError as error:
-            yield Rejection(name, "prepare", error.reason, f"{path}: {error.detail}")
+            yield source, Rejection(name, "prepare", error.reason, f"{path}: {error.detail}")
 
 
 def table(path: Path, encoding: str | None = None) -> tuple[list[str], Iterator[dict[str, Any]]]:

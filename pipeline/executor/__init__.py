@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from pipeline import lookup
 from pipeline.executor import dask, local
 from pipeline.executor._engine import KEPT, Engine
+from pipeline.executor.local import spare_pandas
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 
-__all__ = ["choose", "run", "settings", "together", "worker_count", "workers"]
+__all__ = ["choose", "run", "settings", "spare_pandas", "together", "worker_count", "workers"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -5,6 +5,7 @@ that they work for.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -86,11 +87,32 @@ class Pool(ProcessPoolExecutor):
                     os.killpg(worker.pid, signal.SIGKILL)
 
 
+def spare_pandas() -> None:
+    """Keeps pyarrow from importing pandas with its first array, which takes a quarter
+    of a second and serves those that make frames of tables: this process cannot any
+    more.
+    """
+    import pyarrow
+
+    class Hidden:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError("pandas is not wanted here")
+
+    sys.meta_path.insert(0, hidden := Hidden())
+    try:
+        pyarrow.array([])
+    finally:
+        sys.meta_path.remove(hidden)
+
+
 def _begin() -> None:
     """Puts a worker into a process group of its own, with the programs that it will
     call, and ends both when its parent is killed: it would wait for work for ever.
     """
     os.setpgid(0, 0)
+    if "pyarrow" in sys.modules:
+        spare_pandas()
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

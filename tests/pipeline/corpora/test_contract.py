@@ -13,6 +13,7 @@ from pipeline.corpora import _preparation as preparation
 from pipeline.corpora._totals import Totals
 from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature
+from tests.resources.prepare_stage import flagged
 
 SYNTHETIC = ("demo", "demo_zh")  # built by the project itself, with tests of their own
 # Every corpus has a function of its name in tests/resources/miniature.py; some have
@@ -101,7 +102,7 @@ def test_every_row_is_used_or_rejected_and_survives_storage(
     rows = read(name, root)
     utterances = [row for row in rows if isinstance(row, Utterance)]
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in utterances]
-    used = preparation.flag_duplicates(row for row in prepared if isinstance(row, Utterance))
+    used = flagged(row for row in prepared if isinstance(row, Utterance))
     rejected = [row for row in [*rows, *prepared] if isinstance(row, Rejection)]
     assert len(rows) == len(used) + len(rejected)
     assert len(used) >= 2

@@ -13,6 +13,7 @@ from pipeline.corpora import cremad, emodb, esd, meld
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature, recordings
+from tests.resources.prepare_stage import flagged
 
 
 def read(name: str, root: Path, **values: object) -> tuple[dict[str, Utterance], list[Rejection]]:
@@ -58,8 +59,8 @@ def test_emodb_emotion_is_the_sixth_character(tmp_path: Path) -> None:
     assert [row.utterance_id for row in rejections] == ["99a01Fa"]
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
     assert prepared[0].words == ("der", "lappen", "liegt", "auf", "dem", "eisschrank")
-    flagged = preparation.flag_duplicates(prepared)
-    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {
+    marked = flagged(prepared)
+    assert {row.utterance_id: row.duplicate_of for row in marked if row.duplicate_of} == {
         "16a05Td": "16a05Tb"
     }
 

@@ -10,6 +10,7 @@ from pipeline.corpora import iemocap
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature
+from tests.resources.prepare_stage import flagged
 
 
 def read(root: Path) -> tuple[dict[str, Utterance], list[Rejection]]:
@@ -94,8 +95,8 @@ def test_prepare_names_what_is_wrong_with_each_recording(tmp_path: Path) -> None
         "audio truncated": 1,
         "audio not found": 1,
     }
-    flagged = preparation.flag_duplicates(row for row in prepared if isinstance(row, Utterance))
-    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {
+    marked = flagged(row for row in prepared if isinstance(row, Utterance))
+    assert {row.utterance_id: row.duplicate_of for row in marked if row.duplicate_of} == {
         "Ses05F_script03_1_M034": "Ses05F_script03_1_F033"
     }
 

@@ -12,6 +12,7 @@ from pipeline.corpora import _preparation as preparation
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, TimedWord, Utterance
 from tests.resources import recordings
+from tests.resources.prepare_stage import flagged
 
 WORDS = tokens.Config()
 
@@ -104,15 +105,11 @@ def test_duplicates_point_to_the_first_id_whatever_the_order() -> None:
         Utterance(name, "tiny", "angry", audio_sha256=digest)
         for name, digest in [("c", "x"), ("a", "y"), ("b", "x"), ("d", None), ("e", None)]
     ]
-    flagged = preparation.flag_duplicates(rows)
-    assert {row.utterance_id: row.duplicate_of for row in flagged} == {
+    marked = flagged(rows)
+    assert {row.utterance_id: row.duplicate_of for row in marked} == {
         "a": None, "b": None, "c": "b", "d": None, "e": None,
     }  # fmt: skip
-    assert (
-        preparation.flag_duplicates(reversed(rows))
-        == flagged
-        == preparation.flag_duplicates(flagged)
-    )
+    assert flagged(reversed(rows)) == marked == flagged(marked)
 
 
 def test_a_corpus_of_which_nothing_is_left_counts_the_reasons() -> None:
@@ -122,14 +119,14 @@ def test_a_corpus_of_which_nothing_is_left_counts_the_reasons() -> None:
         Rejection("c", "prepare", "audio not found", "x/c.wav"),
     ]
     with pytest.raises(ConfigurationError) as raised:
-        preparation.require_usable("mine", [], rejections)
+        preparation.require_usable("mine", 0, rejections)
     assert str(raised.value) == (
         "no utterance of corpora.mine can be used: 2 × audio not found, 1 × no label "
         "(for example a: x/a.wav)"
     )
     with pytest.raises(ConfigurationError, match="its reader found none"):
-        preparation.require_usable("mine", [], [])
-    preparation.require_usable("mine", [Utterance("d", "mine", "sad")], rejections)
+        preparation.require_usable("mine", 0, [])
+    preparation.require_usable("mine", 1, rejections)
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -11,6 +11,7 @@ from pipeline.corpora import ravdess
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 from tests.resources import miniature, recordings
+from tests.resources.prepare_stage import flagged
 
 
 def read(root: Path) -> tuple[dict[str, Utterance], list[Rejection]]:
@@ -76,8 +77,8 @@ def test_prepare_flags_the_copy_and_mixes_stereo_down(tmp_path: Path) -> None:
         "audio silent": 1,
         "audio empty": 1,
     }
-    flagged = preparation.flag_duplicates(row for row in prepared if isinstance(row, Utterance))
-    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {
+    marked = flagged(row for row in prepared if isinstance(row, Utterance))
+    assert {row.utterance_id: row.duplicate_of for row in marked if row.duplicate_of} == {
         "03-01-03-01-02-02-07": "03-01-03-01-02-01-07"
     }
 
@@ -106,9 +107,9 @@ def test_real_corpus_matches_the_published_totals_of_the_actors_that_are_there()
         for row in rows
         if row.speaker == "Actor_07"
     ]
-    flagged = preparation.flag_duplicates(row for row in actor if isinstance(row, Utterance))
-    assert len(flagged) == 60
-    assert [row.utterance_id for row in flagged if row.duplicate_of] == ["03-01-03-01-02-02-07"]
+    marked = flagged(row for row in actor if isinstance(row, Utterance))
+    assert len(marked) == 60
+    assert [row.utterance_id for row in marked if row.duplicate_of] == ["03-01-03-01-02-02-07"]
 
 
 @pytest.mark.skipif(
@@ -124,8 +125,8 @@ def test_untouched_originals_are_read_with_their_stereo_file_and_their_copy() ->
         ravdess.SAMPLING_RATE
     }
     prepared = [preparation.prepare_utterance(row, tokens.Config()) for row in found.values()]
-    flagged = preparation.flag_duplicates(row for row in prepared if isinstance(row, Utterance))
-    assert len(flagged) == len(found)
-    assert {row.utterance_id: row.duplicate_of for row in flagged if row.duplicate_of} == {
+    marked = flagged(row for row in prepared if isinstance(row, Utterance))
+    assert len(marked) == len(found)
+    assert {row.utterance_id: row.duplicate_of for row in marked if row.duplicate_of} == {
         "03-01-03-01-02-02-07": "03-01-03-01-02-01-07"
     }

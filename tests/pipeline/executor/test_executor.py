@@ -149,3 +149,12 @@ def test_only_an_engine_that_goes_on_has_its_waiting_calls_cancelled(
     with pytest.raises(WorkerKilledError if broken else ValueError):
         list(executor.run(abs, [1, 2, 3], "count"))
     assert [call.cancelled() for call in calls] == [False, not broken, not broken]
+
+
+def test_pyarrow_makes_tables_without_pandas_which_others_can_import() -> None:
+    program = (
+        "import sys; from pipeline import executor; executor.spare_pandas(); import pyarrow;"
+        "pyarrow.table({'a': ['b']}); assert 'pandas' not in sys.modules; import pandas;"
+        "assert pandas.DataFrame({'a': [1]}).shape == (1, 1)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
