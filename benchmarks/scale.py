@@ -136,7 +136,7 @@ def document(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         "acoustic": {name: {} for name in given.features},
         "alignment": {name: {"chain": {name: {}}} for name in given.aligners},
         "text": {"glove": {"path": str(vectors)}, "one_hot": {}},
-        "splits": {"speaker": {"labels": labels, "folds": 5, "allow": ["sentence"]}},
+        "splits": {"speaker": {"labels": labels, "folds": 5, "allow": ["audio", "sentence"]}},
         "inputs": {
             CORPUS: {
                 "acoustic": given.features,

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 # The parts of a fold.
 SUBSETS = ("train", "valid", "test")
+# Of an utterance's fingerprint: seconds from code to code, and the bit of a loud one.
+FINGERPRINT_SHIFT, FINGERPRINT_LOUD = 0.02, 0x8000
 
 
 class TimedWord(NamedTuple):
@@ -35,10 +37,16 @@ class Utterance:
     """One labelled stretch of speech and its words; times in seconds.
 
     A corpus reader fills what the corpus states. `prepare` adds `words`,
-    `audio_sha256`, `duration` and `duplicate_of`. `start` and `end` bound the utterance
-    inside `audio_path`; None means the whole file. `alignment_path` is a file of word
-    times that came with the corpus. `words_from` names who wrote the transcript down:
-    a recogniser, which may have told `word_times` too, or None for the corpus.
+    `audio_sha256`, `duration`, `duplicate_of` and `fingerprint`. `start` and `end`
+    bound the utterance inside `audio_path`; None means the whole file. `alignment_path`
+    is a file of word times that came with the corpus. `words_from` names who wrote the
+    transcript down: a recogniser, which may have told `word_times` too, or None for the
+    corpus.
+
+    `fingerprint` is how it sounds: a little-endian uint16 each `FINGERPRINT_SHIFT`, 0
+    where it is not loud, else `FINGERPRINT_LOUD` and 15 bits, one for each step from a
+    frequency band to the next. Only the stage split reads it from utterances.parquet:
+    `tables.read_utterances` leaves it out.
     """
 
     utterance_id: str
@@ -63,6 +71,7 @@ class Utterance:
     duplicate_of: str | None = None
     words_from: str | None = None
     word_times: tuple[TimedWord, ...] = ()
+    fingerprint: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from pipeline.lookup import ConfigurationError, StorageError
 from pipeline.schema import Rejection, TimedWord, Utterance, WordSpan
 
 RATING_PREFIX = "rating_"
-FIELDS = tuple(field.name for field in dataclasses.fields(Utterance))
+FINGERPRINT = "fingerprint"  # a large column, and of the stages only split reads it
+FIELDS = tuple(field.name for field in dataclasses.fields(Utterance) if field.name != FINGERPRINT)
 STRINGS = (
     "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "session",
     "dialogue", "style",
@@ -39,7 +40,7 @@ def utterance_table(utterances: Iterable[Utterance]) -> Any:
     rows = list(utterances)
     kinds = dict.fromkeys((*STRINGS, *STRINGS_AFTER), pa.string())
     kinds |= dict.fromkeys(LISTS, pa.list_(pa.string())) | dict.fromkeys(SECONDS, pa.float64())
-    columns = _columns(rows, kinds)
+    columns = _columns(rows, kinds | {FINGERPRINT: pa.binary()})
     for name in sorted({name for row in rows for name in row.ratings}):
         values = [row.ratings.get(name) for row in rows]
         columns[RATING_PREFIX + name] = pa.array(values, pa.float64(), from_pandas=True)
@@ -66,13 +67,19 @@ def write_utterance_table(path: str | Path, table: Any) -> None:
 
 
 def read_utterances(path: str | Path) -> list[Utterance]:
-    """The utterances of an utterances.parquet, sorted by utterance_id."""
+    """The utterances of an utterances.parquet, sorted by utterance_id, without their
+    fingerprints.
+    """
     return utterance_rows(read_utterance_table(path))
 
 
 def read_utterance_table(path: str | Path) -> Any:
-    """An utterances.parquet as a pyarrow table, of which few rows may be wanted."""
+    """An utterances.parquet as a pyarrow table without fingerprints, of which few rows
+    may be wanted.
+    """
     table = read_table(path)
+    if FINGERPRINT in table.column_names:
+        table = table.drop_columns([FINGERPRINT])
     rated = {name for name in table.column_names if name.startswith(RATING_PREFIX)}
     other = {*table.column_names, *RECOGNISED, "ratings"} ^ {*FIELDS, *rated}
     if other:

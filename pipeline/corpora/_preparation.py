@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline import audio, tables, tokens
-from pipeline.corpora._recordings import SOURCE, Former, Known, Read
+from pipeline.corpora._fingerprint import fingerprint
+from pipeline.corpora._recordings import MADE, SOURCE, Former, Known, Read
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import Rejection, Utterance
 
@@ -26,7 +27,8 @@ def prepare_utterance(
     corpus: str | None = None,
     known: Known | None = None,
 ) -> Utterance | Rejection:
-    """Decodes the recording once and adds `words`, `audio_sha256` and `duration` (s).
+    """Decodes the recording once and adds `words`, `audio_sha256`, `duration` (s) and
+    `fingerprint`.
 
     `corpus` is its name in params.yaml, where its reader has another one for it. What
     is `known` is not worked out again.
@@ -60,11 +62,10 @@ def prepare_utterance(
             waveform, rate = audio.read(*segment)
         except audio.AudioError as error:
             return rejected(error.reason, error.detail)
-        made = audio.content_hash(waveform, rate), len(waveform) / rate
-    sha256, duration = made
-    return dataclasses.replace(
-        utterance, corpus=corpus, words=words, audio_sha256=sha256, duration=duration
-    )
+        duration = len(waveform) / rate
+        made = audio.content_hash(waveform, rate), duration, fingerprint(waveform, rate)
+    values: dict[str, Any] = dict(zip(MADE, made, strict=True))
+    return dataclasses.replace(utterance, corpus=corpus, words=words, **values)
 
 
 def together(former: Former, read: Read, made: Sequence[Utterance]) -> Any:

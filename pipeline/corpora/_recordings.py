@@ -23,7 +23,7 @@ from pipeline.folders import State
 from pipeline.schema import Rejection, Utterance
 
 log = logging.getLogger(__name__)
-SEGMENT, MADE = ("audio_path", "start", "end"), ("audio_sha256", "duration")
+SEGMENT, MADE = ("audio_path", "start", "end"), ("audio_sha256", "duration", "fingerprint")
 SPOKEN = ("transcript", "language", "words")
 SOURCE = "source"  # column beside those of utterances: the text that a row was read from
 NONE = State(0, 0, 0)  # of a row without a recording
@@ -32,11 +32,11 @@ Segment = tuple[str | None, float | None, float | None]
 
 @dataclass(frozen=True)
 class Known:
-    """What need not be worked out again: hash and duration (s) by path, start and end;
-    words by transcript and language.
+    """What need not be worked out again: hash, duration (s) and fingerprint by path,
+    start and end; words by transcript and language.
     """
 
-    decoded: Mapping[Segment, tuple[str, float]] = field(default_factory=dict)
+    decoded: Mapping[Segment, tuple[str, float, bytes]] = field(default_factory=dict)
     words: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, item: Utterance) -> bool:
@@ -215,4 +215,5 @@ def _made_by(config: tokens.Config) -> str:
     environment = json.dumps(lookup.environment(), sort_keys=True)
     unwanted = sorted(tokens.stop_words(config.stop_words)) if config.stop_words else []
     words = lookup.key_of(asdict(config), unwanted)
-    return f"{lookup.fingerprint('pipeline.audio', 'pipeline.tokens')} {words} {environment}"
+    code = lookup.fingerprint("pipeline.audio", "pipeline.tokens", "pipeline.corpora._fingerprint")
+    return f"{code} {words} {environment}"

@@ -43,7 +43,11 @@ def findings(audit: Mapping[str, Any]) -> list[Finding]:
         text = f"{copies} test recordings are also in training or validation, or nearly the same."
         found.append(Finding("bad", text))
     else:
-        found.append(Finding("good", "No test recording is in training or validation too."))
+        found.append(
+            Finding(
+                "good", "No test recording is in training or validation too, nor nearly the same."
+            )
+        )
     share = max(
         fold["sentences_shared"][pair]["share"]
         for fold in folds.values()

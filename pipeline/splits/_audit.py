@@ -24,8 +24,9 @@ from pipeline.splits._protocol import (
     Subsets,
     groups,
 )
-from pipeline.splits._selection import named, sound
+from pipeline.splits._selection import named
 from pipeline.splits._sentences import sentences
+from pipeline.splits._sound import recordings
 
 PAIRS = {"train_test": (TRAIN, TEST), "valid_test": (VALID, TEST), "train_valid": (TRAIN, VALID)}
 # What is looked for, by the word that allows it: its name in the audit, what it is.
@@ -33,9 +34,10 @@ KINDS = {
     "speaker": ("speakers", "a speaker"),
     "session": ("sessions", "a session"),
     "dialogue": ("dialogues", "a dialogue"),
-    "audio": ("recordings", "a recording"),
+    "audio": ("recordings", "a recording, or nearly the same"),
     "sentence": ("sentences", "a sentence"),
 }
+EXAMPLES = {"audio": 3}  # pairs that an error names: one of each other kind
 
 
 def _by(column: str) -> Callable[[pa.Table], Likeness]:
@@ -46,7 +48,7 @@ SHARED: dict[str, Callable[[pa.Table], Likeness]] = {
     "speakers": _by("speaker"),
     "sessions": _by("session"),
     "dialogues": _by("dialogue"),
-    "recordings": lambda utterances: Likeness(groups(sound(utterances))),
+    "recordings": recordings,
     "sentences": sentences,
 }
 
@@ -120,21 +122,28 @@ class Audit:
         parts = []
         for kind, (count, number) in found.items():
             name, noun = KINDS[kind]
-            tested, other = self._example(folds[-number], name)
-            parts.append(f"{noun} ({count} tested in fold {-number}: {tested} as {other})")
+            pairs = self._examples(folds[-number], name, EXAMPLES.get(kind, 1))
+            more = " …" if 1 < len(pairs) < count else ""
+            named = ", ".join(f"{tested} as {other}" for tested, other in pairs)
+            parts.append(f"{noun} ({count} tested in fold {-number}: {named}{more})")
         allowed = [kind for kind in KINDS if kind in found or kind in allow]
         raise ConfigurationError(
             f"{where}: training and test have in common {', '.join(parts)}: use another protocol, "
-            f"or `allow: [{', '.join(allowed)}]`, which every table and figure then states"
+            f"leave out what is there twice, or `allow: [{', '.join(allowed)}]`, which every table "
+            "and figure then states"
         )
 
-    def _example(self, subsets: Subsets, name: str) -> tuple[str, str]:
-        """A test utterance, and one of training or validation that has the same."""
-        place = int(np.flatnonzero(self.heard(subsets, name))[0])
-        alone = np.zeros(len(subsets), dtype=bool)
-        alone[place] = True
-        others = np.flatnonzero(self._alike(name, alone, _before_test(subsets)))
-        return self.ids[place], self.ids[int(others[0])]
+    def _examples(self, subsets: Subsets, name: str, most: int) -> list[tuple[str, str]]:
+        """Test utterances, and for each one of training or validation that has the
+        same.
+        """
+        pairs = []
+        for place in np.flatnonzero(self.heard(subsets, name))[:most].tolist():
+            alone = np.zeros(len(subsets), dtype=bool)
+            alone[place] = True
+            others = np.flatnonzero(self._alike(name, alone, _before_test(subsets)))
+            pairs.append((self.ids[place], self.ids[int(others[0])]))
+        return pairs
 
 
 def _before_test(subsets: Subsets) -> NDArray[np.bool_]:

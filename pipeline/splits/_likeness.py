@@ -32,6 +32,19 @@ class Likeness(NamedTuple):
         return present | found
 
 
+def shared(
+    members: NDArray[np.int64], hashes: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs whose hash has two members or more, each once; hashes by number."""
+    order = np.lexsort((members, hashes))
+    members, hashes = members[order], hashes[order]
+    new = np.append(True, hashes[1:] != hashes[:-1])
+    kept = new | np.append(True, members[1:] != members[:-1])
+    members, bucket = members[kept], (np.cumsum(new) - 1)[kept]
+    several = np.bincount(bucket)[bucket] > 1
+    return members[several], np.unique(bucket[several], return_inverse=True)[1]
+
+
 def joined(likeness: Likeness, ids: Sequence[str]) -> Groups:
     """Groups of utterances that are alike, also by way of others; one without a name is
     alone. A group has the name of its first utterance.

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.splits._likeness import Likeness, joined
+from pipeline.splits._likeness import Likeness, joined, shared
 from pipeline.splits._protocol import Groups, Items, groups
 from pipeline.splits._selection import named
 
@@ -88,20 +88,7 @@ def _alike(
             run * KINDS[1],
         ]
     members = [np.arange(len(lengths)), sentence[long], sentence[runs]]
-    return _shared(np.concatenate(members), np.concatenate(hashes))
-
-
-def _shared(
-    members: NDArray[np.int64], hashes: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs whose hash has two members or more, each once; hashes by number."""
-    order = np.lexsort((members, hashes))
-    members, hashes = members[order], hashes[order]
-    new = np.append(True, hashes[1:] != hashes[:-1])
-    kept = new | np.append(True, members[1:] != members[:-1])
-    members, bucket = members[kept], (np.cumsum(new) - 1)[kept]
-    several = np.bincount(bucket)[bucket] > 1
-    return members[several], np.unique(bucket[several], return_inverse=True)[1]
+    return shared(np.concatenate(members), np.concatenate(hashes))
 
 
 def _powers(base: int, count: int) -> NDArray[np.uint64]:

@@ -29,6 +29,7 @@ COLUMNS = (
     "words",
     "audio_sha256",
     "duplicate_of",
+    "fingerprint",
 )
 
 

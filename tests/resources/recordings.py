@@ -103,3 +103,30 @@ def write_clip(
                 container.mux(sound.encode(block))
             container.mux(sound.encode(None))
     return path
+
+
+def babble(
+    seconds: float = 2.0, sampling_rate: int = 16000, said: int = 0, take: int = 0
+) -> np.ndarray:
+    """Sounds like speech: a voice through resonances that move from syllable to
+    syllable; float32. `said` chooses these, `take` when they come and how the pitch
+    moves: another take of the same is another recording.
+    """
+    syllables, spoken = np.random.default_rng(said), np.random.default_rng([said, take])
+    count = round(seconds * sampling_rate)
+    time = np.arange(count) / sampling_rate
+    number = round(seconds / 0.15) + 1
+    marks = np.linspace(0, seconds, number)
+    marks[1:-1] += spoken.uniform(-0.05, 0.05, number - 2)
+    pitch = np.interp(time, marks, 120 * 2 ** spoken.uniform(0, 0.8, number))
+    phase = 2 * np.pi * np.cumsum(pitch) / sampling_rate
+    resonances = syllables.uniform([250, 800, 1800], [800, 1800, 3000], (number, 3))
+    level = np.interp(time, marks, syllables.uniform(0.1, 1, number))
+    moving = [np.interp(time, marks, own) for own in resonances.T]
+    voice = np.zeros(count)
+    for harmonic in range(1, 25):
+        distances = [(harmonic * pitch - center) / 120 for center in moving]
+        gain = sum(1 / (1 + distance**2) for distance in distances)
+        voice += gain * np.sin(harmonic * phase) * (harmonic * pitch < 3500)
+    noise = 0.001 * spoken.standard_normal(count)
+    return np.asarray(0.05 * level * voice + noise, dtype=np.float32)

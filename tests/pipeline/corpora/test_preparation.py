@@ -171,9 +171,12 @@ def test_every_field_of_an_utterance_is_stored(tmp_path: Path) -> None:
     values = {field.name: f"<{field.name}>" for field in dataclasses.fields(Utterance)}
     lists = {"words": ("a", "b"), "votes": ("E2:angry",), "ratings": {"valence": 1.5}}
     lists["word_times"] = (TimedWord("a", 0.1, 0.2, None), TimedWord("b", 0.2, 0.3, 0.5))
+    lists["fingerprint"] = b"\x01\x80"
     full = Utterance(**(values | lists | {"start": 0.25, "end": 1.0, "duration": 0.75}))
     tables.write_utterances(tmp_path / "u.parquet", [full])
     assert tables.read_utterances(tmp_path / "u.parquet") == [full]
+    stored = tables.read_table(tmp_path / "u.parquet")["fingerprint"].to_pylist()
+    assert stored == [b"\x01\x80"], "for the stage split alone"
 
 
 def test_words_that_nobody_recognised_have_no_columns(tmp_path: Path) -> None:

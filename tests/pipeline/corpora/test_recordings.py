@@ -59,6 +59,8 @@ def test_unchanged_recordings_are_not_decoded_again(
     assert taken == [] and len(first) == 4 and all(item.duration for item in first)
     again, taken = prepared(memory, corpus)
     assert again == first and taken == ["a None", "b None", "c None", "a 0.1"]
+    codes = [item.fingerprint for item in first]
+    assert [item.fingerprint for item in again] == codes and len(set(codes)) == 4
     record(tmp_path / "d.wav", 3)
     grown = [*corpus, said(tmp_path / "d.wav"), said(tmp_path / "a.wav", 0.1, 0.5)]
     more, taken = prepared(memory, grown)
