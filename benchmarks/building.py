@@ -28,9 +28,10 @@ def fresh(function: Callable[..., None], *given: Any) -> tuple[float, float]:
 
 def serflow(feature: str, values: dict[str, Any], named: Named, folder: Path) -> None:
     """Shards of a feature, as the stage builds them."""
-    from pipeline import acoustic, tables
+    from pipeline import acoustic, executor, tables
     from pipeline.schema import Utterance
 
+    executor.spare_pandas()
     utterances = [Utterance(name, "bench", "any", path, audio_sha256=name) for name, path in named]
     table = tables.utterance_table(utterances)
     acoustic.extract_corpus(table, feature, acoustic.settings(feature, values), folder)

@@ -58,4 +58,5 @@ def main(
 
 
 if __name__ == "__main__":
+    executor.spare_pandas()
     entry.run(main)

@@ -65,4 +65,5 @@ def _hashed(utterances: Sequence[Utterance]) -> list[Utterance]:
 
 
 if __name__ == "__main__":
+    executor.spare_pandas()
     run(main)

@@ -3,9 +3,15 @@
 from typing import Any
 
 from pipeline import lookup
-from pipeline.acoustic._extraction import extract_corpus, feature_keys, features, padding_share
+from pipeline.acoustic._extraction import (
+    extract_corpus,
+    feature_keys,
+    features,
+    padding_share,
+    ready,
+)
 
-__all__ = ["extract_corpus", "feature_keys", "features", "padding_share", "settings"]
+__all__ = ["extract_corpus", "feature_keys", "features", "padding_share", "ready", "settings"]
 
 
 def settings(name: str, values: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, lookup, shards, tables
+from pipeline import audio, executor, lookup, shards, tables
 from pipeline.schema import Rejection, Utterance
 from pipeline.shards import Built, Rows
 
@@ -23,6 +23,7 @@ def extract_corpus(
     `utterances` are a table of `tables.utterance_table`, `memory` is that of
     `shards.build`.
     """
+    executor.prepare(f"pipeline.acoustic:{feature}", now=not (folder / "index.parquet").exists())
     module = lookup.component("acoustic", feature)
     names = list(module.feature_names(config))
     attributes = {
@@ -70,6 +71,21 @@ def features(utterance: Utterance, feature: str, config: Any) -> tuple[NDArray[n
     frames = module.extract(waveform, config.sampling_rate, config)
     kept = frames[: config.max_frames]
     return kept, len(frames) - len(kept)
+
+
+def ready(feature: str) -> None:
+    """Loads what extracting a feature needs, compiled loops among it: half a second.
+
+    Not where a model belongs to it: what uses a GPU cannot be copied.
+    """
+    import soundfile  # noqa: F401
+    import soxr  # noqa: F401
+
+    module = lookup.component("acoustic", feature)
+    if not hasattr(module, "identity"):
+        config = module.Config()
+        second = np.sin(np.arange(config.sampling_rate), dtype=np.float32)
+        module.extract(second, config.sampling_rate, config)
 
 
 def padding_share(lengths: Sequence[int], max_frames: int | None) -> float:

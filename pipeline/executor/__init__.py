@@ -15,16 +15,27 @@ from typing import Any, TypeVar
 from pipeline import lookup
 from pipeline.executor import dask, local
 from pipeline.executor._engine import KEPT, Engine
-from pipeline.executor.local import spare_pandas
+from pipeline.executor._origin import spare_pandas
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 
-__all__ = ["choose", "run", "settings", "spare_pandas", "together", "worker_count", "workers"]
+__all__ = [
+    "choose",
+    "prepare",
+    "run",
+    "settings",
+    "spare_pandas",
+    "together",
+    "worker_count",
+    "workers",
+]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # The display and the engine of `together`.
 _COMMON: ContextVar[tuple[Any, Engine] | None] = ContextVar("_COMMON", default=None)
+LOCAL = "local"
 LOOK = 5.0  # s between two looks at an engine that gives no result
+_LOADS: list[str] = []  # what the workers of this process need most
 
 
 def settings(name: str, values: Any) -> Any:
@@ -55,6 +66,17 @@ def workers(name: str, values: Any) -> list[dask.Worker]:
         return []
     with dask.connected(config) as client:
         return dask.inspect(client, devices=True)
+
+
+def prepare(*loads: str, now: bool = False) -> None:
+    """Says what the workers of later `run` need: modules, or `module:name`, of which
+    `module.ready(name)` is called. This machine's processes load it once for all.
+
+    `now`: there is work for certain, so that loading begins before it is handed out.
+    """
+    _LOADS[:] = loads
+    if now and _address() == LOCAL:
+        local.prepare(loads)
 
 
 def worker_count() -> int:
@@ -185,9 +207,13 @@ def _display() -> Any:
 
 
 def _opened(workers: int) -> AbstractContextManager[Engine]:
-    address = os.environ.get("SERFLOW_ENGINE", "local")
-    if address == "local":
-        return local.opened(workers)
+    address = _address()
+    if address == LOCAL:
+        return local.opened(workers, _LOADS)
     given = {"scheduler": address, "patience": float(os.environ.get("SERFLOW_PATIENCE", "120"))}
     config: dask.Config = lookup.configure(dask.Config, given, "SERFLOW_ENGINE")
     return dask.opened(config)
+
+
+def _address() -> str:
+    return os.environ.get("SERFLOW_ENGINE", LOCAL)

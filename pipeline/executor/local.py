@@ -2,18 +2,21 @@
 that they work for.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from pipeline.executor import _origin
 from pipeline.executor._engine import KEPT, Engine
 from pipeline.lookup import WorkerKilledError, checked
 
@@ -27,6 +30,11 @@ THREADS = dict.fromkeys(
 )
 SEED = {"PYTHONHASHSEED": "0"}  # the order of sets, in which words are numbered
 CUBLAS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+# Copies of one process have their imports from it; elsewhere than on Linux, libraries
+# of the system do not survive being copied.
+START = "forkserver" if sys.platform == "linux" else "spawn"
+# Arrow's thread that gives memory back would not be in a copy.
+THREADLESS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 KILLED = (
     "a worker process was killed, most often for want of memory (SERFLOW_WORKERS=1 runs one at a "
     f"time): {KEPT}"
@@ -39,11 +47,11 @@ class Config:
 
 
 @contextmanager
-def opened(workers: int) -> Iterator[Engine]:
-    """So many processes. A signal ends them at once, with the programs that they have
-    called; after an error nothing new begins.
+def opened(workers: int, loads: Sequence[str] = ()) -> Iterator[Engine]:
+    """So many processes that have imported `loads` (see `prepare`). A signal ends them
+    at once, with the programs that they have called; after an error nothing new begins.
     """
-    with Pool(workers) as pool:
+    with Pool(workers, loads) as pool:
         try:
             yield Engine(pool, lambda: workers, {BrokenProcessPool: KILLED})
         except BaseException as error:
@@ -54,26 +62,52 @@ def opened(workers: int) -> Iterator[Engine]:
             raise
 
 
+def prepare(loads: Sequence[str]) -> None:
+    """Starts what the workers of this process will be copies of, unless that runs: it
+    imports the modules `loads`, and calls `module.ready(name)` of `module:name`.
+    """
+    os.environ.update(THREADS)
+    for name, value in (MALLOC | SEED | CUBLAS).items():
+        os.environ.setdefault(name, value)
+    if START == "spawn":
+        return
+    # Each worker has the program's own module, too.
+    program = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None)
+    named = [program, *loads] if program else loads
+    with _deaf(), _variables({_origin.LOADS: " ".join(named), **THREADLESS}):
+        multiprocessing.set_forkserver_preload([_origin.__name__])
+        forkserver.ensure_running()
+    atexit.unregister(_stop)
+    atexit.register(_stop)
+
+
+def _stop() -> None:
+    """Waits for the end of what workers were copies of: their processor time counts as
+    this process's then, as that of any program that it called.
+    """
+    # Its socket may have been tidied away; a copy of this process has no such child.
+    with suppress(FileNotFoundError, ChildProcessError):
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
 class Pool(ProcessPoolExecutor):
     """A pool of single-threaded processes, each in a process group of its own."""
 
-    def __init__(self, workers: int) -> None:
-        os.environ.update(THREADS)
-        for name, value in (MALLOC | SEED | CUBLAS).items():
-            os.environ.setdefault(name, value)
+    def __init__(self, workers: int, loads: Sequence[str] = ()) -> None:
+        prepare(loads)
         super().__init__(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+            workers,
+            mp_context=multiprocessing.get_context(START),
+            initializer=_begin,
+            initargs=(dict(os.environ),),
         )
         self._others, self._begun = {*multiprocessing.active_children()}, set[BaseProcess]()
 
     def submit(self, function: Any, /, *given: Any, **named: Any) -> Future[Any]:
-        # A call starts workers. They never see Ctrl-C, not even while they import:
-        # their parent sees it, and ends them.
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        # A call starts workers; a copy is as deaf as what it is copied from, which may
+        # still be importing, and would be waited for.
+        with _deaf() if START == "spawn" else nullcontext():
             future = super().submit(function, *given, **named)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
         self._begun |= {*multiprocessing.active_children()} - self._others
         return future
 
@@ -87,32 +121,44 @@ class Pool(ProcessPoolExecutor):
                     os.killpg(worker.pid, signal.SIGKILL)
 
 
-def spare_pandas() -> None:
-    """Keeps pyarrow from importing pandas with its first array, which takes a quarter
-    of a second and serves those that make frames of tables: this process cannot any
-    more.
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started in here never sees Ctrl-C, not even while it imports: its parent
+    sees it, and ends it.
     """
-    import pyarrow
-
-    class Hidden:
-        def find_spec(self, name: str, *_: Any) -> None:
-            if name == "pandas":
-                raise ModuleNotFoundError("pandas is not wanted here")
-
-    sys.meta_path.insert(0, hidden := Hidden())
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        pyarrow.array([])
+        yield
     finally:
-        sys.meta_path.remove(hidden)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _begin() -> None:
+@contextmanager
+def _variables(given: Mapping[str, str]) -> Iterator[None]:
+    """What is started in here has these variables beside those of the environment."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _begin(environment: Mapping[str, str]) -> None:
     """Puts a worker into a process group of its own, with the programs that it will
     call, and ends both when its parent is killed: it would wait for work for ever.
+
+    What it is copied from may be older than the variables of its parent.
     """
     os.setpgid(0, 0)
+    os.environ.clear()
+    os.environ.update(environment)
     if "pyarrow" in sys.modules:
-        spare_pandas()
+        _origin.spare_pandas()
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -31,7 +31,7 @@ NAMES = {
     "SIGINT": "SIGINT (Ctrl-C) to the process group",
     "SIGTERM": "SIGTERM to the process group",
 }
-# Stages that work in processes of their own.
+# Stages that work in processes of their own: copies of one that is killed like them.
 WITH_WORKERS = ("prepare", "acoustic", "align", "text", "train")
 
 
@@ -67,7 +67,7 @@ def strike(where: Path, dvc: int, mode: str, stage: str, chance: random.Random) 
         os.kill(dvc, signal.SIGKILL)
         return mode
     lines = commands(where)
-    workers = sorted(pid for pid, line in lines.items() if "spawn_main" in line)
+    workers = sorted(pid for pid, line in lines.items() if "multiprocessing.forkserver" in line)
     if mode == "worker" and workers:
         os.kill(chance.choice(workers), signal.SIGKILL)
         return mode

@@ -72,6 +72,7 @@ def run_serially(monkeypatch: pytest.MonkeyPatch) -> None:
         return iter([function(item) for item in items])
 
     monkeypatch.setattr(executor, "run", run)
+    monkeypatch.setattr(executor, "prepare", lambda *_, **__: None)
 
 
 def name(number: int) -> str:

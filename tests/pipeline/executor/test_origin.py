@@ -1,0 +1,106 @@
+"""The workers of this machine are copies of one process, which has imported for all."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.executor import local
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.skipif(
+    local.START != "forkserver", reason="processes are copied on Linux only"
+)
+
+
+def run(code: str, **variables: str) -> str:
+    """What a program says whose workers load what a feature needs."""
+    begin = "import os, sys, time\nfrom pipeline import executor\n"
+    finished = subprocess.run(
+        [sys.executable, "-c", begin + code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+ASK = """
+def ask(modules, workers):
+    asked = f"({{*{modules!r}}} <= {{*__import__('sys').modules}}, __import__('os').getppid())"
+    return list(executor.run(eval, [asked] * 4, "", workers))
+"""
+
+
+def test_what_workers_need_is_loaded_once_for_all_of_them() -> None:
+    said = run(
+        ASK
+        + """
+executor.prepare("pipeline.acoustic:fbank", now=True)
+loaded, parents = zip(*ask(["pipeline.acoustic._spectrum_loops", "soundfile", "soxr"], 2))
+(origin,) = set(parents)
+print(all(loaded), origin != os.getpid(), len(os.listdir(f"/proc/{origin}/task")))
+print("numba" in sys.modules, "pandas" in sys.modules)
+"""
+    )
+    # A process with threads must not be copied.
+    assert said == "True True 1\nFalse False\n"
+
+
+def test_what_cannot_be_loaded_is_told_by_the_worker_that_needs_it() -> None:
+    said = run(
+        """
+executor.prepare("pipeline.acoustic:nothing", "no.such.module", now=True)
+print(list(executor.run(abs, [-1, 2], "", 1)))
+"""
+    )
+    assert said == "[1, 2]\n"
+
+
+def test_workers_have_the_variables_of_their_moment() -> None:
+    said = run(
+        """
+calls = ["__import__('os').environ.get('SAID'), __import__('os').environ.get('SERFLOW_LOADS')"]
+print(list(executor.run(eval, calls, "")))
+os.environ["SAID"] = "later"
+print(list(executor.run(eval, calls, "")))
+"""
+    )
+    assert said == "[(None, None)]\n[('later', None)]\n"
+
+
+def test_the_time_of_workers_counts_as_the_time_of_their_parent() -> None:
+    busy = "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2_000_000)"
+    before = sum(os.times()[2:4])
+    run(f"list(executor.run(eval, [{busy!r}] * 2, '', 2))")
+    alone = time.process_time()
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000)
+    alone = time.process_time() - alone
+    assert sum(os.times()[2:4]) - before > 1.5 * alone
+
+
+def test_killed_where_workers_are_copied_from() -> None:
+    """Its copies end, and the parent says so in the line that a killed worker has."""
+    said = run(
+        f"""
+from pipeline.lookup import WorkerKilledError
+calls = ["__import__('os').getppid()"] + ["__import__('time').sleep(60)"] * 3
+work = executor.run(eval, calls, "work", 2)
+os.kill(next(work), {signal.SIGKILL:d})
+began = time.monotonic()
+try:
+    next(work)
+except WorkerKilledError as error:
+    print(str(error).split(",")[0], time.monotonic() - began < 30)
+print(list(executor.run(abs, [-1], "")))
+"""
+    )
+    assert said == "work: a worker process was killed True\n[1]\n"
