@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib.abc import MetaPathFinder
 
-LOADS = "SERFLOW_LOADS"
+LOADS, PROGRAM = "SERFLOW_LOADS", "SERFLOW_PROGRAM"
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -60,6 +60,9 @@ if LOADS in os.environ:
     # A worker that needs what fails here meets the same error, and tells of it.
     with suppress(Exception):
         load(os.environ[LOADS].split())
+        # Each copy runs the program's own module anew, and what that imports is here.
+        load(os.environ[PROGRAM].split())
+    sys.modules.pop(os.environ[PROGRAM], None)
     gc.freeze()
     gc.enable()
     atexit.register(_leave, os.getpid())

@@ -71,10 +71,9 @@ def prepare(loads: Sequence[str]) -> None:
         os.environ.setdefault(name, value)
     if START == "spawn":
         return
-    # Each worker has the program's own module, too.
-    program = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", None)
-    named = [program, *loads] if program else loads
-    with _deaf(), _variables({_origin.LOADS: " ".join(named), **THREADLESS}):
+    program = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")
+    told = {_origin.LOADS: " ".join(loads), _origin.PROGRAM: program}
+    with _deaf(), _variables(told | THREADLESS):
         multiprocessing.set_forkserver_preload([_origin.__name__])
         forkserver.ensure_running()
     atexit.unregister(_stop)

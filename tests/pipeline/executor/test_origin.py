@@ -55,6 +55,32 @@ print("numba" in sys.modules, "pandas" in sys.modules)
     assert said == "True True 1\nFalse False\n"
 
 
+def test_a_module_that_is_the_program_has_its_imports_there_too(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        """
+import sys
+seen = "soundfile" in sys.modules
+import soundfile
+from pipeline import executor
+
+def ask(_):
+    return seen
+
+if __name__ == "__main__":
+    print(list(executor.run(ask, [1], "")))
+"""
+    )
+    finished = subprocess.run(
+        [sys.executable, "-m", "program"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout == "[True]\n" and "Warning" not in finished.stderr
+
+
 def test_what_cannot_be_loaded_is_told_by_the_worker_that_needs_it() -> None:
     said = run(
         """
