@@ -156,3 +156,9 @@ def refusal(error: Exception) -> str | None:
     if number is None and isinstance(error, OSError) and SHORT_WRITE.search(str(error)):
         number = errno.ENOSPC
     return os.strerror(number) if number is not None and number in REFUSALS else None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a killed process had not finished; DVC lets no other write there."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink()

@@ -19,6 +19,7 @@ from pipeline.schema import Rejection, TimedWord, Utterance, WordSpan
 RATING_PREFIX = "rating_"
 FINGERPRINT = "fingerprint"  # a large column, and of the stages only split reads it
 FIELDS = tuple(field.name for field in dataclasses.fields(Utterance) if field.name != FINGERPRINT)
+SPAN = [field.name for field in dataclasses.fields(WordSpan)]
 STRINGS = (
     "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "session",
     "dialogue", "style",
@@ -67,19 +68,13 @@ def write_utterance_table(path: str | Path, table: Any) -> None:
 
 
 def read_utterances(path: str | Path) -> list[Utterance]:
-    """The utterances of an utterances.parquet, sorted by utterance_id, without their
-    fingerprints.
-    """
+    """The utterances of an utterances.parquet by id, without their fingerprints."""
     return utterance_rows(read_utterance_table(path))
 
 
 def read_utterance_table(path: str | Path) -> Any:
-    """An utterances.parquet as a pyarrow table without fingerprints, of which few rows
-    may be wanted.
-    """
-    table = read_table(path)
-    if FINGERPRINT in table.column_names:
-        table = table.drop_columns([FINGERPRINT])
+    """An utterances.parquet as a pyarrow table, without fingerprints."""
+    table = _read(path, lambda: read_parquet(path, without=FINGERPRINT))
     rated = {name for name in table.column_names if name.startswith(RATING_PREFIX)}
     other = {*table.column_names, *RECOGNISED, "ratings"} ^ {*FIELDS, *rated}
     if other:
@@ -125,25 +120,31 @@ def read_rejections(path: str | Path) -> list[Rejection]:
     return [Rejection(**row) for row in read_table(path, names).to_pylist()]
 
 
-def write_spans(path: str | Path, spans: Iterable[WordSpan], provenance: Mapping[str, Any]) -> None:
-    """Writes spans.parquet, sorted by utterance and word; `provenance` (versions and
-    model hashes of the aligners) goes into its metadata.
-    """
+def span_table(spans: Iterable[WordSpan]) -> Any:
+    """Word spans as a table in the form of spans.parquet, by utterance and word."""
     import pyarrow as pa
 
     rows = sorted(spans, key=lambda span: (span.utterance_id, span.word_index))
     kinds = dict.fromkeys(("utterance_id", "word", "aligner"), pa.string())
     kinds |= {"word_index": pa.int32(), **dict.fromkeys(WORD_TIMES, pa.float64())}
-    names = [field.name for field in dataclasses.fields(WordSpan)]
+    return pa.table(_columns(rows, {name: kinds[name] for name in SPAN}))
+
+
+def span_rows(table: Any) -> list[WordSpan]:
+    """The word spans of a table of `span_table`."""
+    return list(map(WordSpan, *(column.to_pylist() for column in table.select(SPAN).columns)))
+
+
+def write_spans(path: str | Path, table: Any, provenance: Mapping[str, Any]) -> None:
+    """Writes spans.parquet of a `span_table`; `provenance` goes into its metadata."""
     metadata = {name: str(value) for name, value in sorted(provenance.items())}
-    _write(path, _columns(rows, {name: kinds[name] for name in names}), metadata, "snappy")
+    _write(path, dict(zip(SPAN, table.columns, strict=True)), metadata, "snappy")
 
 
 def read_spans(path: str | Path) -> dict[str, list[WordSpan]]:
     """Word spans by utterance_id, in the order of the words, of a spans.parquet."""
-    names = [field.name for field in dataclasses.fields(WordSpan)]
     found: dict[str, list[WordSpan]] = {}
-    for span in map(WordSpan, *(c.to_pylist() for c in read_table(path, names).columns)):
+    for span in span_rows(read_table(path, SPAN)):
         found.setdefault(span.utterance_id, []).append(span)
     for spans in found.values():
         spans.sort(key=lambda span: span.word_index)
@@ -194,12 +195,6 @@ def replacing(path: Path) -> Iterator[Path]:
         # Where the folder cannot be written there is no file to remove either.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Removes what a killed process had not finished; DVC lets no other write there."""
-    for left in folder.glob(".*.tmp"):
-        left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -253,7 +248,9 @@ def _read(path: str | Path, read: Callable[[], Any]) -> Any:
         raise _unreadable(path, error) from None
 
 
-def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Any:
+def read_parquet(
+    path: str | Path, columns: Sequence[str] | None = None, without: str | None = None
+) -> Any:
     """As `read_table`, but raises what pyarrow raises; a column that the file lacks is
     left out.
 
@@ -263,6 +260,8 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> Any:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
+        if without is not None:
+            columns = [name for name in file.schema_arrow.names if name != without]
         table = file.read(None if columns is None else list(columns), use_threads=False)
     # Flipped bytes can be offsets past the end or text that is no UTF-8.
     table.validate(full=True)

@@ -14,7 +14,7 @@ def main(
     """
     executor.choose(parameters.load_section(params_file, "engine"))
     settings = parameters.load_entry(params_file, "alignment", alignment)
-    utterances = tables.read_utterances(folders.utterances(data, corpus) / folders.UTTERANCES)
+    utterances = tables.read_utterance_table(folders.utterances(data, corpus) / folders.UTTERANCES)
     folder = folders.spans(data, corpus, alignment)
     spans, rejections, metrics = aligning.align_corpus(
         utterances,
@@ -24,7 +24,7 @@ def main(
         folder / folders.PLACED,
     )
     tables.write_spans(folder / folders.SPANS, spans, aligning.provenance(settings.chain))
-    used = len({span.utterance_id for span in spans})
+    used = metrics["placed"]
     account(f"align {corpus} {alignment}", folder, len(utterances), used, rejections, metrics)
 
 

@@ -50,7 +50,7 @@ def account(
             f"{stage}: {total} utterances are not {used} used + {rejected} rejected, "
             "which is a mistake in the stage's code"
         )
-    tables.remove_unfinished(folder)
+    folders.remove_unfinished(folder)
     tables.write_rejections(folder / folders.REJECTS, rejections)
     # The account is of the whole corpus, whatever part of it the metrics concern.
     counts = {"utterances": total, "used": used, "rejected": rejected}

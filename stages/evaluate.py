@@ -7,7 +7,7 @@ from pipeline import folders
 from pipeline import params as parameters
 from pipeline.evaluation import metrics
 from pipeline.evaluation.probabilities import read_folds
-from pipeline.tables import read_rejections, read_table, remove_unfinished
+from pipeline.tables import read_rejections, read_table
 from stages.entry import DATA, MODELS, PARAMS, DataFolder, ModelsFolder, ParamsFile, console, run
 
 
@@ -29,7 +29,7 @@ def main(
     filled = read_rejections(folders.trained(models, name) / folders.FILLED)
     fed = {item.utterance_id for item in filled}
     evaluation = metrics.evaluate_experiment(folds, truth, classes, speakers, fed)
-    remove_unfinished(models / name)
+    folders.remove_unfinished(models / name)
     metrics.write(evaluation, models / name)
     scores = evaluation.metrics
     low, high = scores["ua_ci95"]["low"], scores["ua_ci95"]["high"]

@@ -8,6 +8,7 @@ from pipeline import executor, folders, lookup, tables
 from pipeline import params as parameters
 from pipeline.corpora import (
     SOURCE,
+    Known,
     differences,
     flag_duplicates,
     prepare_all,
@@ -43,19 +44,14 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
         path = folders.transcripts(data, corpus) / folders.TRANSCRIPTS
         found = lookup.room("transcription").transcribed(found, path)
     utterances = [item for item in found if isinstance(item, Utterance)]
-    known, states = former.known(read.taken), former.look_at(utterances)
-    new = [item for item in utterances if item not in known]
-    own = utterances if _are_few(new, states) else [item for item in utterances if item in known]
-    prepared = prepare_all(own, corpus, words, known)
-    if len(own) < len(utterances):
-        # Few enough to keep all workers busy, many enough to be worth the way there.
-        size = max(1, min(256, len(new) // (16 * executor.worker_count())))
-        parts = [new[start : start + size] for start in range(0, len(new), size)]
-        work = partial(prepare_all, corpus=corpus, config=words)
-        for part in executor.run(work, parts, f"prepare {corpus}"):
-            prepared += part
-    rejections = [item for item in [*found, *prepared] if isinstance(item, Rejection)]
+    rejections = [item for item in found if isinstance(item, Rejection)]
+    total, states = len(found) + len(read.taken), former.look_at(utterances)
+    prepared = _prepared(corpus, utterances, former.known(read.taken), states, words)
+    rejections += [item for item in prepared if isinstance(item, Rejection)]
     made = [item for item in prepared if isinstance(item, Utterance)]
+    # Of a large corpus, as much memory as all that follows.
+    read.items.clear()
+    del found, utterances, prepared
     require_usable(corpus, len(made) + len(read.taken), rejections)
     used = flag_duplicates(together(former, read, made))
     remember(memory, used, states, words, read.read_by)
@@ -70,9 +66,28 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     if module.TOTALS is not None:
         for line in differences(module.TOTALS, tables.utterance_rows(used), rejections):
             console.print(f"  [yellow]published total differs:[/] {line}", highlight=False)
-    account(
-        f"prepare {corpus}", folder, len(found) + len(read.taken), len(used), rejections, metrics
-    )
+    account(f"prepare {corpus}", folder, total, len(used), rejections, metrics)
+
+
+def _prepared(
+    corpus: str,
+    utterances: Sequence[Utterance],
+    known: Known,
+    states: Mapping[str, State],
+    words: TokensConfig,
+) -> list[Utterance | Rejection]:
+    """Those that are few here, the others by workers."""
+    new = [item for item in utterances if item not in known]
+    own = utterances if _are_few(new, states) else [item for item in utterances if item in known]
+    prepared = prepare_all(own, corpus, words, known)
+    if len(own) < len(utterances):
+        # Few enough to keep all workers busy, many enough to be worth the way there.
+        size = max(1, min(256, len(new) // (16 * executor.worker_count())))
+        parts = [new[start : start + size] for start in range(0, len(new), size)]
+        work = partial(prepare_all, corpus=corpus, config=words)
+        for part in executor.run(work, parts, f"prepare {corpus}"):
+            prepared += part
+    return prepared
 
 
 def _are_few(utterances: Sequence[Utterance], states: Mapping[str, State]) -> bool:

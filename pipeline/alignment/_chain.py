@@ -2,9 +2,8 @@
 goes to the next.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline import lookup
@@ -40,71 +39,6 @@ class Placed:
 
     result: list[WordSpan] | AlignmentError
     answers: tuple[Answer, ...]
-
-
-@dataclass
-class Tally:
-    """What one aligner did: utterances tried and placed, failures by reason.
-
-    implausible: how many of the utterances `checked` cannot be right. distances:
-    `alignment_check.edges` of each that was checked.
-    """
-
-    tried: int = 0
-    placed: int = 0
-    checked: int = 0
-    implausible: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    distances: list[tuple[float, float]] = field(default_factory=list)
-
-    def check(self) -> dict[str, Any]:
-        """The summary of the check over the utterances."""
-        return alignment_check.summary(self.distances, self.implausible, self.checked)
-
-
-def tallies(placed: Mapping[str, Placed]) -> dict[str, Tally]:
-    """What each aligner did, by name, in the order of the chain."""
-    found: dict[str, Tally] = {}
-    for item in sorted(placed.values(), key=lambda item: -len(item.answers)):
-        for answer in item.answers:
-            tally = found.setdefault(answer.aligner, Tally())
-            tally.tried += 1
-            tally.checked += answer.checked
-            tally.implausible += answer.reason == IMPLAUSIBLE
-            if answer.edges is not None:
-                tally.distances.append(answer.edges)
-            if answer.reason:
-                tally.failures[answer.reason] += 1
-            else:
-                tally.placed += 1
-    return found
-
-
-def metrics(placed: Mapping[str, Placed]) -> dict[str, Any]:
-    """For metrics.json: coverage; per aligner tried, placed, failures by reason and the
-    summary of the check.
-    """
-    found = [item for item in placed.values() if isinstance(item.result, list)]
-    result: dict[str, Any] = {
-        "utterances": len(placed),
-        "placed": len(found),
-        "coverage": round(len(found) / len(placed), 6) if placed else 0.0,
-        "fallbacks": sum(len(item.answers) > 1 for item in found),
-    }
-    spans = [span for item in found if isinstance(item.result, list) for span in item.result]
-    known = [span.confidence for span in spans if span.confidence is not None]
-    if known:
-        result["mean_confidence"] = round(sum(known) / len(known), 4)
-    result["aligners"] = {
-        name: {
-            "tried": tally.tried,
-            "placed": tally.placed,
-            "failures": dict(sorted(tally.failures.items())),
-            "check": tally.check(),
-        }
-        for name, tally in tallies(placed).items()
-    }
-    return result
 
 
 def align(

@@ -8,34 +8,32 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import lookup, tables
-from pipeline.alignment._chain import Answer, Placed
+from pipeline.alignment._chain import Placed
 from pipeline.lookup import ConfigurationError
-from pipeline.schema import AlignmentError, Utterance, WordSpan
+from pipeline.schema import AlignmentError
 
 COLUMNS = ("utterance_id", "key", "placed", "sha256")
+MADE_OF = (
+    "utterance_id", "audio_sha256", "start", "end", "words", "transcript", "language", "speaker",
+)  # fmt: skip
 BATCH = 1 << 14  # rows
 log = logging.getLogger(__name__)
 
 
-def keys_of(
-    utterances: Sequence[Utterance], made_by: Sequence[Any], together: bool
-) -> dict[str, str]:
-    """A hash for each utterance of all that its placement depends on: recording, words,
-    stated word times, and `made_by`; `together`: of all other utterances too.
+def keys_of(utterances: Any, made_by: Sequence[Any], together: bool) -> dict[str, str]:
+    """A hash for each utterance of a table of all that its placement depends on:
+    recording, words, stated word times, and `made_by`; `together`: of all other
+    utterances too.
     """
     key = lookup.keys_with(*made_by)
+    rows = zip(*(utterances[name].to_pylist() for name in MADE_OF), strict=True)
+    paths = utterances["alignment_path"].to_pylist()
+    told: list[Any] = [()] * len(paths)
+    if "word_times" in utterances.column_names:
+        told = [[[*word.values()] for word in row] for row in utterances["word_times"].to_pylist()]
     keys = {
-        item.utterance_id: key(
-            item.audio_sha256,
-            item.start,
-            item.end,
-            item.words,
-            item.transcript,
-            item.language,
-            item.speaker,
-            item.word_times or _contents(item.alignment_path),
-        )
-        for item in utterances
+        name: key(*parts, times or _contents(path))
+        for (name, *parts), times, path in zip(rows, told, paths, strict=True)
     }
     if not together:
         return keys
@@ -44,14 +42,13 @@ def keys_of(
 
 
 class Row(NamedTuple):
-    """A placement, and how it is written: the text, and a hash of it and its key."""
+    """A placement as it is written: a text, and a hash of it and its key."""
 
-    placed: Placed
     text: str
     sha256: str
 
 
-def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -> dict[str, Row]:
+def read(path: Path, keys: Mapping[str, str]) -> dict[str, Row]:
     """The placements that a file holds under the same keys; what is damaged is left out
     and logged.
     """
@@ -59,20 +56,16 @@ def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -
 
     if not path.is_file():
         return {}
-    wanted = {item.utterance_id: item for item in utterances}
     found: dict[str, Row] = {}
     damaged = 0
-    decode = json.JSONDecoder().decode
     try:
         # A part at a time: lists of a whole table take more memory than what is kept.
         for part in tables.read_table(path, COLUMNS).to_batches(max_chunksize=BATCH):
             for name, key, text, sha256 in zip(*map(pa.Array.to_pylist, part.columns), strict=True):
-                if name not in wanted or keys[name] != key:
+                if keys.get(name) != key:
                     continue
                 if _sha256(name, key, text) == sha256:
-                    utterance = wanted[name]
-                    placed = _placed(utterance, decode(text))
-                    found[utterance.utterance_id] = Row(placed, text, sha256)
+                    found[name] = Row(text, sha256)
                 else:
                     damaged += 1
     except ConfigurationError as error:
@@ -86,7 +79,7 @@ def read(path: Path, utterances: Sequence[Utterance], keys: Mapping[str, str]) -
 def row(utterance_id: str, placed: Placed, keys: Mapping[str, str]) -> Row:
     """A new placement, to be written."""
     text = json.dumps(_plain(placed), ensure_ascii=False)
-    return Row(placed, text, _sha256(utterance_id, keys[utterance_id], text))
+    return Row(text, _sha256(utterance_id, keys[utterance_id], text))
 
 
 def write(path: Path, rows: Mapping[str, Row], keys: Mapping[str, str]) -> None:
@@ -117,20 +110,6 @@ def _plain(item: Placed) -> dict[str, Any]:
         [said.aligner, said.reason, said.detail, said.checked, said.edges] for said in item.answers
     ]
     return plain | {"answers": answers}
-
-
-def _placed(utterance: Utterance, plain: Mapping[str, Any]) -> Placed:
-    answers = tuple(
-        Answer(aligner, reason, detail, checked, None if edges is None else tuple(edges))
-        for aligner, reason, detail, checked, edges in plain["answers"]
-    )
-    if "error" in plain:
-        return Placed(AlignmentError(*plain["error"]), answers)
-    spans = [
-        WordSpan(utterance.utterance_id, index, word, *times)
-        for index, (word, times) in enumerate(zip(utterance.words, plain["spans"], strict=True))
-    ]
-    return Placed(spans, answers)
 
 
 def _contents(path: str | None) -> str:

@@ -9,11 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline import executor, lookup
+from pipeline import executor, lookup, tables
 from pipeline.alignment import _chain as alignment_chain
 from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import _kept as kept_placements
 from pipeline.alignment import _voice as voice
+from pipeline.alignment._account import Account, account
 from pipeline.alignment._chain import Placed
 from pipeline.lookup import ConfigurationError
 from pipeline.schema import AlignmentError, Rejection, Utterance, WordSpan
@@ -23,13 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def align_corpus(
-    utterances: Sequence[Utterance],
+    utterances: Any,
     chain: Mapping[str, Mapping[str, Any] | None],
     check: Mapping[str, Any],
     max_failed_share: float,
     kept: Path | None = None,
-) -> tuple[list[WordSpan], list[Rejection], dict[str, Any]]:
-    """Spans, rejections and metrics of every utterance.
+) -> tuple[Any, list[Rejection], dict[str, Any]]:
+    """Spans (a table of `tables.span_table`), rejections and metrics of every utterance
+    of a table.
 
     `kept` is a file of placements: what it holds of the same recordings, words, chain
     and code is taken from there, and everything is written there at the end.
@@ -38,41 +40,42 @@ def align_corpus(
     `max_failed_share` of the utterances against their audio, or the chain leaves more
     than that unplaced: an aligner can fail over a whole corpus and report no error.
     """
-    fit: list[Utterance] = []
-    rejections: list[Rejection] = []
-    for item in utterances:
-        fault = _unfit(item)
-        if fault is None:
-            fit.append(item)
-        else:
-            rejections.append(Rejection(item.utterance_id, "align", *fault))
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names, paths, words = (
+        utterances[name].to_pylist() for name in ("utterance_id", "audio_path", "words")
+    )
+    faults = [_unfit(path, spoken) for path, spoken in zip(paths, words, strict=True)]
+    rejections = [
+        Rejection(name, "align", *fault)
+        for name, fault in zip(names, faults, strict=True)
+        if fault is not None
+    ]
+    fit = utterances.filter([fault is None for fault in faults]) if rejections else utterances
+    spoken_by = {name: spoken for name, spoken in zip(names, words, strict=True) if spoken}
     together = learns_from_all(chain)
     modules = [lookup.component("alignment", name).__name__ for name in chain]
     code = lookup.fingerprint("pipeline.alignment._chain", *modules)
     keys = kept_placements.keys_of(fit, [chain, check, provenance(chain), code], together)
-    rows = kept_placements.read(kept, fit, keys) if kept is not None else {}
-    missing = [item for item in fit if item.utterance_id not in rows]
-    work = _by_speaker(missing)
-    if together:
-        rows, work = ({}, [fit]) if missing else (rows, [])
+    rows = kept_placements.read(kept, keys) if kept is not None else {}
+    missing = [place for place, name in enumerate(keys) if name not in rows]
+    if together and missing:
+        rows, work = {}, [tables.utterance_rows(fit)]
+    else:
+        work = _by_speaker(tables.utterance_rows(fit.take(pa.array(missing, pa.int64()))))
     place = partial(_align, chain=dict(chain), check=dict(check))
     for part in executor.run(place, work, f"align {' > '.join(chain)}") if work else ():
         rows |= {name: kept_placements.row(name, placed, keys) for name, placed in part.items()}
-    done = {item.utterance_id: rows[item.utterance_id].placed for item in fit}
-    metrics = alignment_chain.metrics(done)
-    _stop_when_too_many_fail(done, max_failed_share)
-    spans: list[WordSpan] = []
-    for utterance_id, placed in done.items():
-        if isinstance(placed.result, AlignmentError):
-            error = placed.result
-            rejections.append(Rejection(utterance_id, "align", error.reason, error.detail))
-        else:
-            spans += placed.result
+    found = account({name: rows[name].text for name in sorted(keys)}, spoken_by)
+    _stop_when_too_many_fail(found, max_failed_share)
     if kept is not None:
         kept_placements.write(kept, rows, keys)
-    if "given" not in chain and any(item.alignment_path for item in fit):
-        metrics["against_given"] = _against_given(fit, done)
-    return spans, rejections, metrics
+    metrics = found.metrics()
+    given = fit["alignment_path"].is_valid()
+    if "given" not in chain and pc.any(given).as_py():
+        metrics["against_given"] = _against_given(fit.filter(given), found.spans)
+    return found.spans, [*rejections, *found.rejections], metrics
 
 
 def learns_from_all(chain: Mapping[str, Any]) -> bool:
@@ -115,7 +118,7 @@ def place(
 
     Raises AlignmentError when no aligner of the chain places the words.
     """
-    fault = _unfit(utterance)
+    fault = _unfit(utterance.audio_path, utterance.words)
     if fault is not None:
         raise AlignmentError(*fault)
     result = _align([utterance], chain, check)[utterance.utterance_id].result
@@ -174,10 +177,10 @@ def _configured(aligner: str, values: Mapping[str, Any] | None) -> Any:
     return lookup.configure(module.Config, values, f"alignment.{aligner}")
 
 
-def _unfit(utterance: Utterance) -> tuple[str, str] | None:
-    if utterance.audio_path is None:
+def _unfit(audio_path: str | None, words: Sequence[str]) -> tuple[str, str] | None:
+    if audio_path is None:
         return "no audio", "an alignment needs a recording"
-    if not utterance.words:
+    if not words:
         return "no words", "empty transcript"
     return None
 
@@ -192,27 +195,31 @@ def _by_speaker(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
     return work
 
 
-def _stop_when_too_many_fail(done: Mapping[str, Placed], limit: float) -> None:
-    tallies = alignment_chain.tallies(done)
-    for name, tally in tallies.items():
+def _stop_when_too_many_fail(found: Account, limit: float) -> None:
+    for name, tally in found.tallies.items():
         if tally.implausible > limit * tally.checked:
             raise ConfigurationError(
                 f"{name} placed {tally.implausible} of {tally.checked} utterances against their "
                 f"audio ({tally.check()}), more than {limit:.0%}: use another aligner or raise "
                 "max_failed_share"
             )
-    unplaced = sum(isinstance(item.result, AlignmentError) for item in done.values())
-    if unplaced > limit * len(done):
-        reasons = {name: dict(tally.failures) for name, tally in tallies.items()}
+    unplaced = len(found.rejections)
+    if unplaced > limit * (total := found.placed + unplaced):
+        reasons = {name: dict(tally.failures) for name, tally in found.tallies.items()}
         raise ConfigurationError(
-            f"{unplaced} of {len(done)} utterances were not aligned ({reasons}), more than "
+            f"{unplaced} of {total} utterances were not aligned ({reasons}), more than "
             f"{limit:.0%}: mend what the reasons name or raise max_failed_share"
         )
 
 
-def _against_given(utterances: Sequence[Utterance], done: Mapping[str, Placed]) -> dict[str, Any]:
+def _against_given(utterances: Any, spans: Any) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     given = lookup.component("alignment", "given")
-    answers = given.align([item for item in utterances if item.alignment_path], given.Config())
-    truth = {name: spans for name, spans in answers if not isinstance(spans, AlignmentError)}
-    placed = {name: item.result for name, item in done.items() if isinstance(item.result, list)}
+    answers = given.align(tables.utterance_rows(utterances), given.Config())
+    truth = {name: found for name, found in answers if not isinstance(found, AlignmentError)}
+    placed: dict[str, list[WordSpan]] = {}
+    for span in tables.span_rows(spans.filter(pc.is_in(spans["utterance_id"], pa.array([*truth])))):
+        placed.setdefault(span.utterance_id, []).append(span)
     return alignment_check.word_start_errors(placed, truth)

@@ -8,7 +8,7 @@ from pipeline.audio import is_url
 from pipeline.corpora._licence import Licence
 from pipeline.corpora._listing import files, hidden_metadata
 from pipeline.corpora._preparation import flag_duplicates, prepare_all, require_usable, together
-from pipeline.corpora._recordings import SOURCE, read_corpus, recall, remember
+from pipeline.corpora._recordings import SOURCE, Known, read_corpus, recall, remember
 from pipeline.corpora._totals import Totals, differences, missing_parts
 from pipeline.corpora._unlabelled import recordings
 from pipeline.corpora._video import sound_track
@@ -17,6 +17,7 @@ from pipeline.lookup import ConfigurationError, checked
 __all__ = [
     "SOURCE",
     "Corpus",
+    "Known",
     "Licence",
     "Totals",
     "differences",

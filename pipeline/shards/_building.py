@@ -12,14 +12,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import executor
+from pipeline import executor, folders
 from pipeline.schema import Rejection
 from pipeline.shards import _files as files
 from pipeline.shards import _seen as seen_before
 from pipeline.shards._files import Stored
 from pipeline.shards._making import Item, Made, Produce, Work, make, taken_over
 from pipeline.shards._rows import DamagedError
-from pipeline.tables import remove_unfinished
 
 MEAN, MOST = 256, 1024  # utterances of a shard
 LEAST = 8  # utterances of a piece: fewer would rather wait than begin another process
@@ -81,8 +80,8 @@ def build(
     building.mkdir(parents=True, exist_ok=True)
     stored = _stored(folder, attributes)
     seen = seen_before.recall(memory, folder, attributes)
-    remove_unfinished(folder)
-    remove_unfinished(building)
+    folders.remove_unfinished(folder)
+    folders.remove_unfinished(building)
     files.write_attributes(building, attributes)
     place = {
         name: path

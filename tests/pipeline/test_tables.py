@@ -25,21 +25,21 @@ SPANS = [
 
 def test_spans_are_written_in_order_with_their_provenance(tmp_path: Path) -> None:
     path = tmp_path / "new" / "spans.parquet"
-    tables.write_spans(path, SPANS, {"ctc.version": 3, "ctc.model": "own"})
+    tables.write_spans(path, tables.span_table(SPANS), {"ctc.version": 3, "ctc.model": "own"})
     table = pq.read_table(path)
     names = ["utterance_id", "word_index", "word", "start", "end", "confidence", "aligner"]
     assert table.column_names == names
     assert table["utterance_id"].to_pylist() == ["a", "a", "b"]
     assert table.schema.metadata == {b"ctc.model": b"own", b"ctc.version": b"3"}
     before = path.read_bytes()
-    tables.write_spans(path, SPANS[::-1], {"ctc.model": "own", "ctc.version": 3})
+    tables.write_spans(path, tables.span_table(SPANS[::-1]), {"ctc.model": "own", "ctc.version": 3})
     assert path.read_bytes() == before
     assert [item.name for item in path.parent.iterdir()] == ["spans.parquet"]
 
 
 def test_spans_are_read_by_utterance_in_the_order_of_words(tmp_path: Path) -> None:
     path = tmp_path / "spans.parquet"
-    tables.write_spans(path, SPANS, {})
+    tables.write_spans(path, tables.span_table(SPANS), {})
     expected = {"a": [SPANS[2], SPANS[1]], "b": [SPANS[0]]}
     assert tables.read_spans(path) == expected
     # Rows and columns of a table that another program wrote stand in any order.

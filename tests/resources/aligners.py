@@ -4,12 +4,18 @@ place it takes.
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
+from pipeline import alignment, tables
+from pipeline.alignment import _kept
+from pipeline.alignment._account import Account, account
+from pipeline.alignment._chain import Placed
 from pipeline.demo import synthesis
-from pipeline.schema import Utterance, WordSpan
+from pipeline.schema import Rejection, Utterance, WordSpan
 
 SENTENCES = {
     "one": "the teacher came back to the old wooden house yesterday",
@@ -128,3 +134,18 @@ def write_mfa(folder: Path, **behaviour: object) -> tuple[str, Path]:
     program.write_text(PROGRAM.format(python=sys.executable, log=str(log), behaviour=str(settings)))
     program.chmod(0o755)
     return str(program), log
+
+
+def align_corpus(
+    utterances: Sequence[Utterance], *given: Any
+) -> tuple[list[WordSpan], list[Rejection], dict[str, Any]]:
+    """As the stage aligns the table of these utterances, the spans as objects."""
+    table = tables.utterance_table(utterances)
+    spans, rejections, metrics = alignment.align_corpus(table, *given)
+    return tables.span_rows(spans), rejections, metrics
+
+
+def counted(placed: Mapping[str, Placed], utterances: Sequence[Utterance]) -> Account:
+    """What aligners did with utterances, from what is written of it."""
+    texts = {name: _kept.row(name, item, {name: "key"}).text for name, item in placed.items()}
+    return account(texts, {item.utterance_id: item.words for item in utterances})

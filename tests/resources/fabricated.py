@@ -193,7 +193,7 @@ def write_inputs(data: Path, experiment: Experiment) -> Folders:
             WordSpan(item.utterance_id, place, word, bounds[place], bounds[place + 1], None, "made")
             for place, word in enumerate(item.words)
         ]
-    tables.write_spans(folders.spans / "spans.parquet", spans, {})
+    tables.write_spans(folders.spans / "spans.parquet", tables.span_table(spans), {})
     text.embed_corpus(made, "one_hot", text.settings("one_hot", {}), folders.text)
     corpus = places.utterances(data, experiment.corpus)
     tables.write_utterances(corpus / places.UTTERANCES, made)

@@ -9,7 +9,7 @@ from pipeline.alignment import _chain as alignment_chain
 from pipeline.alignment import _check as alignment_check
 from pipeline.alignment import uniform
 from pipeline.schema import AlignmentError, Utterance, WordSpan
-from tests.resources import recordings
+from tests.resources import aligners, recordings
 
 CHECK = alignment_check.Config()
 
@@ -76,7 +76,7 @@ def test_failures_fall_to_the_next_aligner_and_spans_say_whose_they_are(utteranc
         name: item.result[0].aligner for name, item in done.items() if isinstance(item.result, list)
     }
     assert placed == {"u0": "first", "u1": "second", "u2": "second", "u3": "first", "u5": "first"}
-    tallies = alignment_chain.tallies(done)
+    tallies = aligners.counted(done, utterances).tallies
     assert list(tallies) == ["first", "second"]
     first, second = tallies["first"], tallies["second"]
     assert (first.tried, first.placed, second.tried, second.placed) == (6, 3, 3, 2)
@@ -96,7 +96,9 @@ def test_what_is_placed_by_the_voice_claims_no_agreement_with_it(utterances, cha
         return SimpleNamespace(align=whole(kind, name).align, PLACES_BY_VOICE=name == "second")
 
     monkeypatch.setattr(lookup, "component", module)
-    metrics = alignment_chain.metrics(alignment_chain.align(utterances, chain, CHECK))["aligners"]
+    metrics = aligners.counted(
+        alignment_chain.align(utterances, chain, CHECK), utterances
+    ).metrics()["aligners"]
     assert "first_start_median_s" in metrics["first"]["check"]
     assert metrics["second"]["check"] == {
         "checked": 2,
@@ -128,7 +130,7 @@ def test_a_recording_is_decoded_once_for_all_aligners_and_the_check(tmp_path, mo
 
 def test_metrics_give_coverage_fallbacks_and_confidence(utterances, chain):
     done = alignment_chain.align(utterances, chain, CHECK)
-    metrics = alignment_chain.metrics(done)
+    metrics = aligners.counted(done, utterances).metrics()
     assert metrics["utterances"] == 6
     assert metrics["placed"] == 5
     assert metrics["coverage"] == pytest.approx(5 / 6, abs=1e-6)
@@ -146,7 +148,8 @@ def test_parts_add_up_to_the_whole(utterances, chain):
         alignment_chain.align(utterances[2:], chain, CHECK),
     ]
     merged = parts[0] | parts[1]
-    assert alignment_chain.metrics(merged) == alignment_chain.metrics(whole)
+    counted = [aligners.counted(placed, utterances) for placed in (merged, whole)]
+    assert counted[0].metrics() == counted[1].metrics()
     assert list(merged) == list(whole)
 
 

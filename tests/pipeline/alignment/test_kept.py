@@ -6,10 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import alignment
 from pipeline.alignment import _placement as placement
 from pipeline.schema import Utterance
-from tests.resources import fabricated, recordings
+from tests.resources import aligners, fabricated, recordings
 
 CHAIN = {"uniform": {}}
 
@@ -44,7 +43,7 @@ def place(
 
     with monkeypatch.context() as patched:
         patched.setattr(placement, "_align", watched)
-        found = alignment.align_corpus(utterances, chain, {}, 1.0, kept)
+        found = aligners.align_corpus(utterances, chain, {}, 1.0, kept)
     return found, asked
 
 

@@ -76,9 +76,7 @@ def shifted(seconds: float) -> Callable[[Utterance, Answer], Answer]:
 
 
 def test_every_word_is_placed_and_everything_counted(tmp_path: Path) -> None:
-    spans, rejections, metrics = placement.align_corpus(
-        corpus(tmp_path), {"uniform": None}, {}, 0.2
-    )
+    spans, rejections, metrics = aligners.align_corpus(corpus(tmp_path), {"uniform": None}, {}, 0.2)
     assert rejections == []
     assert [(span.utterance_id, span.word_index, span.word) for span in spans] == [
         (f"u{number}", index, word)
@@ -102,7 +100,7 @@ def test_used_and_rejected_add_up(tmp_path: Path) -> None:
             speaker=None,
         ),
     ]
-    spans, rejections, _ = placement.align_corpus([*good, *bad], {"uniform": None}, {}, 0.5)
+    spans, rejections, _ = aligners.align_corpus([*good, *bad], {"uniform": None}, {}, 0.5)
     assert {item.utterance_id: (item.stage, item.reason) for item in rejections} == {
         "text only": ("align", "no audio"),
         "audio only": ("align", "no words"),
@@ -117,7 +115,7 @@ def test_a_corpus_of_text_or_of_voice_alone_stops_nobody(tmp_path: Path) -> None
         [replace(item, audio_path=None) for item in corpus(tmp_path)],
         [replace(item, words=()) for item in corpus(tmp_path)],
     ):
-        spans, rejections, metrics = placement.align_corpus(one_sided, {"uniform": None}, {}, 0.0)
+        spans, rejections, metrics = aligners.align_corpus(one_sided, {"uniform": None}, {}, 0.0)
         assert spans == [] and len(rejections) == 6 and metrics["coverage"] == 0.0
 
 
@@ -128,12 +126,12 @@ def test_too_many_without_a_place_stop_the_build_with_figures(tmp_path: Path) ->
         for number in range(2)
     ]
     with pytest.raises(ConfigurationError) as raised:
-        placement.align_corpus([*good, *gone], {"uniform": None}, {}, 0.3)
+        aligners.align_corpus([*good, *gone], {"uniform": None}, {}, 0.3)
     message = str(raised.value)
     assert message.startswith("2 of 5 utterances were not aligned")
     assert message.endswith("more than 30%: mend what the reasons name or raise max_failed_share")
     assert "'audio not found': 2" in message and "\n" not in message
-    assert placement.align_corpus([*good, *gone], {"uniform": None}, {}, 0.4)[1]
+    assert aligners.align_corpus([*good, *gone], {"uniform": None}, {}, 0.4)[1]
 
 
 def test_an_aligner_that_contradicts_the_audio_stops_the_build_with_figures(
@@ -141,7 +139,7 @@ def test_an_aligner_that_contradicts_the_audio_stops_the_build_with_figures(
 ) -> None:
     with_aligner(monkeypatch, shifted(2.0))
     with pytest.raises(ConfigurationError) as raised:
-        placement.align_corpus(corpus(tmp_path), {"pocketsphinx": None, "uniform": None}, {}, 0.2)
+        aligners.align_corpus(corpus(tmp_path), {"pocketsphinx": None, "uniform": None}, {}, 0.2)
     message = str(raised.value)
     assert re.match(
         r"pocketsphinx placed 6 of 6 utterances against their audio \(.*'first_start_bias_s': 2",
@@ -158,13 +156,13 @@ def test_a_few_that_contradict_the_audio_fall_to_the_next_visibly(
         return shifted(2.0)(item, answer) if item.utterance_id == "u3" else answer
 
     with_aligner(monkeypatch, change)
-    spans, rejections, metrics = placement.align_corpus(
+    spans, rejections, metrics = aligners.align_corpus(
         corpus(tmp_path), {"pocketsphinx": None, "uniform": None}, {}, 0.2
     )
     assert rejections == [] and metrics["fallbacks"] == 1
     assert metrics["aligners"]["pocketsphinx"]["failures"] == {"implausible alignment": 1}
     assert max(span.end for span in spans if span.utterance_id == "u3") <= 0.8
-    alone = placement.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.2)
+    alone = aligners.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.2)
     assert [(item.utterance_id, item.reason) for item in alone[1]] == [
         ("u3", "implausible alignment")
     ]
@@ -180,7 +178,7 @@ def test_an_alignment_of_some_of_the_words_is_none(
         )
 
     with_aligner(monkeypatch, change)
-    spans, rejections, _ = placement.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.5)
+    spans, rejections, _ = aligners.align_corpus(corpus(tmp_path), {"pocketsphinx": None}, {}, 0.5)
     assert [(item.utterance_id, item.reason, item.detail) for item in rejections] == [
         ("u1", "partial alignment", "placed 2 of 3 words"),
         ("u2", "partial alignment", "placed 4 of 3 words"),
@@ -204,7 +202,7 @@ def test_a_word_outside_the_dictionary_is_rejected_where_nobody_may_guess_it(
         words = tuple(sentence.split())
         spoken.append(Utterance(name, "tiny", "sad", str(tmp_path / f"{name}.wav"), words=words))
     chain = {"pocketsphinx": {"unknown_words": "reject"}}
-    spans, rejections, _ = placement.align_corpus(spoken, chain, {}, 0.5)
+    spans, rejections, _ = aligners.align_corpus(spoken, chain, {}, 0.5)
     assert [(item.utterance_id, item.reason) for item in rejections] == [
         ("unknown", "unknown word")
     ]
@@ -215,11 +213,11 @@ def test_a_speaker_is_aligned_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
     calls: list[list[str]] = []
     with_aligner(monkeypatch, lambda _, answer: answer, calls)
     utterances = corpus(tmp_path)
-    placement.align_corpus(utterances[::-1], {"pocketsphinx": None}, {}, 0.2)
+    aligners.align_corpus(utterances[::-1], {"pocketsphinx": None}, {}, 0.2)
     assert calls == [["u0", "u2", "u4"], ["u1", "u3", "u5"]]
     calls.clear()
     monkeypatch.setattr(placement, "WITHOUT_SPEAKER", 4)
-    placement.align_corpus(
+    aligners.align_corpus(
         [replace(item, speaker=None) for item in utterances], {"pocketsphinx": None}, {}, 0.2
     )
     assert calls == [["u0", "u1", "u2", "u3"], ["u4", "u5"]]
@@ -235,9 +233,9 @@ def test_times_that_came_with_the_corpus_are_the_truth(tmp_path: Path) -> None:
         ]
         path.write_text("\n".join(lines) + "\n")
         utterances.append(replace(item, alignment_path=str(path)))
-    _, _, metrics = placement.align_corpus(utterances, {"uniform": None}, {}, 0.2)
+    _, _, metrics = aligners.align_corpus(utterances, {"uniform": None}, {}, 0.2)
     assert metrics["against_given"]["n"] == 6 and metrics["against_given"]["median_ms"] >= 0
-    spans, _, metrics = placement.align_corpus(utterances, {"given": None}, {}, 0.2)
+    spans, _, metrics = aligners.align_corpus(utterances, {"given": None}, {}, 0.2)
     assert "against_given" not in metrics
     assert [span.start for span in spans[:3]] == [0.0, 0.25, 0.5]
 

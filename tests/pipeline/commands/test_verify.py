@@ -207,7 +207,11 @@ def test_word_times_that_moved(whole: Path, seconds: float, state: str) -> None:
     spans = [item for row in tables.read_spans(path).values() for item in row]
     moved = [replace(item, end=item.end + seconds) for item in spans]
     metadata = tables.read_parquet(path).schema.metadata or {}
-    tables.write_spans(path, moved, {key.decode(): text.decode() for key, text in metadata.items()})
+    tables.write_spans(
+        path,
+        tables.span_table(moved),
+        {key.decode(): text.decode() for key, text in metadata.items()},
+    )
     found = run(whole, sample=3, only=[SPANS])[SPANS]
     assert found.state == state and found.compared == 3
 

@@ -39,7 +39,9 @@ def workplace(root: Path) -> tuple[Path, Path]:
         for name in names
         for k, word in enumerate(("so", "what"))
     ]
-    tables.write_spans(data / "spans" / "mine" / "given" / "spans.parquet", spans, {})
+    tables.write_spans(
+        data / "spans" / "mine" / "given" / "spans.parquet", tables.span_table(spans), {}
+    )
     truth = {name: CLASSES[i % 2] for i, name in enumerate(names)}
     shares = np.random.default_rng(0).dirichlet([1, 1], (3, 10))
     evaluation = metrics.evaluate_experiment(

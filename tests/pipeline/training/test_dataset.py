@@ -57,7 +57,7 @@ def write(
         for name, spoken in words.items()
         for place, word in enumerate(spoken)
     ]
-    tables.write_spans(folder / "spans" / "spans.parquet", spans, {})
+    tables.write_spans(folder / "spans" / "spans.parquet", tables.span_table(spans), {})
     utterances = [Utterance(name, "tiny", "sad", words=spoken) for name, spoken in words.items()]
     config = text.settings(embedded, settings or {})
     text.embed_corpus(utterances, embedded, config, folder / "text")
