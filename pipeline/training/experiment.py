@@ -1,7 +1,7 @@
 """An experiment: one system on one corpus, its inputs, what differs from its paper."""
 
 import math
-from dataclasses import asdict, field
+from dataclasses import asdict, field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -9,6 +9,22 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pipeline import lookup
 from pipeline.lookup import ConfigurationError, checked, configure, shown
 from pipeline.networks import Recipe, System
+
+
+@checked
+class Training(Recipe):
+    """A recipe and how its steps are computed.
+
+    precision: of products and recurrences, `bfloat16` is torch's autocast; weights, the
+    loss and all probabilities stay in float32. compile: whether torch compiles the
+    network, which takes a C++ compiler and a minute for each fold. bucket_batches: so
+    many batches are drawn together and sorted by length, which leaves less padding and
+    less chance in what meets in a batch.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    bucket_batches: int = Field(default=1, ge=1)
 
 
 @checked
@@ -69,10 +85,17 @@ class Experiment:
         return (self.missing or self.system.missing) == "fill"
 
     @property
+    def steps(self) -> Training:
+        """The system's published recipe with this experiment's differences, and how it
+        is computed.
+        """
+        return _training(self, "training")
+
+    @property
     def recipe(self) -> Recipe:
         """The system's published recipe with this experiment's differences."""
-        made: Recipe = configure(Recipe, asdict(self.system.recipe) | self.training, "training")
-        return made
+        made = self.steps
+        return Recipe(**{item.name: getattr(made, item.name) for item in fields(Recipe)})
 
 
 def settings(name: str, values: Any) -> Experiment:
@@ -108,5 +131,11 @@ def settings(name: str, values: Any) -> Experiment:
                 raise ConfigurationError(
                     f"{where}.hyperparameters.{key}: {shown(value)}, expected numbers from 0"
                 )
-    configure(Recipe, asdict(experiment.system.recipe) | experiment.training, f"{where}.training")
+    _training(experiment, f"{where}.training")
     return experiment
+
+
+def _training(experiment: Experiment, where: str) -> Training:
+    stated = asdict(experiment.system.recipe) | experiment.training
+    made: Training = configure(Training, stated, where)
+    return made

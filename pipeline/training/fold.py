@@ -40,7 +40,7 @@ def train_fold(task: Task) -> Outcome:
     if outcome is not None:
         return outcome
     experiment = task.experiment
-    device = choose_device(experiment.device)
+    device = choose_device(experiment.device, task.fold + task.seed)
     inputs = open_inputs(task.folders)
     rows = read_fold(task.folders.split / folders.FOLDS, task.fold)
     kept, incomplete = _usable(task, inputs, rows)
@@ -73,7 +73,13 @@ def train_fold(task: Task) -> Outcome:
                 "vectors: remove the line"
             )
         network = TrainedVectors(network, start).to(device)
-    state = loop.train(task, network, examples, device)
+    try:
+        state = loop.train(task, network, examples, device)
+    except torch.cuda.OutOfMemoryError:
+        raise ConfigurationError(
+            f"fold {task.fold} does not fit into the memory of the GPU beside the others that "
+            "train there: SERFLOW_WORKERS=1 trains one at a time, what was finished is kept"
+        ) from None
     network.load_state_dict(state.best)
     if isinstance(network, TrainedVectors):
         fitted, network = replace(fitted, table=network.table()), network.network
@@ -103,15 +109,18 @@ def train_fold(task: Task) -> Outcome:
     return outcome
 
 
-def choose_device(name: str) -> torch.device:
-    """'auto' is CUDA where there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """'auto' is CUDA where there is one, else the CPU; the `number`s go round where
+    there are several GPUs.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cuda" and not count:
         raise ConfigurationError(
             "device: cuda, but there is no CUDA device: set device to auto or cpu"
         )
-    return torch.device(name)
+    if name == "cpu" or not count:
+        return torch.device("cpu")
+    return torch.device("cuda", number % count)
 
 
 def environment(device: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.batch import Batch, Example, collate
 from pipeline.networks import Recipe
-from pipeline.training import saved
+from pipeline.training import saved, steps
 from pipeline.training.saved import State
 from pipeline.training.schedule import Task
 from pipeline.training.word_vectors import TrainedVectors
@@ -36,10 +36,11 @@ def train(
     same numbers as an undisturbed one.
     Raises FloatingPointError when the loss is no number.
     """
-    recipe, select = task.experiment.recipe, task.experiment.selected_by
+    recipe, select = task.experiment.steps, task.experiment.selected_by
     optimizer = make_optimizer(network, recipe)
     state = saved.resume(task.scratch, network, optimizer) or State([], [], {}, 0, 0.0)
     valid_labels = np.array([example.label for example in examples["valid"]])
+    compute = steps.computed(network, recipe, device)
     last_saved = time.monotonic()
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
         began = time.monotonic()
@@ -53,17 +54,23 @@ def train(
         if solve is not None:
             solve(lambda: _in_order(examples["train"], device))
         network.train()
-        total, right = 0.0, 0
-        for batch in _batches(examples["train"], recipe.batch_size):
-            batch = batch.to(device)
+        losses: list[Tensor] = []
+        right: list[Tensor] = []
+        sizes: list[int] = []
+        for batch in steps.batches(examples["train"], recipe, device):
             optimizer.zero_grad(set_to_none=True)
-            logits = network(batch)
+            logits = compute(batch)
             loss = loss_of(network, batch, logits, recipe.l2)
             if solve is None:
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-            total += loss.item() * batch.size
-            right += int((logits.detach().argmax(dim=1) == batch.labels).sum())
+            # Numbers are asked for at the end of the epoch: a GPU is not waited for.
+            losses.append(loss.detach())
+            right.append(_hits(logits.detach(), batch.labels))
+            sizes.append(batch.size)
+        total = 0.0
+        for value, size in zip(torch.stack(losses).tolist(), sizes, strict=True):
+            total += value * size
         train_loss = total / len(examples["train"])
         if not math.isfinite(train_loss):
             raise FloatingPointError(
@@ -71,7 +78,7 @@ def train(
                 "lower training.learning_rate"
             )
         # Training accuracy is that of the steps' own forward passes, as the loss is.
-        train_wa = right / len(examples["train"])
+        train_wa = int(torch.stack(right).sum()) / len(examples["train"])
         curve = {"epoch": epoch, "train_loss": train_loss, "train_wa": train_wa}
         if len(valid_labels):
             curve |= _validate(probabilities_of(network, examples["valid"], device), valid_labels)
@@ -139,7 +146,7 @@ def probabilities_of(
     the examples.
     """
     network.eval()
-    order = sorted(range(len(examples)), key=lambda item: (_length(examples[item]), item))
+    order = sorted(range(len(examples)), key=lambda item: (steps.length(examples[item]), item))
     made: list[Tensor] = []
     with torch.inference_mode():
         for first in range(0, len(order), batch_size):
@@ -151,15 +158,8 @@ def probabilities_of(
     return restored
 
 
-def _batches(examples: Sequence[Example], batch_size: int) -> Iterator[Batch]:
-    order = torch.randperm(len(examples)).tolist()
-    pieces = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
-    # Batch norm cannot work on a single utterance: a last batch of one joins its
-    # neighbour.
-    if len(pieces) > 1 and len(pieces[-1]) == 1:
-        pieces[-2:] = [pieces[-2] + pieces[-1]]
-    for piece in pieces:
-        yield collate([examples[item] for item in piece])
+def _hits(logits: Tensor, labels: Tensor | None) -> Tensor:
+    return (logits.argmax(dim=1) == labels).sum()  # type: ignore[attr-defined,no-any-return]
 
 
 def _in_order(
@@ -212,8 +212,3 @@ def _merit(curve: Mapping[str, float], select: str) -> tuple[float, float]:
         "wa_ua": 0.9 * curve["valid_wa"] + 0.1 * curve["valid_ua"],
     }
     return values[select], loss
-
-
-def _length(example: Example) -> int:
-    first = example.frames if example.frames is not None else example.word_ids
-    return 0 if first is None else len(first)

@@ -139,7 +139,22 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="set device to auto or cpu"):
         fold.choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert fold.choose_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    chosen = [fold.choose_device("auto", number) for number in range(3)]
+    assert chosen == [torch.device("cuda", number) for number in (0, 1, 0)]
+    assert fold.choose_device("cpu") == torch.device("cpu")
+
+
+def test_a_fold_that_does_not_fit_into_a_gpu_is_one_line(
+    tmp_path: Path, inputs: dict[str, Folders], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fold.loop, "train", full)
+    task = fabricated.task(tmp_path, fabricated.experiment(), inputs["FG_CME"])
+    with pytest.raises(ConfigurationError, match=r"fold 0 does not fit .* SERFLOW_WORKERS=1"):
+        fold.train_fold(task)
 
 
 def test_tasks_are_plain_values(inputs: dict[str, Folders], tmp_path: Path) -> None:

@@ -176,13 +176,6 @@ def test_training_accuracy_is_that_of_the_training_steps(
     assert curve["train_wa"] == pytest.approx(3 / 7)
 
 
-def test_every_batch_holds_at_least_two_utterances() -> None:
-    examples = [fabricated_example(number) for number in range(7)]
-    torch.manual_seed(0)
-    sizes = [batch.size for batch in loop._batches(examples, 3)]
-    assert sorted(sizes) == [3, 4]
-
-
 def fabricated_example(number: int) -> Any:
     from pipeline.batch import Example
 
