@@ -36,7 +36,8 @@ class Transcript:
 class Utterance:
     """One labelled stretch of speech and its words; times in seconds.
 
-    A corpus reader fills what the corpus states. `prepare` adds `words`,
+    A corpus reader fills what the corpus states; `sex` is the speaker's, in the field
+    female or male. `prepare` adds `words`,
     `audio_sha256`, `duration`, `duplicate_of` and `fingerprint`. `start` and `end`
     bound the utterance inside `audio_path`; None means the whole file. `alignment_path`
     is a file of word times that came with the corpus. `words_from` names who wrote the
@@ -59,6 +60,7 @@ class Utterance:
     words: tuple[str, ...] = ()
     language: str = "en"
     speaker: str | None = None
+    sex: str | None = None
     session: str | None = None
     dialogue: str | None = None
     style: str | None = None

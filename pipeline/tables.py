@@ -21,8 +21,8 @@ FINGERPRINT = "fingerprint"  # a large column, and of the stages only split read
 FIELDS = tuple(field.name for field in dataclasses.fields(Utterance) if field.name != FINGERPRINT)
 SPAN = [field.name for field in dataclasses.fields(WordSpan)]
 STRINGS = (
-    "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "session",
-    "dialogue", "style",
+    "utterance_id", "corpus", "audio_path", "transcript", "language", "speaker", "sex",
+    "session", "dialogue", "style",
 )  # fmt: skip
 STRINGS_AFTER = ("subset", "emotion", "alignment_path", "audio_sha256", "duplicate_of")
 SECONDS = ("start", "end", "duration")

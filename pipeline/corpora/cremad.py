@@ -5,7 +5,8 @@ CREMA-D: Crowd-Sourced Emotional Multimodal Actors Dataset. IEEE Transactions on
 Affective Computing 5(4), 2014. https://doi.org/10.1109/TAFFC.2014.2336244
 
 Layout: `AudioWAV/1001_DFA_ANG_XX.wav`, or the files without that folder: actor,
-sentence, emotion, intensity. One file of the release is known to be silent
+sentence, emotion, intensity. `VideoDemographics.csv` beside that folder, where it is
+there, tells the actors' sex. One file of the release is known to be silent
 (`1076_MTI_SAD_XX`); prepare rejects it.
 """
 
@@ -78,6 +79,7 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """
     listing.require_folder(root, "the CREMA-D folder that holds AudioWAV")
     folder = root / "AudioWAV" if (root / "AudioWAV").is_dir() else root
+    sexes = _sexes(root / "VideoDemographics.csv")
     paths = listing.files(folder, listing.AUDIO_SUFFIXES)
     layout = "ACTOR_SENTENCE_EMOTION_INTENSITY as in 1001_DFA_ANG_XX"
     for item in listing.named(paths, folder, NAME, layout, "AudioWAV/1001_DFA_ANG_XX.wav"):
@@ -94,6 +96,18 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
             transcript=SENTENCES[sentence],
             language="en",
             speaker=speaker,
+            sex=sexes.get(speaker),
             style="scripted",
             ratings={"intensity": INTENSITIES[intensity]} if intensity in INTENSITIES else {},
         )
+
+
+def _sexes(table: Path) -> dict[str, str]:
+    """By actor; the release has the table, some copies of it do not."""
+    if not table.is_file():
+        return {}
+    return {
+        row["ActorID"]: row["Sex"].lower()
+        for row in listing.read_csv(table, ("ActorID", "Sex"))
+        if row["Sex"]
+    }

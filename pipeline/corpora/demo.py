@@ -10,7 +10,7 @@ Five sessions of one woman and one man each, improvised and scripted; the sessio
 perform the same script, so scripted sentences recur in all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.corpora import _listing as listing
@@ -21,6 +21,7 @@ from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
 SPEAKERS = tuple(f"Ses{session:02d}_{part}" for session in range(1, 6) for part in "FM")
+SEXES = {name: "female" if name.endswith("F") else "male" for name in SPEAKERS}
 LICENCE = Licence("made here with espeak-ng, free to use", "", redistribution=True)
 TOTALS = Totals(
     part="speaker",
@@ -58,12 +59,14 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError
     where they are not there.
     """
-    yield from synthetic(root, "demo", config.language)
+    yield from synthetic(root, "demo", config.language, SEXES)
 
 
-def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
-    """The utterances of a synthetic corpus; a row with a sentiment gets it as
-    `ratings["sentiment"]` in [-1, 1].
+def synthetic(
+    root: Path, corpus: str, language: str, sexes: Mapping[str, str]
+) -> Iterator[Utterance]:
+    """The utterances of a synthetic corpus, `sexes` by speaker; a row with a sentiment
+    gets it as `ratings["sentiment"]` in [-1, 1].
     """
     command = f"`python -m stages.synthesise {corpus} --out {root}`"
     table = listing.require_file(root / "utterances.csv", f"the table that {command} writes")
@@ -77,6 +80,7 @@ def synthetic(root: Path, corpus: str, language: str) -> Iterator[Utterance]:
             transcript=row["transcript"],
             language=language,
             speaker=row["speaker"] or None,
+            sex=sexes.get(row["speaker"]),
             session=row["session"] or None,
             dialogue=row["dialogue"] or None,
             style=row["style"] or None,

@@ -20,6 +20,8 @@ from pipeline.schema import Rejection, Utterance
 
 SYNTHETIC = True  # no human being speaks: reports say so beside every score
 VIDEOS = tuple(f"video{number:02d}" for number in range(1, 15))
+# The voices of espeak-ng that speak: women's and men's in turn.
+SEXES = {f"speaker{number}": "female" if number % 2 else "male" for number in range(1, 8)}
 LICENCE = Licence("made here with espeak-ng, free to use", "", redistribution=True)
 TOTALS = Totals(
     part="dialogue",
@@ -43,4 +45,4 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
     """Yields the synthetic utterances below `root`, sorted by id; ConfigurationError
     where they are not there.
     """
-    yield from synthetic(root, "demo_zh", config.language)
+    yield from synthetic(root, "demo_zh", config.language, SEXES)

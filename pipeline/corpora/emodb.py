@@ -41,6 +41,7 @@ SENTENCES = {
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+WOMEN = ("08", "09", "13", "14", "16")
 SAMPLING_RATE = 16000
 # Newer mirrors state CC0: `redistribution: true` in params.yaml is for whoever has one.
 LICENCE = Licence(
@@ -86,5 +87,6 @@ def read(root: Path, config: Config) -> Iterator[Utterance | Rejection]:
             transcript=SENTENCES[sentence],
             language="de",
             speaker=speaker,
+            sex="female" if speaker in WOMEN else "male",
             style="scripted",
         )

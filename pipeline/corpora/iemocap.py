@@ -212,6 +212,7 @@ def _turn(
         transcript=spoken.get(turn),
         language="en",
         speaker=f"{name['session']}_{name['speaker']}",
+        sex={"F": "female", "M": "male"}[name["speaker"]],
         session=name["session"],
         dialogue=name["dialogue"],
         style=STYLES[name["style"]],

@@ -9,8 +9,8 @@ Columns, in any order:
 - `audio_path`, `transcript`: at least one of the two columns. An empty cell says that
   this utterance lacks it: text-only and audio-only corpora are legal.
 - `start`, `end`: seconds, where the utterance is a part of its recording.
-- `speaker`, `session`, `dialogue`, `language`, `style` (improvised/scripted), `subset`
-  (train/valid/test): optional.
+- `speaker`, `sex` (female/male, or f/m), `session`, `dialogue`, `language`, `style`
+  (improvised/scripted), `subset` (train/valid/test): optional.
 - `alignment_path`: word times that you have already (TextGrid, CTM, CSV), read by the
   aligner `given`.
 - `votes`: annotators' labels, separated by semicolons. `rating_<name>`: a number, as
@@ -39,6 +39,7 @@ SEGMENT = ("start", "end")
 OPTIONAL = (
     *SEGMENT,
     "speaker",
+    "sex",
     "session",
     "dialogue",
     "language",
@@ -57,6 +58,7 @@ SUBSETS = {
     "validation": "valid",
     "test": "test",
 }
+SEXES = {"f": "female", "m": "male"}
 # In doubt no; `redistribution: true` in params.yaml says otherwise.
 LICENCE = Licence("yours", "", redistribution=False)
 TOTALS = None
@@ -172,6 +174,7 @@ def _utterance(
         for column in row
         if column.startswith(RATING_PREFIX) and (value := _number(row, column)) is not None
     }
+    sex = rows_of.text(row, "sex")
     return Utterance(
         utterance_id=name,
         corpus=config.corpus,
@@ -181,6 +184,7 @@ def _utterance(
         end=end,
         transcript=rows_of.text(row, "transcript"),
         speaker=rows_of.text(row, "speaker"),
+        sex=None if sex is None else SEXES.get(sex.lower(), sex.lower()),
         session=rows_of.text(row, "session"),
         dialogue=rows_of.text(row, "dialogue"),
         style=rows_of.text(row, "style"),

@@ -102,6 +102,7 @@ def _utterance(path: Path, match: re.Match[str]) -> Utterance | Rejection:
         transcript=STATEMENTS[statement],
         language="en",
         speaker=speaker,
+        sex="male" if int(actor) % 2 else "female",
         style="scripted",
         ratings={"intensity": float(intensity)},
     )

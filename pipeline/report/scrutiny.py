@@ -17,7 +17,7 @@ from pipeline.report.audit import Finding
 from pipeline.report.experiments import Experiment, percent
 from pipeline.tables import read_table
 
-COLUMNS = ["utterance_id", "session", "style", "duration", "words", "votes", "emotion"]
+COLUMNS = ["utterance_id", "sex", "session", "style", "duration", "words", "votes", "emotion"]
 PARTS = 3  # of equal numbers of utterances: durations and lengths
 
 
@@ -73,7 +73,7 @@ def _stated(table: pa.Table) -> dict[str, dict[str, str]]:
             for name, value in zip(names, table[kind].to_pylist(), strict=True)
             if value is not None
         }
-        for kind in ("session", "style")
+        for kind in ("sex", "session", "style")
     }
     durations = np.array([value or np.nan for value in table["duration"].to_pylist()], dtype=float)
     lengths = np.array([len(value or ()) or np.nan for value in table["words"].to_pylist()])

@@ -120,6 +120,10 @@ def cremad(folder: Path) -> Path:
         audio / "1076_TIE_FEA_XX.wav",
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
     )
+    rows = ("1001,51,Male,Caucasian,Not Hispanic", "1040,42,Female,Asian,Hispanic", "1076,30,,,")
+    write_text(
+        root / "VideoDemographics.csv", "\n".join(("ActorID,Age,Sex,Race,Ethnicity", *rows)) + "\n"
+    )
     recordings.write(audio / "1001_DFA_ANGRY.wav", seed=8)
     recordings.write_corrupt(audio / "._1001_DFA_ANG_XX.wav")
     return root

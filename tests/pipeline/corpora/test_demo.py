@@ -35,6 +35,8 @@ def test_reads_what_was_written(corpus: str, tmp_path: Path) -> None:
             line.dialogue,
             line.transcript,
         )
+        # espeak-ng's variants: f1, Annie, steph … and m1, m3 …
+        assert item.sex == ("male" if "+m" in line.manner.voice else "female")
         assert (item.session, item.style) == (line.session or None, line.style or None)
         assert dict(item.ratings) == (
             {} if line.sentiment is None else {"sentiment": line.sentiment}

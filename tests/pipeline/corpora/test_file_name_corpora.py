@@ -30,6 +30,10 @@ def test_cremad_name_gives_actor_sentence_emotion_and_intensity(tmp_path: Path) 
         *("1001", "It's eleven o'clock", "happy"),
         {"intensity": 3.0},
     )
+    sexes = {row.speaker: row.sex for row in found.values()}
+    assert sexes == {"1001": "male", "1040": "female", "1076": None}
+    (tmp_path / "cremad" / "VideoDemographics.csv").unlink()
+    assert not any(row.sex for row in read("cremad", tmp_path / "cremad")[0].values())
     assert found["1040_ITH_SAD_X"].emotion == "sad" and found["1040_ITH_SAD_X"].ratings == {}
     assert [(row.utterance_id, row.reason) for row in rejections] == [
         ("1001_DFA_ANGRY", "unparsable file name")
@@ -53,7 +57,9 @@ def test_emodb_emotion_is_the_sixth_character(tmp_path: Path) -> None:
         "16b03A": ("16", "fearful"),
     }
     assert (
-        found["03a01Fa"].transcript == "Der Lappen liegt auf dem Eisschrank."
+        found["03a01Fa"].sex == "male"
+        and found["16b03A"].sex == "female"
+        and found["03a01Fa"].transcript == "Der Lappen liegt auf dem Eisschrank."
         and found["03a01Fa"].language == "de"
     )
     assert [row.utterance_id for row in rejections] == ["99a01Fa"]

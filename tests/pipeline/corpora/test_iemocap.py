@@ -29,6 +29,8 @@ def test_the_speaker_is_the_turns_own_letter_not_the_dialogues(tmp_path: Path) -
         "Ses03M_impro05a_M001": "Ses03_M",
     }
     assert found["Ses05F_script03_1_M034"].speaker == "Ses05_M"
+    sexes = {row.speaker: row.sex for row in found.values()}
+    assert (sexes["Ses03_F"], sexes["Ses03_M"]) == ("female", "male")
 
 
 def test_labels_ratings_votes_and_structure(tmp_path: Path) -> None:

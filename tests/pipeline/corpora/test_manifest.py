@@ -243,3 +243,12 @@ def test_given_word_times_are_a_path_like_any_other(tmp_path: Path) -> None:
     found, rejections = read(tmp_path)
     assert found["a"].alignment_path == (tmp_path / "words.TextGrid").as_posix()
     assert rejections == {"b": "path leaves the corpus folder"}
+
+
+def test_the_sex_of_a_speaker_is_spelt_in_one_way(tmp_path: Path) -> None:
+    cells = ("F", "male", "", "Other")
+    rows = (f"{number},sad,no,{cell}" for number, cell in enumerate(cells))
+    text = "\n".join(("utterance_id,emotion,transcript,sex", *rows)) + "\n"
+    (tmp_path / "manifest.csv").write_text(text, encoding="utf-8")
+    found, _ = read(tmp_path)
+    assert [row.sex for row in found.values()] == ["female", "male", None, "other"]

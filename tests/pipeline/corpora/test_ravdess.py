@@ -32,6 +32,7 @@ def test_the_name_gives_label_speaker_transcript_and_intensity(tmp_path: Path) -
     )
     assert (row.ratings, row.language, row.start, row.end) == ({"intensity": 2.0}, "en", None, None)
     assert list(found) == sorted(found)
+    assert all((row.sex == "male") == (int(row.speaker[-2:]) % 2 == 1) for row in found.values())
 
 
 def test_traps_become_rejections_and_metadata_files_are_not_recordings(tmp_path: Path) -> None:

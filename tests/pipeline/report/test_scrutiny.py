@@ -31,6 +31,7 @@ def test_durations_words_aligners_and_heard_sentences(demo):
             duration=1.0 + number % 30 / 10,
             words=tuple("abcdefg"[: 1 + number % 7]),
             style="scripted" if number % 2 else "improvised",
+            sex="female" if number % 3 else "male",
             votes=(f"E1:{item.emotion}", "E2:sad"),
         )
         for number, item in enumerate(tables.read_utterances(place))
@@ -41,6 +42,9 @@ def test_durations_words_aligners_and_heard_sentences(demo):
     assert (
         set(seen.groups["style"]) == {"improvised", "scripted"} and len(seen.groups["words"]) == 3
     )
+    sexes = seen.groups["sex"]
+    assert set(sexes) == {"female", "male"} and sum(item["n"] for item in sexes.values()) == 159
+    assert all(item["low"] <= item["right"] <= item["high"] for item in sexes.values())
     (people,) = [item.text for item in seen.findings if item.text.startswith("People: ")]
     # Every first vote is the label, a second one for the sad alone.
     assert "(UA 62.5, 318 votes)" in people
