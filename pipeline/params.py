@@ -119,6 +119,8 @@ def describe(params: Params, name: str) -> dict[str, Any]:
         "select": chosen.selected_by,
         "measure": chosen.system.select,
     }
+    if joins := params.corpora[chosen.corpus].joins:
+        described["joins"] = joins
     for section in ("acoustic", "alignment", "text"):
         if (chosen_name := getattr(chosen, section)) is not None:
             own = {"config": params.document[section][chosen_name]}

@@ -26,7 +26,7 @@ REFIT = (
     "epochs as the folds chose on average."
 )
 SYNTHETIC = (
-    "**The corpus is synthetic speech.** No human being speaks in it: the model shows that the "
+    "**The corpus is {}.** No human being speaks in that: the model shows that the "
     "pipeline works and is of no use on recordings of people."
 )
 
@@ -54,7 +54,7 @@ def card(
     facts_of = facts(found)
     lines = [f"# {name}", ""]
     if found.synthetic:
-        lines += [SYNTHETIC, ""]
+        lines += [SYNTHETIC.format(found.synthetic), ""]
     lines += [
         f"Probabilities of {classes} for an utterance, by the system {found.network}, trained on "
         f"{found.corpus} with SERflow {__version__}.",

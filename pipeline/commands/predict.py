@@ -95,7 +95,7 @@ def notes(model: Model) -> list[str]:
     corpus = model.description["experiment"]["corpus"]
     if model.synthetic:
         return [
-            f"the model was trained on {corpus}, synthetic speech: its answers show that the "
+            f"the model was trained on {corpus}, {model.synthetic}: its answers show that the "
             "machinery works, and say nothing about people"
         ]
     return []

@@ -18,6 +18,7 @@ from pipeline import acoustic, alignment, lookup, text, tokens
 from pipeline.batch import Example, collate
 from pipeline.commands._described import settings_of
 from pipeline.lookup import ConfigurationError
+from pipeline.report.experiments import synthetic_speech
 from pipeline.schema import FrameTiming, Utterance, WordSpan
 from pipeline.training import checkpoint, dataset
 
@@ -100,12 +101,12 @@ class Model:
         return language or OLD_LANGUAGE
 
     @property
-    def synthetic(self) -> bool:
-        """Whether it was trained on synthetic speech, which says nothing of people."""
-        corpus = str(self.description["experiment"]["corpus"]).split("-", 1)[0]
-        if corpus not in lookup.names("corpora"):
-            return False  # of a project that has a corpus module of its own
-        return bool(getattr(lookup.component("corpora", corpus), "SYNTHETIC", False))
+    def synthetic(self) -> str:
+        """What its corpus has of synthetic speech, which says nothing of people, in
+        words; '' for none.
+        """
+        corpus = str(self.description["experiment"]["corpus"])
+        return synthetic_speech(corpus, self.description.get("joins", ()))
 
     def unknown(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The words that none of its folds was trained on, in their order."""

@@ -1,6 +1,7 @@
 """What the folders below models/ say about the experiments that were run."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline.evaluation import metrics as scored
 from pipeline.evaluation import scores
 from pipeline.lookup import ConfigurationError
 
-REFERENCE = "Reference_"  # begins the names of the systems of networks/reference.py
+REFERENCES = ("Reference_a", "Reference_s", "Reference_m")  # of networks/reference.py
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Experiment:
     @property
     def reference(self) -> bool:
         """Whether it is a linear classifier that others are to beat."""
-        return self.network.startswith(REFERENCE)
+        return self.network in REFERENCES
 
     @property
     def validated(self) -> bool:
@@ -52,9 +53,9 @@ class Experiment:
         return not str(self.metrics["selected_by"]).startswith("last epoch")
 
     @property
-    def synthetic(self) -> bool:
-        """Whether no human being speaks in the corpus."""
-        return is_synthetic(self.corpus)
+    def synthetic(self) -> str:
+        """What its corpus has of synthetic speech, in words; '' for none."""
+        return synthetic_speech(self.corpus, self.checkpoint.get("joins", ()))
 
     @property
     def classes(self) -> list[str]:
@@ -118,6 +119,16 @@ def is_synthetic(corpus: str) -> bool:
     if corpus.split("-", 1)[0] not in lookup.names("corpora"):
         return False
     return bool(getattr(lookup.component("corpora", corpus), "SYNTHETIC", False))
+
+
+def synthetic_speech(corpus: str, joins: Sequence[str] = ()) -> str:
+    """'synthetic speech', or 'partly synthetic speech (demo)' of a corpus that joins
+    others; '' where only people speak.
+    """
+    made = [name for name in joins or [corpus] if is_synthetic(name)]
+    if len(made) < len(joins):
+        return f"partly synthetic speech ({', '.join(made)})" if made else ""
+    return "synthetic speech" if made else ""
 
 
 def read_json(path: Path) -> dict[str, Any]:

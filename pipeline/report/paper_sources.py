@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.lookup import ConfigurationError
 from pipeline.report import accounts
 from pipeline.report.audit import declared
-from pipeline.report.experiments import Experiment, is_synthetic
+from pipeline.report.experiments import Experiment
 from pipeline.report.paper_charts import PUBLISHED
 from pipeline.report.stated import Published
 from pipeline.report.tables import UNVALIDATED, protocol_of
@@ -35,7 +35,7 @@ class Sources:
 
     def place(self, items: Collection[Experiment]) -> str:
         """Corpus and practice as titles name them."""
-        made = " (synthetic)" if is_synthetic(self.corpus) else ""
+        made = " (synthetic)" if any(item.synthetic for item in self.found) else ""
         validated = all(item.validated for item in items)
         place = self.corpus + made + ("" if validated else ", no validation")
         shared = {declared(accounts.split_metrics(item, self.data_root)) for item in items}

@@ -14,7 +14,7 @@ from pipeline import folders
 from pipeline.evaluation import significance
 from pipeline.report import accounts, across
 from pipeline.report.audit import badge, declared
-from pipeline.report.experiments import Experiment, experiments, metric, percent
+from pipeline.report.experiments import REFERENCES, Experiment, experiments, metric, percent
 
 # With more experiments than this in a group, each is compared with the best alone.
 ALL_PAIRS = 5
@@ -57,11 +57,14 @@ class ReferenceLine:
 
     `majority`: WA and UA of the training part's most frequent class, None where the
     split is not here; `best`: the linear classifier with the highest UA, None without
-    one.
+    one; `lacks`: the linear classifiers that nobody ran on this corpus and split, which
+    are the `place`.
     """
 
     majority: tuple[float, float] | None
     best: Experiment | None
+    lacks: tuple[str, ...]
+    place: tuple[str, str]
 
     def beats(self, experiment: Experiment) -> bool:
         """Whether an experiment's UA is higher than the line's."""
@@ -83,10 +86,11 @@ class ReferenceLine:
                 f"{self.best.network} ({self.best.name}) UA {percent(scores['ua'])}, "
                 f"WA {percent(scores['wa'])}"
             )
-        else:
+        if self.lacks:
+            corpus, split = self.place
             parts.append(
-                "no linear classifier: add an experiment with Reference_a, Reference_s or "
-                "Reference_m"
+                f"not run: {', '.join(self.lacks)} (an experiment with such a `network`, "
+                f"`corpus: {corpus}` and `split: {split}` adds one)"
             )
         return "Reference line: " + "; ".join(parts)
 
@@ -95,7 +99,10 @@ def reference_line(group: Sequence[Experiment], data_root: Path) -> ReferenceLin
     """The line of a group of `groups`."""
     linear = [item for item in group if item.reference]
     best = max(linear, key=lambda item: item.metrics["ua"], default=None)
-    return ReferenceLine(accounts.majority(group[0], data_root), best)
+    run = {item.network for item in linear}
+    lacks = tuple(name for name in REFERENCES if name not in run)
+    place = group[0].corpus, group[0].split
+    return ReferenceLine(accounts.majority(group[0], data_root), best, lacks, place)
 
 
 def comparisons(group: Sequence[Experiment], data_root: Path) -> list[dict[str, Any]]:
@@ -131,6 +138,8 @@ def markdown(found: Sequence[Experiment], data_root: Path) -> str:
     for (corpus, split), group in groups(found).items():
         divided = accounts.split_metrics(group[0], data_root)
         text += f"\n## {plain(corpus)}, {plain(split)} ({badge(divided).text})\n\n"
+        if group[0].synthetic:
+            text += f"{group[0].synthetic.capitalize()}.\n\n"
         if shared := declared(divided):
             text += f"Test and training {shared}, as params.yaml allows.\n\n"
         line = reference_line(group, data_root)

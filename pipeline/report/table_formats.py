@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.box import SIMPLE
 from rich.table import Table
 
-from pipeline.report.experiments import is_synthetic
 from pipeline.report.results import plain
 from pipeline.report.stated import published
 from pipeline.report.tables import Line, PaperTable, Practice, Score
@@ -44,16 +43,21 @@ def markdown(made: PaperTable, practice: Practice = "honest") -> str:
     ]
     rows = [head, ["---", "---", *["---:"] * (len(head) - 2)], *body]
     text = f"## {made.paper} on {plain(made.corpus)}\n\n"
-    if is_synthetic(made.corpus):
-        text += "> Synthetic speech: the scores show that everything runs, and nothing else.\n\n"
+    if made.synthetic:
+        text += f"> {_synthetic(made)}\n\n"
     text += "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
     return text + f"\n\n{_note(made, practice)}\n"
 
 
+def _synthetic(made: PaperTable) -> str:
+    speech = made.synthetic.capitalize()
+    return f"{speech}: the scores show that everything runs, and nothing else."
+
+
 def for_terminal(made: PaperTable, practice: Practice = "honest") -> Iterator[Table | str]:
     """A table for each measure, narrow enough for a terminal, and the note."""
-    if is_synthetic(made.corpus):
-        yield "Synthetic speech: the scores show that everything runs, and nothing else."
+    if made.synthetic:
+        yield _synthetic(made)
     headings = _columns(made, practice)
     for number, name in enumerate(made.metrics):
         table = Table(title=f"{made.paper} on {made.corpus}: {name}", box=SIMPLE, pad_edge=False)

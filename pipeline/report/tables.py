@@ -12,7 +12,7 @@ from pipeline.evaluation.metrics import evaluate_experiment
 from pipeline.evaluation.probabilities import only, read_folds
 from pipeline.report import accounts
 from pipeline.report.audit import declared
-from pipeline.report.experiments import Experiment, experiments, metric
+from pipeline.report.experiments import Experiment, experiments, metric, synthetic_speech
 from pipeline.report.results import reference_line
 from pipeline.report.stated import published
 from pipeline.tables import read_rejections
@@ -65,7 +65,8 @@ class PaperTable:
     by split. left_out: utterances that a system could not use, by what it lacked, which
     count for none. filled: utterances that were fed with zeros, by what they lacked.
     declared: what test and training have in common, by split. references: the reference
-    line, by split; below: the experiments that are not above it.
+    line, by split; below: the experiments that are not above it. synthetic: what the
+    corpus has of synthetic speech, in words.
     """
 
     paper: str
@@ -79,6 +80,7 @@ class PaperTable:
     declared: dict[str, str] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     below: dict[str, list[str]] = field(default_factory=dict)
+    synthetic: str = ""
 
 
 def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("data")) -> PaperTable:
@@ -101,7 +103,8 @@ def table(paper: str, corpus: str, models_root: Path, data_root: Path = Path("da
     several = len(protocols) > 1
     there = [item for item in experiments(models_root) if item.corpus == corpus]
     ours = [item for item in there if item.network in systems]
-    made = PaperTable(paper, corpus, reference, metrics, ())
+    speech = there[0].synthetic if there else synthetic_speech(corpus)
+    made = PaperTable(paper, corpus, reference, metrics, (), synthetic=speech)
     by_split: dict[str, list[Experiment]] = {}
     for item in ours:
         by_split.setdefault(base_split(item.split), []).append(item)

@@ -29,7 +29,9 @@ def show(
             f"no experiment has been evaluated in {models_root}: run `dvc repro` first"
         )
     for (corpus, split), group in results.groups(found).items():
-        title = f"{corpus}, {split} folds" + (" (synthetic speech)" if group[0].synthetic else "")
+        title = f"{corpus}, {split} folds"
+        if group[0].synthetic:
+            title += f" ({group[0].synthetic})"
         if shared := declared(accounts.split_metrics(group[0], data_root)):
             title += f"; test and training {shared}"
         line = results.reference_line(group, data_root)

@@ -29,7 +29,7 @@ NEEDED = ("experiment", "classes", "sizes", "normalization", "vocabulary")
 INPUTS = (
     "tokens", "train_embedding", "language", "acoustic", "alignment", "text", "transcription",
 )  # fmt: skip
-OPTIONAL = ("name", "recipe", *INPUTS, "versions")
+OPTIONAL = ("name", "recipe", *INPUTS, "versions", "joins")
 CHOICE = ("select", "measure")  # of the epoch, on validation and on test
 OF_THE_FOLD = ("fold", "seed", "epoch", "validation")
 FITTED = ("sizes", "normalization", "vocabulary")  # on the fold's training rows
@@ -164,6 +164,8 @@ def read_description(path: Path) -> dict[str, Any]:
         raise _unusable(path, f"unknown key {', '.join(unknown)}")
     if not isinstance(description.get("language", ""), str):
         raise _unusable(path, f"language {description['language']!r} is no name")
+    if "joins" in description and not _words(description["joins"]):
+        raise _unusable(path, f"joins {description['joins']!r} is no list of different names")
     classes = description["classes"]
     if not _words(classes) or not classes:
         raise _unusable(path, f"classes {classes!r} are no list of different names")

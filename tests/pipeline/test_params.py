@@ -107,6 +107,13 @@ def test_a_description_holds_the_settings_as_they_were_written() -> None:
     assert described["text"] == {"name": "word2vec", "config": {}}
     assert described["alignment"]["chain"] == {"pocketsphinx": {}, "uniform": None}
     assert described["recipe"]["epochs"] == 2 and described["tokens"] == {"lowercase": True}
+    assert "joins" not in described
+    document = copy.deepcopy(DOCUMENT)
+    joined = {"root": "data/utterances", "reader": {"corpora": ["ravdess", "demo"]}}
+    document["corpora"] |= {"joined": joined, "ravdess": {"root": "a"}, "demo": {"root": "b"}}
+    document["experiments"]["first"] |= {"corpus": "joined"}
+    described = parameters.describe(parameters.check(document), "first")
+    assert described["joins"] == ["demo", "ravdess"]
 
 
 def test_a_stage_reads_its_own_entry_whatever_the_others_say(tmp_path: Path) -> None:

@@ -240,6 +240,11 @@ def test_a_model_of_synthetic_speech_says_so(built: Path, tmp_path: Path) -> Non
     model = changed(alone, tmp_path, experiment=described | {"corpus": "demo_zh"})
     (line,) = prediction.notes(prediction.trained.load(model))
     assert "demo_zh, synthetic speech" in line
+    own = {"experiment": described | {"corpus": "joined"}, "joins": ["demo", "ravdess"]}
+    (tmp_path / "joined").mkdir()
+    model = changed(alone, tmp_path / "joined", **own)
+    (line,) = prediction.notes(prediction.trained.load(model))
+    assert "joined, partly synthetic speech (demo)" in line
 
 
 def test_words_of_another_language_need_a_recogniser(built: Path) -> None:

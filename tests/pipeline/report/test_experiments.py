@@ -5,7 +5,9 @@ import pytest
 
 from pipeline.evaluation import scores
 from pipeline.lookup import ConfigurationError
-from pipeline.report.experiments import experiments, is_synthetic
+from pipeline.networks import reference
+from pipeline.report import results
+from pipeline.report.experiments import REFERENCES, experiments, is_synthetic, synthetic_speech
 
 
 @pytest.mark.parametrize(
@@ -14,6 +16,35 @@ from pipeline.report.experiments import experiments, is_synthetic
 )
 def test_the_corpus_says_whether_its_speech_is_synthetic(corpus, expected):
     assert is_synthetic(corpus) == expected
+    assert synthetic_speech(corpus) == ("synthetic speech" if expected else "")
+
+
+@pytest.mark.parametrize(
+    ("joins", "said"),
+    [
+        (["ravdess", "demo"], "partly synthetic speech (demo)"),
+        (["demo", "demo_zh"], "synthetic speech"),
+        (["ravdess", "emodb"], ""),
+    ],
+)
+def test_a_joined_corpus_is_as_synthetic_as_what_it_joins(workplace, joins, said):
+    models, data = workplace
+    assert synthetic_speech("joined", joins) == said
+    for folder in (models / "fg_cme-demo" / "folds").glob("seed-*"):
+        path = folder / "checkpoint.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"joins": joins}))
+    path = models / "fg_cme-demo" / "folds" / "experiment.json"
+    stated = json.loads(path.read_text())
+    stated["experiment"]["corpus"] = "joined"
+    path.write_text(json.dumps(stated))
+    (found,) = [item for item in experiments(models) if item.name == "fg_cme-demo"]
+    assert found.synthetic == said
+    text = results.markdown([found], data)
+    assert ("ynthetic speech" in text) == bool(said) and said.capitalize() in text
+
+
+def test_the_reference_systems_are_those_of_their_module():
+    assert sorted(REFERENCES) == sorted(reference.__all__)
 
 
 def test_results_of_an_older_version_are_named_with_what_to_run(workplace):

@@ -25,13 +25,17 @@ def test_a_system_is_above_the_line_only_with_a_higher_ua(workplace):
     models, data = workplace
     item = experiments(models)[0]
     line = results.reference_line([item], data)
-    assert line.best is None and "no linear classifier: add an experiment" in line.text
+    assert line.best is None and line.lacks == ("Reference_a", "Reference_s", "Reference_m")
+    assert f"not run: {', '.join(line.lacks)} (an experiment" in line.text
+    assert f"`corpus: {item.corpus}` and `split: {item.split}`" in line.text
     assert line.beats(scored(item, 0.26)) and not line.beats(scored(item, 0.25))
     linear = [scored(item, ua, "Reference_s") for ua in (0.5, 0.6)]
     line = results.reference_line([item, *linear], data)
-    assert line.best is linear[1] and line.text.endswith(
-        f"UA 60.0, WA {100 * item.metrics['wa']:.1f}"
-    )
+    best = f"UA 60.0, WA {100 * item.metrics['wa']:.1f}; not run: Reference_a, Reference_m (an"
+    assert line.best is linear[1] and best in line.text
+    whole = [item, *(scored(item, 0.5, name) for name in ("Reference_a", *line.lacks))]
+    whole.append(scored(item, 0.5, "Reference_s"))
+    assert "not run" not in results.reference_line(whole, data).text
     assert line.beats(scored(item, 0.61)) and not line.beats(scored(item, 0.6))
 
 

@@ -127,6 +127,7 @@ def trained(tmp_path: Path) -> Path:
     [
         ("chain", {"mfa": {}}, "unknown key chain"),
         ("classes", None, "no classes"),
+        ("joins", ["a", 3], "no list of different names"),
         ("classes", ["a", "a", "b"], "no list of different names"),
         ("classes", ["a", "b"], "2 classes, but sizes.num_classes = 3"),
         ("experiment", {}, "corpus is missing"),
