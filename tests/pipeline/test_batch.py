@@ -22,7 +22,7 @@ def example(frames: int, words: int, label: int | None = 0) -> Example:
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5)), min_size=1, max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_example_stands_at_the_front_and_zeros_follow(shapes: list[tuple[int, int]]) -> None:
     examples = [example(*shape, label=number) for number, shape in enumerate(shapes)]
     batch = collate(examples)

@@ -131,14 +131,14 @@ def test_a_language_without_spaces_is_refused() -> None:
         tokens.words("こんにちは", "ja")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=60))
 def test_tokenising_twice_changes_nothing(text: str) -> None:
     once = tokens.words(text)
     assert tokens.words(" ".join(once)) == once
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60), st.sampled_from(["en", "de", "zh"]))
 def test_words_hold_letters_or_figures_and_no_spaces(text: str, language: str) -> None:
     for word in tokens.words(text, language):
@@ -146,7 +146,7 @@ def test_words_hold_letters_or_figures_and_no_spaces(text: str, language: str) -
         assert any(character.isalnum() for character in word)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 10**10 - 1))
 def test_spelled_numbers_can_be_read_back(number: int) -> None:
     spoken = tokens.words(f"{number:,}")

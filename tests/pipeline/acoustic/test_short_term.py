@@ -95,7 +95,7 @@ def test_compatible_equals_the_package_at_odd_frame_lengths(
         assert_equal_to_package(waveform, 16000, frame_length, frame_shift)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     arrays.arrays(np.int16, st.integers(400, 1400), elements=st.integers(-32768, 32767)),
     st.sampled_from([0.02, 0.025]),

@@ -43,7 +43,7 @@ def test_padding_changes_nothing(layer: Conv1d | SeparableConv1d | MaxPool1d) ->
         assert together[row, kept[row] :].eq(0).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 4))
 def test_convolution_equals_its_sum(length: int, kernel: int, stride: int) -> None:
     layer = Conv1d(2, 3, kernel, stride).double()
@@ -59,7 +59,7 @@ def test_convolution_equals_its_sum(length: int, kernel: int, stride: int) -> No
         torch.testing.assert_close(y[0, step], total)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 5), st.data())
 def test_maximum_equals_its_definition(length: int, kernel: int, data: st.DataObject) -> None:
     stride = data.draw(st.integers(1, kernel))
@@ -87,7 +87,7 @@ def test_separable_is_a_convolution_with_a_factored_kernel() -> None:
     torch.testing.assert_close(separable(x, LENGTHS), full(x, LENGTHS))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 11), min_size=1, max_size=4),
     st.integers(1, 5),

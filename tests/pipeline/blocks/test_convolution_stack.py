@@ -14,7 +14,7 @@ LENGTHS = torch.tensor([12, 7, 1, 3])
 SPAN = torch.tensor([[2, 9], [0, 7], [0, 1], [3, 3]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(0, 12), st.integers(-1, 14), st.integers(-1, 14)),

@@ -58,7 +58,7 @@ def test_fewer_frames_than_words_count_as_zero() -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 3),
     st.integers(1, 6),

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from pipeline.blocks.equal_parts import equal_parts
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 13), st.integers(1, 9)), min_size=1, max_size=4),
     st.integers(0, 3),

@@ -15,7 +15,7 @@ def padded() -> tuple[Tensor, Tensor]:
     return torch.randn(5, 9, 4), lengths
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from([MultiKernelMax, MultiKernelMean]),
     st.lists(st.integers(0, 9), min_size=1, max_size=5),

@@ -11,7 +11,7 @@ from pipeline.blocks import _cpu_folding
 from pipeline.blocks.normalized_convolution import NormalizedConvolution
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 40), min_size=1, max_size=4).filter(lambda lengths: sum(lengths) > 12),
     st.sampled_from([(1, 3, 3, 4), (1, 3, 2, 3), (2, 4, 1, 2), (1, 1, 1, 1)]),

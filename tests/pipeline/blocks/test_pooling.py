@@ -13,7 +13,7 @@ from pipeline.blocks.pooling import (
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=4), st.integers(0, 99))
 def test_statistics_equal_plain_loops(lengths: list[int], seed: int) -> None:
     x = torch.randn(len(lengths), 7, 3, generator=torch.Generator().manual_seed(seed))

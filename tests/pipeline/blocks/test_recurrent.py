@@ -33,7 +33,7 @@ def test_empty_sequences_give_zeros() -> None:
     assert layer(torch.randn(2, 0, 4), torch.tensor([0, 0])).shape == (2, 0, 10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=4),
     st.sampled_from([(False, 1), (True, 1), (True, 2)]),

@@ -33,7 +33,7 @@ def cases(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     return x, torch.tensor(segments).view(batch, words, 2)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(), st.sampled_from([(torch.float64, None), (torch.float32, 1e-5)]))
 def test_the_cpu_form_equals_the_plain_one(
     case: tuple[Tensor, Tensor], precision: tuple[torch.dtype, float | None]

@@ -9,7 +9,7 @@ from pipeline.blocks.unpadded_convolutions import UnpaddedConvolutions
 from tests.resources.gradients import assert_agree
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 20), min_size=1, max_size=3),
     st.sampled_from([(5, 2, 2), (3,), (1, 4)]),

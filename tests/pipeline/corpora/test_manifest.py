@@ -157,7 +157,7 @@ def test_a_folder_of_recordings_that_is_not_there_stops_the_build(tmp_path: Path
         st.sampled_from(["..", ".", "a", "out", "in", "", "/", "b.wav"]), min_size=1, max_size=6
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_spelling_of_a_path_leaves_the_folder(tmp_path: Path, parts: list[str]) -> None:
     root = tmp_path / "root"
     if not root.exists():

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import tables, tokens
@@ -152,7 +152,6 @@ utterances = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(utterances, max_size=5, unique_by=lambda row: row.utterance_id), st.randoms())
 def test_parquet_round_trip_is_exact_and_independent_of_order(
     tmp_path_factory, rows, random

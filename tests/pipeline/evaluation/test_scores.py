@@ -11,7 +11,7 @@ from pipeline.evaluation.scores import confusion_matrix, scores
 CLASSES = ["angry", "happy", "neutral", "sad"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
 def test_scores_equal_scikit_learn(pairs):
     truth, predicted = np.array(pairs).T

@@ -248,9 +248,7 @@ def test_a_folder_that_nobody_built_says_so(tmp_path: Path) -> None:
     chunk=st.sampled_from([1, 5 * 4 * DIM, 64 * 4 * DIM]),
     split=st.integers(0, 25),
 )
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_lengths_in_any_blocks(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], chunk: int, split: int
 ) -> None:

@@ -16,7 +16,7 @@ def group_counts(seed, groups=8):
     return [f"g{index}" for index in range(groups)], np.array(counts, dtype=float)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000))
 def test_choosing_groups_by_descent_is_nearly_as_good_as_trying_all(seed):
     names, counts = group_counts(seed)
@@ -36,7 +36,7 @@ def test_choosing_groups_by_descent_is_nearly_as_good_as_trying_all(seed):
     assert unevenness(climbed) < 0.03
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(11, 60), st.integers(1, 40), st.booleans())
 def test_weighing_the_nearest_steps_is_weighing_all(seed, groups, largest, sparse):
     generator = np.random.default_rng(seed)

@@ -81,7 +81,7 @@ def test_a_protocol_takes_its_own_settings_and_refuses_the_others(protocol):
             assert str(error.value) == f"splits.{protocol}-x: {expected}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(CASES),
     st.integers(3, 6),

@@ -155,7 +155,7 @@ def test_a_large_file_is_read_in_little_memory(
     assert peak < file.stat().st_size / 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1),
