@@ -258,6 +258,7 @@ def _vector_instructions() -> str:
     return next((name for name in ("avx512f", "avx2", "avx") if name in flags), "")
 
 
+@cache
 def code(source: str) -> str:
     """Python source without its comments, docstrings and empty lines.
 

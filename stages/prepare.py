@@ -30,6 +30,8 @@ BYTES_PER_S = 192_000  # of 16 bits, 48 kHz, two channels
 
 def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA) -> None:
     """Reads CORPUS, a name under `corpora` in params.yaml: decodes and tokenises it."""
+    import pyarrow.compute as pc
+
     executor.choose(parameters.load_section(params_file, "engine"))
     settings = parameters.load_entry(params_file, "corpora", corpus)
     module = lookup.component("corpora", corpus)
@@ -61,7 +63,7 @@ def main(corpus: str, params_file: ParamsFile = PARAMS, data: DataFolder = DATA)
     metrics = {
         "duplicates": len(used) - used["duplicate_of"].null_count,
         "hours": round(sum(value or 0 for value in used["duration"].to_pylist()) / 3600, 6),
-        "without_transcript": sum(not words for words in used["words"].to_pylist()),
+        "without_transcript": int((pc.list_value_length(used["words"]).to_numpy() == 0).sum()),
     }
     if module.TOTALS is not None:
         for line in differences(module.TOTALS, tables.utterance_rows(used), rejections):
