@@ -37,7 +37,7 @@ def work(targets: Sequence[str], engines: dict[str, Any]) -> list[str]:
     from dvc.repo import Repo
 
     executor.choose(engines)
-    executor.prepare("pipeline.training.fold", "pipeline.acoustic:fbank")
+    executor.prepare("pipeline.cli", "pipeline.training.fold", "pipeline.acoustic:fbank")
     logging.getLogger("dvc").setLevel(logging.WARNING)  # it tells of every line it writes
     try:
         with Repo() as repo:

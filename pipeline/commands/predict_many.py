@@ -74,6 +74,7 @@ def predict_all(
     ConfigurationError where a source is missing or the model cannot be used.
     """
     begun = time.perf_counter()
+    executor.prepare("pipeline.cli", answers.__name__, "pipeline.acoustic:fbank")
     if not out.parent.is_dir():
         raise ConfigurationError(f"{out.parent} is no folder: make it, or name another --out")
     if out.suffix.lower() not in (".csv", ".parquet"):
