@@ -89,8 +89,8 @@ class ReferenceLine:
         if self.lacks:
             corpus, split = self.place
             parts.append(
-                f"not run: {', '.join(self.lacks)} (an experiment with such a `network`, "
-                f"`corpus: {corpus}` and `split: {split}` adds one)"
+                f"not run: {', '.join(self.lacks)} (an experiment with such a network, the corpus "
+                f"{corpus} and the split {split} adds one)"
             )
         return "Reference line: " + "; ".join(parts)
 

@@ -27,7 +27,7 @@ def test_a_system_is_above_the_line_only_with_a_higher_ua(workplace):
     line = results.reference_line([item], data)
     assert line.best is None and line.lacks == ("Reference_a", "Reference_s", "Reference_m")
     assert f"not run: {', '.join(line.lacks)} (an experiment" in line.text
-    assert f"`corpus: {item.corpus}` and `split: {item.split}`" in line.text
+    assert f"the corpus {item.corpus} and the split {item.split}" in line.text
     assert line.beats(scored(item, 0.26)) and not line.beats(scored(item, 0.25))
     linear = [scored(item, ua, "Reference_s") for ua in (0.5, 0.6)]
     line = results.reference_line([item, *linear], data)
