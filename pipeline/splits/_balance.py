@@ -158,7 +158,7 @@ class _Steps:
         (a - b)² = a² - 2ab + b² is one product of matrices for all pairs; the cost
         itself, which rounds in another way, is worked out for the nearest alone.
         """
-        found, lowest = (np.inf, 0, 0), np.inf
+        found, lowest, its_distance = (np.inf, 0, 0), np.inf, np.inf
         away, shares = total / self.totals - self.share, self.shares[joining].T
         block = max(1, PAIRS // max(1, len(joining)))
         for start in range(0, len(leaving) if len(joining) else 0, block):
@@ -167,6 +167,9 @@ class _Steps:
             distance = 2 * moved @ shares + self.squares[joining]
             distance += (moved**2).sum(axis=1)[:, None]
             lowest = min(lowest, float(distance.min()))
+            if its_distance > lowest + margin:
+                # It may be usable where the nearest are not: then all are weighed.
+                found = np.inf, 0, 0
             rows, columns = np.nonzero(distance <= lowest + margin)
             if not len(rows):
                 continue
@@ -175,4 +178,5 @@ class _Steps:
             index = int(np.argmin(costs))
             if costs[index] < found[0]:
                 found = float(costs[index]), int(leaves[index]), int(joins[index])
+                its_distance = float(distance[rows[index], columns[index]])
         return found
