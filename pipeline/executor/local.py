@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -59,6 +59,9 @@ def opened(workers: int, loads: Sequence[str] = ()) -> Iterator[Engine]:
             pool.shutdown(wait=False, cancel_futures=True)
             if not isinstance(error, Exception) or isinstance(error, WorkerKilledError):
                 pool.kill()
+            if not isinstance(error, Exception):
+                # It may import for seconds more, for workers that nobody wants now.
+                _end_origin()
             raise
 
 
@@ -73,6 +76,8 @@ def prepare(loads: Sequence[str]) -> None:
         return
     program = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")
     told = {_origin.LOADS: " ".join(loads), _origin.PROGRAM: program}
+    # Where it is not there yet, its start lets what is begun after it hear Ctrl-C.
+    resource_tracker.ensure_running()
     with _deaf(), _variables(told | THREADLESS):
         multiprocessing.set_forkserver_preload([_origin.__name__])
         forkserver.ensure_running()
@@ -80,10 +85,21 @@ def prepare(loads: Sequence[str]) -> None:
     atexit.register(_stop)
 
 
-def _stop() -> None:
-    """Waits for the end of what workers were copies of: their processor time counts as
-    this process's then, as that of any program that it called.
+def _end_origin() -> None:
+    """Ends what workers are copies of, unless it has ended; the next pool begins it
+    anew.
     """
+    origin = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    if origin is not None:
+        with suppress(ProcessLookupError):
+            os.kill(origin, signal.SIGKILL)
+
+
+def _stop() -> None:
+    """Ends what workers were copies of, and waits for it: their processor time counts
+    as this process's then, as that of any program that it called.
+    """
+    _end_origin()
     # Its socket may have been tidied away; a copy of this process has no such child.
     with suppress(FileNotFoundError, ChildProcessError):
         forkserver._forkserver._stop()  # type: ignore[attr-defined]

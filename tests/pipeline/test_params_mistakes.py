@@ -181,7 +181,7 @@ MISTAKES = {
     ),
     "unknown training key": (
         setting(*EXPERIMENT, "training", {"lr": 1}),
-        "experiments.first.training: unknown key lr, expected one of ['batch_size', 'epochs'",
+        "experiments.first.training: unknown key lr, expected one of ['batch_size', 'bucket_",
     ),
     "training value of a wrong type": (
         setting(*EXPERIMENT, "training", {"epochs": 0}),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands import ending
 from pipeline.executor import local
 
 ROOT = Path(__file__).parents[3]
@@ -130,3 +131,42 @@ print(list(executor.run(abs, [-1], "")))
 """
     )
     assert said == "work: a worker process was killed True\n[1]\n"
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 1.1])
+def test_ctrl_c_while_it_loads_ends_both_at_once_with_one_line(
+    tmp_path: Path, seconds: float
+) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\n\n"
+        "def ready(name):\n    Path(name).touch()\n    time.sleep(60)\n"
+    )
+    (tmp_path / "program.py").write_text(
+        """
+from pipeline.commands import ending
+ending.install()
+from pipeline import executor
+
+if __name__ == "__main__":
+    with ending.one_line():
+        executor.prepare("slow:loading", now=True)
+        list(executor.run(abs, [-1], "", 1))
+"""
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-m", "program"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    while program.poll() is None and not (tmp_path / "loading").exists():
+        time.sleep(0.01)
+    time.sleep(seconds - 0.5)
+    began = time.monotonic()
+    os.killpg(program.pid, signal.SIGINT)
+    said, _ = program.communicate(timeout=30)
+    assert said.strip().endswith(ending.KEPT) and said.count("\n") <= 2
+    assert program.returncode == 130 and time.monotonic() - began < 1.4
