@@ -161,6 +161,8 @@ if __name__ == "__main__":
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell lets what it begins in the background ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while program.poll() is None and not (tmp_path / "loading").exists():
         time.sleep(0.01)
