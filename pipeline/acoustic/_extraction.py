@@ -23,7 +23,7 @@ def extract_corpus(
     `utterances` are a table of `tables.utterance_table`, `memory` is that of
     `shards.build`.
     """
-    executor.prepare(f"pipeline.acoustic:{feature}", now=not (folder / "index.parquet").exists())
+    executor.prepare(f"pipeline.acoustic:{feature}", now=not folder.is_dir())
     module = lookup.component("acoustic", feature)
     names = list(module.feature_names(config))
     attributes = {
