@@ -19,6 +19,7 @@ from pipeline.executor._origin import spare_pandas
 from pipeline.lookup import ConfigurationError, WorkerKilledError
 
 __all__ = [
+    "capacity",
     "choose",
     "prepare",
     "run",
@@ -91,6 +92,14 @@ def worker_count() -> int:
     if not given.isdigit() or int(given) < 1:
         raise ConfigurationError(f"SERFLOW_WORKERS={given!r}, expected a whole number above zero")
     return int(given)
+
+
+def capacity() -> int:
+    """Calls that the engine of `together` works on at once; `worker_count` outside of
+    it.
+    """
+    common = _COMMON.get()
+    return common[1].count() if common else worker_count()
 
 
 def run(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from heapq import heapreplace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from pipeline.shards._rows import DamagedError
 
 MEAN, MOST = 256, 1024  # utterances of a shard
 LEAST = 8  # utterances of a piece: fewer would rather wait than begin another process
+PIECES = 4  # of what one worker has to do, where shards are cut
+UNEVEN = 1.1  # of its even share: a worker with more has its shards cut
 BUILDING = ".building"  # what a run has finished, until all of it is
 
 
@@ -125,21 +128,34 @@ def _made(
     """Every shard, those with the most to do first; in pieces where so few would leave
     workers idle.
     """
+    if not missing:
+        return
     fresh = {work.name: len(work.fresh) for work in missing}
     ordered = sorted(missing, key=lambda work: fresh[work.name], reverse=True)
-    count = executor.worker_count()
-    most = max(LEAST, -(-sum(fresh.values()) // (2 * count)))
-    cut = [work for work in ordered if one_by_one and count > 1 and fresh[work.name] > most]
-    if not cut:
-        yield from executor.run(task, ordered, description) if ordered else ()
-        return
-    pieces = [list(work.pieces(most)) for work in cut]
     with executor.together():
-        made = executor.run(task, [*chain(*pieces), *ordered[len(cut) :]], description)
+        count = executor.capacity()
+        share = sum(fresh.values()) / count
+        most = max(LEAST, int(share / PIECES))
+        uneven = _longest((fresh[work.name] for work in ordered), count) > UNEVEN * share
+        large = sum(size > 2 * most for size in fresh.values()) if one_by_one and uneven else 0
+        cut, rest = ordered[:large], ordered[large:]
+        pieces = [list(work.pieces(most)) for work in cut]
+        made = executor.run(task, [*rest, *chain(*pieces)], description)
+        yield from islice(made, len(rest))
         done = [tuple(islice(made, len(part))) for part in pieces]
-        yield from made
-        whole = [replace(work, made=parts) for work, parts in zip(cut, done, strict=True)]
-        yield from executor.run(task, whole, f"{description}, put together")
+        if cut:
+            whole = [replace(work, made=parts) for work, parts in zip(cut, done, strict=True)]
+            yield from executor.run(task, whole, f"{description}, put together")
+
+
+def _longest(sizes: Iterable[int], count: int) -> int:
+    """What the busiest of so many workers does, each of which takes the next size when
+    it is free.
+    """
+    loads = [0] * count
+    for size in sizes:
+        heapreplace(loads, loads[0] + size)
+    return max(loads)
 
 
 def _stored(folder: Path, attributes: Mapping[str, Any]) -> dict[Path, Stored]:

@@ -1,12 +1,15 @@
 """A shard that is the work of most of a corpus is made in pieces, to the same bytes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline import executor, shards
+from pipeline.executor._engine import Engine
 from pipeline.schema import Rejection
 from pipeline.shards import Rows, Shards, _building
 from tests.resources import fabricated
@@ -52,7 +55,7 @@ def test_few_shards_leave_no_worker_idle_and_have_the_same_bytes(
     alone, calls = build(tmp_path / "one", monkeypatch, 1, broken)
     assert [len(call) for call in calls] == [40]
     built, calls = build(tmp_path / "two", monkeypatch, 2, broken)
-    assert [len(call) for call in calls] == [10, 10, 10, 10]
+    assert [len(call) for call in calls] == [8, 8, 8, 8, 8]
     assert sorted(item for call in calls for item in call) == sorted(KEYS)
     assert built == alone and built.reused == 0 and len(built.rejections) == 2
     assert fabricated.files(tmp_path / "one") == fabricated.files(tmp_path / "two")
@@ -93,7 +96,7 @@ def test_a_killed_build_keeps_its_pieces(tmp_path: Path, monkeypatch: pytest.Mon
             begin(tmp_path / "data")
     _, calls = build(tmp_path / "data", monkeypatch, 2)
     build(tmp_path / "clean", monkeypatch, 1)
-    assert len(done) == 30 and not {*done} & {item for call in calls for item in call}
+    assert len(done) == 24 and not {*done} & {item for call in calls for item in call}
     assert fabricated.files(tmp_path / "data") == fabricated.files(tmp_path / "clean")
 
 
@@ -113,6 +116,17 @@ def test_a_corpus_of_many_shards_is_not_cut_further(
     _, calls = build(tmp_path, monkeypatch, 2)
     assert sorted(map(len, calls), reverse=True) == [len(call) for call in calls]
     assert len(calls) == len(shards.divide(KEYS))
+
+
+@pytest.mark.usefixtures("one_shard")
+def test_the_workers_of_the_engine_count_and_not_the_cores_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Engine(ThreadPoolExecutor(1), lambda: 5)
+    monkeypatch.setattr(executor, "_opened", lambda _: nullcontext(cluster))
+    monkeypatch.setattr(_building, "LEAST", 1)
+    _, calls = build(tmp_path, monkeypatch, 1)
+    assert [len(call) for call in calls] == [2] * 20
 
 
 def produce_here(keys: dict[str, str], wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
