@@ -99,10 +99,11 @@ def test_codes_of_a_recording_are_not_paired_with_the_next_ones(monkeypatch):
     assert alike(*pieces, *pieces) == []
 
 
-def test_a_small_step_compares_as_one_at_once(monkeypatch):
-    waveforms = [SPOKEN, *COPIES.values(), LONG]
+@pytest.mark.parametrize(("name", "size"), [("COMPARED", 50), ("AT_A_TIME", 7), ("SORTED", 1000)])
+def test_a_small_step_finds_what_one_at_once_does(monkeypatch, name, size):
+    waveforms = [SPOKEN, *COPIES.values(), LONG, *(SPOKEN[start:] for start in range(0, 9999, 999))]
     whole = alike(*waveforms)
-    monkeypatch.setattr(_sound, "COMPARED", 50)
+    monkeypatch.setattr(_sound, name, size)
     assert alike(*waveforms) == whole and whole
 
 
