@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.blocks import _cpu_recurrent
 from pipeline.blocks.recurrent import LSTM, BiLSTM
 from tests.resources.gradients import assert_agree
 
@@ -35,12 +36,16 @@ def test_empty_sequences_give_zeros() -> None:
 
 @settings(max_examples=30)
 @given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=4),
+    st.lists(st.integers(0, 9), min_size=1, max_size=6),
     st.sampled_from([(False, 1), (True, 1), (True, 2)]),
     st.sampled_from([(torch.float64, None), (torch.float32, 1e-4)]),
+    st.sampled_from([(8, 32), (1, 1), (2, 3)]),
 )
 def test_the_cpu_form_equals_the_packed_one(
-    lengths: list[int], shape: tuple[bool, int], precision: tuple[torch.dtype, float | None]
+    lengths: list[int],
+    shape: tuple[bool, int],
+    precision: tuple[torch.dtype, float | None],
+    stretch: tuple[int, int],
 ) -> None:
     dtype, tolerance = precision
     bidirectional, num_layers = shape
@@ -48,5 +53,20 @@ def test_the_cpu_form_equals_the_packed_one(
     x = torch.randn(len(lengths), 9, 4, dtype=dtype, requires_grad=True)
     counts = torch.tensor(lengths)
     mask = (torch.arange(9) < counts[:, None])[..., None]
-    made, expected = layer(x, counts), layer.plain(x, counts) * mask
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_cpu_recurrent, "SEQUENCES", stretch[0])
+        patch.setattr(_cpu_recurrent, "STEPS", stretch[1])
+        made = layer(x, counts)
+    expected = layer.plain(x, counts) * mask
     assert_agree(made, expected, [x, *layer.parameters()], tolerance)
+
+
+def test_stretches_cover_every_step_with_all_that_reach_it() -> None:
+    lengths = torch.randint(0, 400, (37,))
+    stretches = _cpu_recurrent._stretches(lengths, 400)
+    starts, ends, counts = zip(*stretches, strict=True)
+    assert starts == (0, *ends[:-1]) and ends[-1] == 400 and len(stretches) > 1
+    assert all(
+        count >= (lengths > start).sum() for start, count in zip(starts, counts, strict=True)
+    )
+    assert list(counts) == sorted(counts, reverse=True) and counts[0] == 37
