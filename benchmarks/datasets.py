@@ -34,7 +34,7 @@ from pipeline.training.fitted import Fitted
 from pipeline.training.inputs import Inputs
 
 RATE, BATCH = 16000, 32
-UTTERANCES, OF_EGEMAPS, QUICK = 1440, 300, 64
+UTTERANCES, MANY, OF_EGEMAPS, QUICK = 1440, 5760, 300, 64
 TURNS = 5
 CONFIG: dict[str, dict[str, Any]] = {"fbank": {"convention": "librosa"}, "egemaps": {}}
 Array = np.ndarray
@@ -44,12 +44,18 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 def measure(folder: Path, paths: Sequence[Path], quick: bool) -> list[dict[str, Any]]:
     """All rows; `folder` is empty and takes what is written."""
     os.environ["SERFLOW_WORKERS"] = "2"
-    utterances = write_flac(folder / "flac", paths, QUICK if quick else UTTERANCES)
+    many = write_flac(folder / "flac", paths, QUICK if quick else MANY)
+    utterances, longer = many[:UTTERANCES], folder / "longer"
+    longer.mkdir()
     features, arrays = folder / "fbank", folder / "by-hand-fbank"
     rows = [
         build(
-            "fbank, FLAC to HDF5, 2 cores", "librosa, one .npy each", "fbank",
+            f"fbank of {len(utterances)}, FLAC to HDF5, 2 cores", "librosa, one .npy each", "fbank",
             building.librosa_arrays, utterances, folder,
+        ),
+        build(
+            f"fbank of {len(many)}, FLAC to HDF5, 2 cores", "librosa, one .npy each", "fbank",
+            building.librosa_arrays, many, longer,
         ),
         build(
             "egemaps, FLAC to HDF5, 2 cores", "opensmile, file by file", "egemaps",
