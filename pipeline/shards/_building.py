@@ -23,7 +23,7 @@ from pipeline.shards._rows import DamagedError
 
 MEAN, MOST = 256, 1024  # utterances of a shard
 LEAST = 8  # utterances of a piece: fewer would rather wait than begin another process
-PIECES = 4  # of what one worker has to do, where shards are cut
+PIECES = 8  # of what one worker has to do, where shards are cut
 UNEVEN = 1.1  # of its even share: a worker with more has its shards cut
 BUILDING = ".building"  # what a run has finished, until all of it is
 

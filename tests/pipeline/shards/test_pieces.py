@@ -126,7 +126,7 @@ def test_the_workers_of_the_engine_count_and_not_the_cores_of_this_machine(
     monkeypatch.setattr(executor, "_opened", lambda _: nullcontext(cluster))
     monkeypatch.setattr(_building, "LEAST", 1)
     _, calls = build(tmp_path, monkeypatch, 1)
-    assert [len(call) for call in calls] == [2] * 20
+    assert [len(call) for call in calls] == [1] * 40
 
 
 def produce_here(keys: dict[str, str], wanted: Sequence[str]) -> Iterator[Rows | Rejection]:
