@@ -36,11 +36,12 @@ SHORT = """\
 - eGeMAPS on two cores (1.8 times) stands at opensmile's own speed on each: 1.78 and 1.85 in two
   runs.
 - Shuffled epochs (ten times): an utterance is read in one system call, and to pad a batch costs
-  little more than to copy its bytes. Tried, for 1440 utterances in batches: padding by numpy 14 ms, by one
-  gather of all rows 15, by nested tensors 31, as it is 17.
-- pocketsphinx (once): 93 % of ours is the package's own search and scoring; it also tries 4 of the 150
-  clips a second time. Tried: a first beam of 1e-30 to 1e-20 for 1e-40, within 4 %; two densities
-  for four and every second frame, 8 and 28 % faster, but 94.8 and 93.8 % of words within 50 ms.
+  little more than to copy its bytes. Tried, for 1440 utterances in batches: padding by numpy 14
+  ms, by one gather of all rows 15, by nested tensors 31, as it is 17.
+- pocketsphinx (once): 93 % of ours is the package's own search and scoring; it also tries 4 of the
+  150 clips a second time. Tried: a first beam of 1e-30 to 1e-20 for 1e-40, within 4 %; two
+  densities for four and every second frame, 8 and 28 % faster, but 94.8 and 93.8 % of words within
+  50 ms.
 - BLSTM of 200 to 400 frames (twice the padded one): oneDNN's. Its matrix products alone are nearly
   half of it. Tried: one call for all, 1.1 times; fewer sequences as they end, 1.2 to 1.4.
 - FG_CME, epoch (ten times): reading is 2 % of it, the rest are the steps of the network.
