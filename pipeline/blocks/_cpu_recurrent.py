@@ -42,7 +42,7 @@ def _stretches(lengths: Tensor, size: int) -> list[tuple[int, int, int]]:
     ends = sorted(lengths.tolist(), reverse=True)
     found, start, count = [], 0, len(ends)
     for left in range(len(ends) - SEQUENCES, 0, -SEQUENCES):
-        if ends[left] - start >= STEPS:
+        if min(ends[left] - start, size - ends[left]) >= STEPS:
             found.append((start, ends[left], count))
             start, count = ends[left], left
     return [*found, (start, size, count)]

@@ -61,6 +61,12 @@ def test_the_cpu_form_equals_the_packed_one(
     assert_agree(made, expected, [x, *layer.parameters()], tolerance)
 
 
+def test_many_of_the_longest_leave_no_stretch_empty() -> None:
+    lengths = torch.tensor([400] * 20 + [40] * 12)
+    assert _cpu_recurrent._stretches(lengths, 400) == [(0, 40, 32), (40, 400, 24)]
+    assert BiLSTM(3, 4)(torch.randn(32, 400, 3), lengths).shape == (32, 400, 8)
+
+
 def test_stretches_cover_every_step_with_all_that_reach_it() -> None:
     lengths = torch.randint(0, 400, (37,))
     stretches = _cpu_recurrent._stretches(lengths, 400)
